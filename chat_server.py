@@ -3,23 +3,22 @@
 
     python3 chat_server.py        then, in other terminals: python3 chat_client_cli.py
 
-One thread, the room, owns everything that is shared. The others only put events into its
-inbox, and the inbox is the order that everybody sees. So nothing here needs a lock.
+One thread, the room, owns everything that is shared. The others only put events into its inbox,
+and the inbox is the order that everybody sees. So nothing in this program needs a lock.
 
     main thread      accepts clients; twice a second looks for those whose time is up
-    reader threads   one a client, the only one that reads its socket; fill the inbox
-    room thread      empties the inbox: knows who is here, who hears what, and sends it
-    scribe thread    prints and writes the transcript: a terminal can pause, a disk be full
+    reader threads   one a client, the only one that reads its socket: they fill the inbox
+    room thread      empties the inbox: knows who is here, decides who hears what, sends it
+    scribe thread    prints and writes the transcript: a terminal can pause, a disk can be full
 
-On the wire everything is a frame: the payload's length in bytes as ASCII digits, padded
-with spaces to 10 bytes, then the payload in UTF-8. A client sends its name, then messages.
-The server sends pairs of frames: who speaks, then the text. It speaks itself as `server`.
+Everything on the wire is a frame: the payload's length in bytes as ASCII digits, padded with spaces to
+10 bytes, then the payload in UTF-8. A client sends its name, then messages. The server sends pairs of
+frames: who speaks, then the text. What it says itself comes from `server`.
 
 Left out, because it would teach something else: encryption, accounts, history, IPv6.
 """
 
 import argparse
-import errno
 import hmac
 import math
 import os
@@ -36,23 +35,24 @@ from contextlib import suppress
 
 VERSION = "1.0"
 MAX_NAME, MAX_TEXT = 20, 2000  # characters
-NAME_SECONDS = 10  # so long may a newcomer take to say its name
-FRAME_SECONDS = 30  # so long may a client be silent in the middle of a frame
-LINGER_SECONDS = 1  # so long may who is let go take to read what it is still owed
-BURST_SECONDS = 2  # so much of the rate limit may be used up at once
-TICK_SECONDS = 0.5  # how often the main thread looks at the clock
-RETRY_SECONDS = 0.02  # how often the room tries again to send a backlog
-MAX_BACKLOG = 2 << 20  # bytes that wait for somebody; beyond, we let go of this person
-MAX_INBOX, MAX_ROUND = 2000, 500  # events that may wait; events before the room sends
-MAX_LOG = 100_000  # lines that wait for a paused terminal; beyond, they are dropped
-SPARE = 100  # connections beyond --max-clients, so that somebody tells them that it is full
-DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none: there, see Person.recv
-# Not in a message: control characters but the tab, line and paragraph separators, and what
-# turns the direction of the text around it. (UTF-8 itself refuses lone surrogates.)
-FORBIDDEN = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
+LINGER_SECONDS = 1  # for somebody who is let go, to read what it is still owed
+BURST_SECONDS = 2  # so much of the rate limit may be used at once
+TICK_SECONDS, RETRY_SECONDS = 0.5, 0.02  # between two looks at the clock; two tries to send a backlog
+MAX_BACKLOG = 2 << 20  # bytes that wait for one person, who is let go beyond that
+MAX_INBOX, MAX_ROUND = 2000, 500  # events: above the first, readers wait; after the second, the room sends
+MAX_LOG = 100_000  # lines that wait for a paused terminal; the rest is dropped
+SPARE = 100  # connections beyond --max-clients: to tell them that the room is full
+DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none: there, sockets are set not to wait
+# One message: no control characters but the tab, no line or paragraph separators, no lone surrogates (into
+# which broken UTF-8 is decoded here), and nothing that turns the direction of the text around it.
+MESSAGE = re.compile(
+    f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
+)
+RULE = f"a message is one line of 1 to {MAX_TEXT} characters in UTF-8, without control characters"
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
 
-# ---- 1. Framing -------------------------------------------------------------------------
+# ---- 1. Framing ------------------------------------------------------------------------------------------
 
 # This block stands in all three programs, so that each of them can be copied alone.
 # >>> framing
@@ -68,7 +68,7 @@ def frame(text: str) -> bytes:
 def take_frame(buffer: bytearray) -> "bytes | None":
     """Cut the first frame off buffer and return its payload; None if it is not whole yet.
 
-    Raises ValueError for a wrong header: nothing that follows it can be trusted.
+    Raises ValueError for a wrong header: nothing that follows one can be trusted.
     """
     if len(buffer) < HEADER:
         return None
@@ -84,25 +84,24 @@ def take_frame(buffer: bytearray) -> "bytes | None":
 
 
 def read_frame(recv, buffer: bytearray) -> "bytes | None":
-    """Return the next payload; None if the peer hung up after a whole frame.
+    """Return the next payload; None if the peer hung up after a whole frame, ConnectionError within one.
 
-    recv is sock.recv or works like it. TCP keeps no borders between sends: one recv may
-    return part of a frame, or several, so buffer keeps what is left over for the next call.
-    Raises ValueError for a wrong header, ConnectionError for an end within a frame.
+    recv is sock.recv, or works like it. TCP keeps no borders between sends: one recv returns a part of a
+    frame, or several of them, so what is left over stays in buffer for the next call.
     """
     while (data := take_frame(buffer)) is None:
-        chunk = recv(4096)
-        if not chunk and buffer:
+        if chunk := recv(4096):
+            buffer += chunk
+        elif buffer:
             raise ConnectionError("hung up in the middle of a frame")
-        if not chunk:
+        else:
             return None
-        buffer += chunk
     return data
 
 
 # <<< framing
 
-# ---- 2. The room ------------------------------------------------------------------------
+# ---- 2. The room -----------------------------------------------------------------------------------------
 
 
 class Room:
@@ -111,114 +110,104 @@ class Room:
     def __init__(self, options: argparse.Namespace):
         self.options = options
         self.people = {}  # folded name -> Person
-        self.leaving = []  # let go, but still owed something
-        self.behind = False  # does anybody have a backlog?
+        self.leaving = []  # let go, but still owed a backlog
+        self.behind = False  # has anybody a backlog?
         self.news = []  # what everybody hears in this round, in order
+        self.apart = {}  # Person -> what this one hears in this round, where it is not just the news
         self.inbox = queue.SimpleQueue()  # events: (method, person, *arguments)
-        self.log = queue.SimpleQueue()  # for the scribe: a line, or (name, text)
-        self.closing = False
+        self.log = queue.SimpleQueue()  # for the scribe: (a file's path or None, a line)
+        self.closing = False  # set by a signal
 
     def run(self) -> None:
-        """Room thread: take what waits in the inbox, then send, and so on until None comes."""
+        """Room thread: work off what waits in the inbox, then send, again and again until None comes."""
         while True:
-            patience = RETRY_SECONDS if self.behind else None
-            for _ in range(MAX_ROUND):
-                try:
-                    event = self.inbox.get(timeout=patience)
-                except queue.Empty:
-                    break
-                if event is None:
-                    return
-                act, person, *arguments = event
-                if not person.gone:  # who has been let go is not heard any more
-                    act(person, *arguments)
-                patience = 0  # only the first of a round is waited for
+            with suppress(queue.Empty):
+                patience = RETRY_SECONDS if self.behind else None
+                for _ in range(MAX_ROUND):
+                    if (event := self.inbox.get(timeout=patience)) is None:
+                        return
+                    act, person, *arguments = event
+                    if not person.gone:  # who has been let go is not heard any more
+                        act(person, *arguments)
+                    patience = 0  # only the first event of a round is waited for
             self.deliver()
 
     def deliver(self) -> None:
-        """Send everybody what is new to them since the last round, in one piece each."""
-        self.behind = False
-        everything = b"".join(self.news)
+        """Send everybody what is new to them in this round, in one piece each."""
+        everything, self.behind = b"".join(self.news), False
         for person in self.people.values():
-            alike = not (person.outbox or person.heard)  # nothing private in this round
-            self.send(person, everything if alike else self.owed(person))
-        self.news.clear()
-        for person in self.leaving:
-            self.send(person)
-        self.leaving = [person for person in self.leaving if person.backlog]
+            self.send(person, b"".join(self.apart[person]) if person in self.apart else everything)
+        self.news, self.apart = [], {}
+        self.leaving = [person for person in self.leaving if self.send(person)]
 
-    def owed(self, person: "Person") -> bytes:
-        """Return what this person has not been sent yet in this round."""
-        data = b"".join(person.outbox + self.news[person.heard :])
-        person.outbox.clear()
-        person.heard = 0
-        return data
-
-    def send(self, person: "Person", data: bytes = b"") -> None:
-        """Send what the system takes at once; the rest is this person's backlog."""
+    def send(self, person: "Person", data: bytes = b"") -> bool:
+        """Send what the system takes at once. True if something is left: the person's backlog."""
         if self.options.trace:
             buffer = bytearray(data)
             while (payload := take_frame(buffer)) is not None:
                 self.trace(person, "->", payload)
-        if person.backlog:  # nothing may overtake what has waited
-            del person.backlog[: person.send(person.backlog)]
-        if data and not person.backlog:
-            data = data[person.send(data) :]
+        try:
+            if person.backlog:  # nothing may overtake what has waited
+                del person.backlog[: person.sock.send(person.backlog, DONTWAIT)]
+            if data and not person.backlog:
+                data = data[person.sock.send(data, DONTWAIT) :]
+        except BlockingIOError:
+            pass  # the system takes nothing more just now
+        except OSError:  # the connection is lost: the reader notices as well, and says so
+            person.backlog, data = bytearray(), b""
         person.backlog += data
-        if person.backlog:
-            self.behind = True
-            if len(person.backlog) > MAX_BACKLOG:
-                reason = "too slow a reader"
-                self.inbox.put((self.dismiss, person, f"bye {reason}", reason))
-        elif person.gone:
-            person.finish()
+        self.behind = self.behind or bool(person.backlog)
+        if len(person.backlog) > MAX_BACKLOG and not person.gone:
+            self.inbox.put((self.dismiss, person, "bye too slow a reader", "too slow a reader"))
+        if person.gone and not person.backlog:
+            person.shutdown(socket.SHUT_WR)  # nothing more comes
+            person.sent.set()
+        return bool(person.backlog)
 
-    # What can happen: the methods that events name.
+    # Events name one of the following methods.
 
     def enter(self, person: "Person", data: bytes) -> None:
         """Let somebody in under the name in data, or say why not."""
-        name, password = data.decode(errors="surrogateescape"), ""  # bad UTF-8: a bad name
+        name, password = data.decode(errors="surrogateescape"), ""
         if self.options.password:
             name, _, password = name.partition(" ")
-        if refusal := self.refusal(name, password):
-            self.dismiss(person, f"refused {refusal}", f"refused: {refusal}")
+        if refusal := self.refusal(name, os.fsencode(password)):
+            self.dismiss(person, f"refused {refusal}", refusal)
             return
-        self.news.append(notice(f"joined {name}"))
-        person.name, person.says, person.heard = name, frame(name), len(self.news)
-        self.people[fold(name)] = person
+        self.announce(notice(f"joined {name}"))
+        person.name, person.says = name, frame(name)
+        self.people[fold(name)], self.apart[person] = person, []
         self.tell(person, f"welcome {name}")
         self.who(person)
         self.note(f"+ {name} joined from {person.address}, {len(self.people)} here")
 
-    def refusal(self, name: str, password: str) -> str:
-        """Return why nobody comes in with this name and password, or an empty string."""
-        wanted = os.fsencode(self.options.password)
-        if not hmac.compare_digest(password.encode(errors="surrogateescape"), wanted):
-            return "wrong password" if password else "this room asks for NAME PASSWORD"
+    def refusal(self, name: str, password: bytes) -> str:
+        """Return why nobody comes in with this name and password; nothing if somebody does."""
+        if not hmac.compare_digest(password, os.fsencode(self.options.password)):
+            return "the first frame has to be NAME PASSWORD, with the right password"
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
             return f"a name has 1 to {MAX_NAME} printable characters and no spaces"
-        if fold(name) == "server":
-            return "nobody can be called server"
-        if fold(name) in self.people:
+        if fold(name) == "server" or fold(name) in self.people:
             return f"the name {name} is taken"
         if len(self.people) >= self.options.max_clients:
-            return f"the room is full, {self.options.max_clients} are here"
+            return f"the room is full, {len(self.people)} are here"
         return ""
 
     def say(self, person: "Person", text: str) -> None:
         """Let everybody hear text, the one who said it included."""
-        self.news.append(person.says + frame(text))
+        self.announce(person.says + frame(text))
         if self.options.transcript:
-            self.note((person.name, text))
+            now = time.strftime("%Y-%m-%dT%H:%M:%S")
+            self.note(f"{now} {person.name} {text}", self.options.transcript)
 
     def whisper(self, person: "Person", name: str, text: str) -> None:
         """Let only the person of that name hear text, and the one who said it."""
         other = self.people.get(fold(name))
         if other is None:
             self.tell(person, f"error nobody called {name[:MAX_NAME]} is here")
-            return
-        for one in {person, other}:
-            self.tell(one, text, f"{person.name} -> {other.name}")
+        else:
+            for one in {person, other}:
+                self.tell(one, text, f"{person.name} -> {other.name}")
 
     def who(self, person: "Person") -> None:
         """Tell a person who is here, at most 100 names at a time."""
@@ -226,41 +215,39 @@ class Room:
         for first in range(0, len(names), 100):
             self.tell(person, "online " + " ".join(names[first : first + 100]))
 
-    def tell(self, person: "Person", text: str, sender: str = "server") -> None:
-        """Let one person hear something, at this place in the order."""
-        person.outbox += self.news[person.heard :]
-        person.heard = len(self.news)
-        person.outbox.append(frame(sender) + frame(text))
-
     def dismiss(self, person: "Person", words: str = "", reason: str = "") -> None:
         """Let go of a person, with what it is owed and last words; tell the others why."""
         data = notice(words) if words else b""
         if person.name:
-            data = self.owed(person) + data
+            data = b"".join(self.apart.pop(person, self.news)) + data
             del self.people[fold(person.name)]
             if not self.closing:
-                self.news.append(notice(f"left {person.name} {reason}".rstrip()))
-        self.note(f"- {person.name or 'somebody'} left {person.address} {reason}".rstrip())
-        person.gone = True
-        person.leave_by = time.monotonic() + LINGER_SECONDS
-        self.leaving.append(person)
-        self.send(person, data)
+                self.announce(notice(f"left {person.name} {reason}".rstrip()))
+        self.note(f"- {person.name or 'somebody'} left, {person.address} {reason}".rstrip())
+        person.gone, person.leave_by = True, time.monotonic() + LINGER_SECONDS
+        if self.send(person, data):
+            self.leaving.append(person)
 
-    # What any thread may call.
+    # What these use.
 
-    def note(self, entry: "str | tuple") -> None:
-        """Give the scribe something to write, unless it has been stuck for long."""
+    def announce(self, packet: bytes) -> None:
+        """Add to what everybody hears in this round."""
+        self.news.append(packet)
+        for packets in self.apart.values():
+            packets.append(packet)
+
+    def tell(self, person: "Person", text: str, sender: str = "server") -> None:
+        """Add to what one person hears, at this place in the order. An event may name this, too."""
+        self.apart.setdefault(person, self.news[:]).append(frame(sender) + frame(text))
+
+    def note(self, line: str, path: "str | None" = None) -> None:
+        """Any thread: give the scribe something to write, unless it has been stuck for long."""
         if self.log.qsize() < MAX_LOG:
-            self.log.put(entry)
+            self.log.put((path, line))
 
     def trace(self, person: "Person", arrow: str, payload: bytes) -> None:
-        """Note one frame, its header and payload told apart."""
-        header = visible(b"%-10d" % len(payload))
-        self.note(f"{person.address} {arrow} {header}|{visible(payload)}")
-
-    def close(self, *_) -> None:
-        """Ask the main thread to stop the server; a signal may call this."""
-        self.closing = True
+        """Any thread: note one frame, its header and payload told apart."""
+        self.note(f"{person.address} {arrow} {visible(b'%-10d' % len(payload))}|{visible(payload)}")
 
 
 def fold(name: str) -> str:
@@ -274,123 +261,77 @@ def notice(text: str) -> bytes:
 
 
 def visible(data: bytes) -> str:
-    """Return data as text that is safe to print: a dot for a space, escapes for the rest."""
+    """Return data as text that is safe to print: dots for spaces, escapes for what is not printable."""
     text = data.decode(errors="backslashreplace").replace(" ", "·")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-# ---- 3. One connection ------------------------------------------------------------------
+# ---- 3. One connection -----------------------------------------------------------------------------------
 
 
 class Person:
     """One client's connection. Behind each attribute stands the only thread that sets it."""
 
     def __init__(self, sock: socket.socket, address: tuple):
-        self.sock = sock
-        self.address = f"{address[0]}:{address[1]}"
+        self.sock, self.address = sock, f"{address[0]}:{address[1]}"
         self.buffer = bytearray()  # reader: received, but not taken as a frame yet
-        self.free_at = 0.0  # reader: when the rate limit will have forgotten all so far
-        self.name_by = time.monotonic() + NAME_SECONDS  # reader: deadline for the name
-        self.frame_by = math.inf  # reader: deadline for more of a frame that has begun
-        self.name = ""  # room: empty until let in
-        self.says = b""  # room: the name as a frame
-        self.outbox = []  # room: what this person hears in this round, if not just the news
-        self.heard = 0  # room: how much of the news is in the outbox, or was before its time
+        self.name_by = self.deadline = time.monotonic() + NAME_SECONDS  # reader: for what it waits for
+        self.free_at = 0.0  # reader: when the rate limit will have forgotten all messages so far
+        self.name, self.says = "", b""  # room: the name, and the same as a frame; empty until let in
         self.backlog = bytearray()  # room: what the system did not take yet
-        self.gone = False  # room: let go
-        self.leave_by = math.inf  # room: when the main thread cuts the connection
+        self.gone, self.leave_by = False, math.inf  # room: let go; then the main thread cuts it at that time
         self.sent = threading.Event()  # room: let go, and nothing is owed any more
 
-    def send(self, data: bytes) -> int:
-        """Room thread: return how many bytes the system took, without waiting."""
-        try:
-            return self.sock.send(data, DONTWAIT)
-        except BlockingIOError:
-            return 0
-        except OSError:
-            return len(data)  # lost, and so is the data: the reader notices and says so
-
-    def finish(self) -> None:
-        """Room thread: say that nothing more comes, and let the reader close the socket."""
-        with suppress(OSError):  # the other side may have been quicker
-            self.sock.shutdown(socket.SHUT_WR)
-        self.sent.set()
-
-    def cut(self) -> None:
-        """Main thread: end the connection now, which wakes up a reader that waits for it."""
-        with suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
-
     def recv(self, size: int) -> bytes:
-        """Reader thread: sock.recv, with a deadline if a frame has begun."""
-        if self.buffer:
-            self.frame_by = time.monotonic() + FRAME_SECONDS
-        if not DONTWAIT:  # here the socket itself never waits, so we do
-            while time.monotonic() < self.leave_by:
-                if select.select([self.sock], [], [], TICK_SECONDS)[0]:
-                    break
+        """Reader thread: sock.recv, with a deadline if it is for the name or the rest of a frame."""
+        silence = time.monotonic() + FRAME_SECONDS if self.buffer else math.inf
+        self.deadline = min(self.name_by, silence)
+        while not DONTWAIT and not select.select([self.sock], [], [], TICK_SECONDS)[0]:
+            if time.monotonic() > self.leave_by:
+                return b""
         chunk = self.sock.recv(size)
-        self.frame_by = math.inf
+        self.deadline = math.inf
         return chunk
+
+    def shutdown(self, how: int) -> None:
+        """Any thread: shut down sending, or both ways, which also wakes up the reader."""
+        with suppress(OSError):  # it may be over already
+            self.sock.shutdown(how)
 
 
 def read_from(person: Person, room: Room) -> None:
-    """Reader thread: pass on all that one client says; this thread alone reads its socket."""
+    """Reader thread: pass on what one client says; this thread alone reads its socket."""
     words = reason = ""
     with person.sock:
         try:
-            read_name(person, room)
-            read_messages(person, room)
+            while (data := read_frame(person.recv, person.buffer)) is not None and not person.gone:
+                room.inbox.put(understand(person, room, data))
+                slow_down(person, room)
         except ValueError as error:
             words, reason = f"bye {error}", "wrong header"
         except OSError as error:
             reason = error.strerror or str(error)
         room.inbox.put((room.dismiss, person, words, reason))
-        # Closing a socket with unread bytes in it resets the connection, and our last words
-        # could be lost. So read on until the client hangs up, or the main thread cuts it.
+        # Closing a socket with unread bytes in it resets the connection, and our last words could be
+        # lost. So read on until the client hangs up as well, or the main thread cuts it.
         with suppress(OSError):
             while person.recv(4096):
                 pass
         person.sent.wait()
 
 
-def read_name(person: Person, room: Room) -> None:
-    """Pass on the first frame."""
-    data = read_frame(person.recv, person.buffer)
-    person.name_by = math.inf
-    if data is not None:
-        if room.options.trace:  # all but a password
-            name, space, password = data.partition(b" ")
-            room.trace(person, "<-", name + space + b"*" * len(password))
-        room.inbox.put((room.enter, person, data))
-
-
-def read_messages(person: Person, room: Room) -> None:
-    """Pass on all other frames, no faster than the rate limit."""
-    rate = room.options.max_rate
-    while (data := read_frame(person.recv, person.buffer)) is not None and not person.gone:
-        if room.options.trace:
-            room.trace(person, "<-", data)
-        if rate:
-            now = time.monotonic()
-            person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / rate
-            time.sleep(max(0, person.free_at - now))
-        while room.inbox.qsize() > MAX_INBOX:
-            time.sleep(0.001)  # who does not read makes TCP hold up who sends
-        room.inbox.put(understand(person, room, data))
-
-
 def understand(person: Person, room: Room, data: bytes) -> tuple:
-    """Return the event that one payload means. A bad one is the sender's business alone."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        return room.tell, person, f"error not UTF-8: {error.reason} at byte {error.start}"
-    if not 1 <= len(text) <= MAX_TEXT:
-        return room.tell, person, f"error a message has 1 to {MAX_TEXT} characters, not {len(text)}"
-    if not text.isprintable() and (bad := FORBIDDEN.search(text)):
-        return room.tell, person, f"error a message may not hold {ascii(bad[0])}"
-    if text[0] != "/":
+    """Return the event that a payload means. A bad one is its sender's business alone."""
+    naming, person.name_by = person.name_by < math.inf, math.inf
+    if room.options.trace:  # all but a password
+        name, space, password = data.partition(b" ")
+        room.trace(person, "<-", name + space + b"*" * len(password) if naming else data)
+    if naming:
+        return room.enter, person, data
+    text = data.decode(errors="surrogateescape")
+    if not MESSAGE.fullmatch(text):
+        return room.tell, person, f"error {RULE}"
+    if not text.startswith("/"):
         return room.say, person, text
     if text.startswith("//"):
         return room.say, person, text[1:]
@@ -399,15 +340,24 @@ def understand(person: Person, room: Room, data: bytes) -> tuple:
             return room.whisper, person, name, words
         case ["/who"]:
             return room.who, person
-        case ["/help"]:
-            return room.tell, person, f"help {HELP}"
         case ["/quit"]:
             return room.dismiss, person
-        case [word, *_]:
-            return room.tell, person, f"error {word[:MAX_NAME]} does not go like this: {HELP}"
+        case ["/help"]:
+            return room.tell, person, f"help {HELP}"
+    return room.tell, person, f"error {text[:MAX_NAME]} is no command: {HELP}"
 
 
-# ---- 4. The program ---------------------------------------------------------------------
+def slow_down(person: Person, room: Room) -> None:
+    """Make who is over the rate limit wait, and everybody while the inbox is full: TCP stops the sender."""
+    if room.options.max_rate:
+        now = time.monotonic()
+        person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / room.options.max_rate
+        time.sleep(max(0, person.free_at - now))
+    while room.inbox.qsize() > MAX_INBOX:
+        time.sleep(0.001)
+
+
+# ---- 4. The program --------------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -416,28 +366,28 @@ def main(argv: "list | None" = None) -> int:
     try:
         listener = listen(options.host, options.port)
     except (OSError, OverflowError, UnicodeError) as error:
-        print(why_not(error, options.host, options.port), file=sys.stderr)
+        print(
+            f"cannot listen on {options.host}:{options.port}, {error}: stop the program that does, or try"
+            " another --port (1024 to 65535), or a --host that is this computer (127.0.0.1, 0.0.0.0)",
+            file=sys.stderr,
+        )
         return 1
+    room = Room(options)
+    if threading.current_thread() is threading.main_thread():  # no other thread gets signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: setattr(room, "closing", True))
     host, port = listener.getsockname()
     print(f"listening on {host}:{port}", flush=True)
-    room = Room(options)
-    if threading.current_thread() is threading.main_thread():  # only this one gets signals
-        signal.signal(signal.SIGINT, room.close)
-        signal.signal(signal.SIGTERM, room.close)
-    sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
-    writer = threading.Thread(target=scribe, args=(room.log, options.transcript), daemon=True)
-    writer.start()
-    threading.Thread(target=room.run, name="room", daemon=True).start()
-    raise_file_limit(options.max_clients + 2 * SPARE)
-    python = "py" if os.name == "nt" else "python3"
     secret = " --password ..." if options.password else ""
-    for address in addresses(host):
-        room.note(f"join: {python} chat_client_cli.py --host {address} --port {port}{secret}")
+    python = "py" if os.name == "nt" else "python3"
+    room.note(f"to join: {python} chat_client_cli.py --host {reachable(host)} --port {port}{secret}")
+    scribe = threading.Thread(target=write, args=(room.log,), name="scribe", daemon=True)
+    scribe.start()
+    threading.Thread(target=room.run, name="room", daemon=True).start()
     with listener:
-        connections = attend(listener, room)
-    say_goodbye(connections, room)
-    writer.join(0.3)
-    if writer.is_alive():
+        say_goodbye(attend(listener, room), room)
+    scribe.join(0.3)
+    if scribe.is_alive():
         os._exit(0)  # stuck in a print to a paused terminal, where a normal exit would hang
     return 0
 
@@ -445,10 +395,14 @@ def main(argv: "list | None" = None) -> int:
 def parse_options(argv: "list | None") -> argparse.Namespace:
     """Return the options; argparse itself ends the program for --help or a wrong one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 is the whole network")
-    parser.add_argument("--port", type=int, default=1234, help="0 lets the system choose")
-    parser.add_argument("--max-clients", type=int, default=200, help="people in the room")
-    parser.add_argument("--max-rate", type=float, default=20, help="messages a second; 0: any")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 is all the network; default %(default)s")
+    parser.add_argument(
+        "--port", type=int, default=1234, help="0 lets the system choose; default %(default)s"
+    )
+    parser.add_argument("--max-clients", type=int, default=200, help="people; default %(default)s")
+    parser.add_argument(
+        "--max-rate", type=float, default=20, help="messages a second from one client; 0: any"
+    )
     parser.add_argument("--password", default="", help="what newcomers have to know")
     parser.add_argument("--transcript", metavar="FILE", help="append public messages to it")
     parser.add_argument("--trace", action="store_true", help="show every frame")
@@ -465,58 +419,33 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     listener.listen(1024)  # so many may knock at the same time
-    listener.settimeout(TICK_SECONDS)  # accept() must let the main thread look at the clock
+    listener.settimeout(TICK_SECONDS)  # accept() has to let the main thread look at the clock
     return listener
 
 
-def why_not(error: Exception, host: str, port: int) -> str:
-    """Return one sentence on why the server cannot listen and what to do about it."""
-    if isinstance(error, OverflowError):
-        return f"there is no port {port}: choose one from 0 to 65535"
-    if isinstance(error, (socket.gaierror, UnicodeError)):
-        return f"no computer called {host} is known here: try --host 127.0.0.1"
-    return {
-        errno.EADDRINUSE: f"port {port} is in use: stop the server there, or try another --port",
-        errno.EACCES: f"port {port} is not for everybody: try a --port above 1023",
-        errno.EADDRNOTAVAIL: f"{host} is not this computer: try --host 0.0.0.0",
-    }.get(error.errno, f"cannot listen on {host}:{port}: {error}")
-
-
-def raise_file_limit(wanted: int) -> None:
-    """Allow this process so many open files, sockets included, as far as the system lets it."""
-    with suppress(ImportError, OSError, ValueError):  # Windows has no such limit
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if 0 <= soft < wanted:  # -1 stands for no limit
-            wanted = min(wanted, hard) if hard >= 0 else wanted
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def addresses(host: str) -> list:
-    """Return by which addresses others reach a server that listens on host."""
-    if host != "0.0.0.0":
-        return [host]
+def reachable(host: str) -> str:
+    """Return by which address others reach a server that listens on host."""
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # sends nothing, only looks up which way it would go
-        return [probe.getsockname()[0]]
-    with suppress(OSError):  # no way to the internet: what does our own name stand for?
-        return socket.gethostbyname_ex(socket.gethostname())[2]
-    return ["127.0.0.1"]
+        return probe.getsockname()[0] if host == "0.0.0.0" else host
+    return socket.gethostname() if host == "0.0.0.0" else host
 
 
 def attend(listener: socket.socket, room: Room) -> list:
     """Accept clients and watch the clock until the room closes; return who is connected."""
+    with suppress(ImportError, OSError, ValueError):  # each client takes an open file; Windows has no limit
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard > 0 else 10_240, hard))
     connections, tick = [], 0.0
     while not room.closing:
         if time.monotonic() >= tick:
-            connections = [person for person in connections if person.sock.fileno() >= 0]
-            check_deadlines(connections, room)
+            connections = [person for person in connections if in_time(person, room)]
             tick = time.monotonic() + TICK_SECONDS
-        if len(connections) >= room.options.max_clients + SPARE:
-            time.sleep(TICK_SECONDS)  # newcomers wait in the queue of the listener
-            continue
         try:
+            if len(connections) >= room.options.max_clients + SPARE:
+                raise RuntimeError("too many connections")
             sock, address = listener.accept()
             person = Person(sock, address)
             connections.append(person)
@@ -526,12 +455,12 @@ def attend(listener: socket.socket, room: Room) -> list:
             pass  # nobody came
         except (OSError, RuntimeError) as error:  # too many open files, or threads
             room.note(f"newcomers have to wait: {error}")
-            time.sleep(1)
+            time.sleep(TICK_SECONDS)
     return connections
 
 
 def prepare(sock: socket.socket) -> None:
-    """Switch off the delay of small sends, and have a dead network noticed in two minutes."""
+    """Send small things without delay, and notice within two minutes that a network is dead."""
     sock.setblocking(bool(DONTWAIT))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -540,50 +469,42 @@ def prepare(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def check_deadlines(connections: list, room: Room) -> None:
-    """Let go of who has run out of time, and cut who was let go but does not hang up."""
+def in_time(person: Person, room: Room) -> bool:
+    """Let go of somebody whose time is up; False if the connection is over."""
     now = time.monotonic()
-    for person in connections:
-        if now > person.leave_by:
-            person.cut()
-        elif now > person.name_by:
-            reason = f"no name came within {NAME_SECONDS} seconds"
-            room.inbox.put((room.dismiss, person, f"refused {reason}", reason))
-        elif now > person.frame_by:
-            reason = f"silent for {FRAME_SECONDS} seconds in the middle of a frame"
-            room.inbox.put((room.dismiss, person, f"bye {reason}", reason))
+    if now > person.leave_by:
+        person.shutdown(socket.SHUT_RDWR)
+    elif now > person.deadline:
+        kind, reason = ("bye", "half a frame and no more") if person.name else ("refused", "no name in time")
+        room.inbox.put((room.dismiss, person, f"{kind} {reason}", reason))
+    return person.sock.fileno() >= 0
 
 
 def say_goodbye(connections: list, room: Room) -> None:
-    """Tell everybody that the server stops, and end all connections in about a second."""
+    """Tell everybody that the server stops; end all connections and threads in about a second."""
     for person in connections:
         room.inbox.put((room.dismiss, person, "bye the server is shutting down"))
-    patience = time.monotonic() + LINGER_SECONDS
-    while any(person.sock.fileno() >= 0 for person in connections):
-        if time.monotonic() > patience:
-            for person in connections:
-                person.cut()
-            break
+    end = time.monotonic() + LINGER_SECONDS
+    while [person for person in connections if in_time(person, room)] and time.monotonic() < end + 0.2:
         time.sleep(0.01)
     room.inbox.put(None)
     room.log.put(None)
 
 
-def scribe(log: queue.SimpleQueue, path: "str | None") -> None:
+def write(log: queue.SimpleQueue) -> None:
     """Scribe thread: the only one that prints or writes a file; ends when None comes."""
-    transcript = trouble = None
-    for entry in iter(log.get, None):
+    for path, line in iter(log.get, None):
         try:
-            if isinstance(entry, str):
-                print(entry, flush=True)
+            if path:
+                with open(path, "a", encoding="utf-8") as transcript:
+                    print(line, file=transcript)
             else:
-                transcript = transcript or open(path, "a", encoding="utf-8", buffering=1)
-                print(time.strftime("%Y-%m-%dT%H:%M:%S"), *entry, file=transcript)
+                print(line.encode("ascii", "backslashreplace").decode() if 0 else line, flush=True)
         except OSError as error:
-            if isinstance(entry, str):
-                sys.stdout = open(os.devnull, "w")  # nobody reads us any more
-            elif trouble != (trouble := str(error)):  # say it once
-                log.put(f"no transcript: {error}")
+            if path:
+                log.put((None, f"not in the transcript: {error}"))
+            else:
+                sys.stdout = None  # nobody reads us any more
 
 
 if __name__ == "__main__":

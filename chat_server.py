@@ -65,7 +65,7 @@ def frame(text: str) -> bytes:
     return b"%-10d%b" % (len(data), data)
 
 
-def take_frame(buffer: bytearray) -> "bytes | None":
+def take_frame(buffer: bytearray) -> bytearray | None:
     """Cut the first frame off buffer and return its payload; None if it is not whole yet.
 
     Raises ValueError for a wrong header: nothing that follows one can be trusted.
@@ -78,12 +78,12 @@ def take_frame(buffer: bytearray) -> "bytes | None":
     end = HEADER + int(digits)
     if len(buffer) < end:
         return None
-    data = bytes(buffer[HEADER:end])
+    data = buffer[HEADER:end]
     del buffer[:end]
     return data
 
 
-def read_frame(recv, buffer: bytearray) -> "bytes | None":
+def read_frame(recv, buffer: bytearray) -> bytearray | None:
     """Return the next payload; None if the peer hung up after a whole frame, ConnectionError within one.
 
     recv is sock.recv, or works like it. TCP keeps no borders between sends: one recv returns a part of a
@@ -126,9 +126,8 @@ class Room:
                 for _ in range(MAX_ROUND):
                     if (event := self.inbox.get(timeout=patience)) is None:
                         return
-                    act, person, *arguments = event
-                    if not person.gone:  # who has been let go is not heard any more
-                        act(person, *arguments)
+                    if not event[1].gone:  # who has been let go is not heard any more
+                        event[0](*event[1:])
                     patience = 0  # only the first event of a round is waited for
             self.deliver()
 
@@ -171,7 +170,7 @@ class Room:
         name, password = data.decode(errors="surrogateescape"), ""
         if self.options.password:
             name, _, password = name.partition(" ")
-        if refusal := self.refusal(name, os.fsencode(password)):
+        if refusal := self.refusal(name, password.encode(errors="surrogateescape")):
             self.dismiss(person, f"refused {refusal}", refusal)
             return
         self.announce(notice(f"joined {name}"))
@@ -183,7 +182,7 @@ class Room:
 
     def refusal(self, name: str, password: bytes) -> str:
         """Return why nobody comes in with this name and password; nothing if somebody does."""
-        if not hmac.compare_digest(password, os.fsencode(self.options.password)):
+        if not hmac.compare_digest(password, self.options.password.encode(errors="backslashreplace")):
             return "the first frame has to be NAME PASSWORD, with the right password"
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
             return f"a name has 1 to {MAX_NAME} printable characters and no spaces"
@@ -306,7 +305,8 @@ def read_from(person: Person, room: Room) -> None:
         try:
             while (data := read_frame(person.recv, person.buffer)) is not None and not person.gone:
                 room.inbox.put(understand(person, room, data))
-                slow_down(person, room)
+                if room.options.max_rate or room.inbox.qsize() > MAX_INBOX:
+                    slow_down(person, room)
         except ValueError as error:
             words, reason = f"bye {error}", "wrong header"
         except OSError as error:
@@ -499,7 +499,7 @@ def write(log: queue.SimpleQueue) -> None:
                 with open(path, "a", encoding="utf-8") as transcript:
                     print(line, file=transcript)
             else:
-                print(line.encode("ascii", "backslashreplace").decode() if 0 else line, flush=True)
+                print(line, flush=True)
         except OSError as error:
             if path:
                 log.put((None, f"not in the transcript: {error}"))
@@ -508,4 +508,5 @@ def write(log: queue.SimpleQueue) -> None:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # for names that a terminal cannot show
     sys.exit(main())

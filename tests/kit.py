@@ -1,0 +1,186 @@
+"""What the tests share: real programs as processes, and a client that speaks raw frames."""
+
+import contextlib
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT = 15  # seconds: for anything that is waited for; a loaded machine is slow
+
+
+def frame(payload: "str | bytes") -> bytes:
+    """Return payload as one frame, made without the kit's own code."""
+    data = payload.encode() if isinstance(payload, str) else payload
+    return str(len(data)).encode().ljust(10) + data
+
+
+class Program:
+    """One of the programs as a process of its own, with its output lines as they come."""
+
+    def __init__(self, *command: str, folder: "Path | None" = None, stdin=subprocess.DEVNULL, **more):
+        self.lines, self.seen = queue.Queue(), []
+        environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **more.pop("env", {})}
+        self.process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            cwd=folder or ROOT,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="backslashreplace",
+            env=environment,
+            **more,
+        )
+        threading.Thread(target=self._collect, name="collect", daemon=True).start()
+
+    def _collect(self) -> None:
+        for line in self.process.stdout:
+            self.lines.put(line.rstrip("\n"))
+        self.lines.put(None)
+
+    def wait_for(self, part: str, timeout: float = TIMEOUT) -> str:
+        """Return the next line that holds part; fail with all that was printed if none comes."""
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                line = self.lines.get(timeout=max(0, end - time.monotonic()))
+            except queue.Empty:
+                line = None
+            if line is None:
+                raise AssertionError(f"no line with {part!r} came, but: {self.seen}")
+            self.seen.append(line)
+            if part in line:
+                return line
+
+    def output(self) -> list:
+        """Return all lines of a program that has ended."""
+        self.process.wait(TIMEOUT)
+        while (line := self.lines.get(timeout=TIMEOUT)) is not None:
+            self.seen.append(line)
+        return self.seen
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Send a signal and return the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(TIMEOUT)
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+class Server(Program):
+    """The kit's server on a port of the system's choice."""
+
+    def __init__(self, *options: str, script: "str | Path" = ROOT / "chat_server.py", **more):
+        super().__init__(script, "--port", "0", *options, **more)
+        try:
+            self.port = int(self.wait_for("listening on").rpartition(":")[2])
+        except AssertionError:
+            self.__exit__()
+            raise
+
+    def client(self, name: "str | None" = None, **more) -> "Client":
+        return Client(self.port, name, **more)
+
+
+class Client:
+    """A client that sends and receives raw frames; with a name it joins and skips its welcome."""
+
+    def __init__(self, port: int, name: "str | None" = None, receive_buffer: int = 0):
+        self.sock = socket.socket()
+        self.sock.settimeout(TIMEOUT)
+        if receive_buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.sock.connect(("127.0.0.1", port))
+        self.file = self.sock.makefile("rb")
+        if name:
+            self.name = name
+            self.send(name)
+            self.expect("server", f"welcome {name}")
+            self.online = set()
+            while name not in self.online:
+                self.online |= set(self.notice("online").split())
+
+    def send(self, *payloads: "str | bytes") -> None:
+        """Send each payload as a frame, all in one piece."""
+        self.raw(b"".join(map(frame, payloads)))
+
+    def raw(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def frame(self) -> "str | None":
+        """Return the next payload, None at the end of the stream."""
+        header = self.file.read(10)
+        if not header:
+            return None
+        assert len(header) == 10, f"the stream ends within a header: {header!r}"
+        data = self.file.read(int(header))
+        assert len(data) == int(header), f"the stream ends within a frame: {data!r}"
+        return data.decode()
+
+    def pair(self) -> "tuple | None":
+        """Return the next (sender, text), None at the end of the stream."""
+        sender = self.frame()
+        return None if sender is None else (sender, self.frame())
+
+    def expect(self, sender: str, text: str) -> None:
+        """Fail if the next pair is not this one."""
+        assert self.pair() == (sender, text)
+
+    def notice(self, kind: str) -> str:
+        """Return what follows the kind in the next pair, which has to be such a notice."""
+        sender, text = self.pair()
+        first, _, rest = text.partition(" ")
+        assert (sender, first) == ("server", kind), f"{sender}: {text}"
+        return rest
+
+    def skip_to(self, sender: str, text: str) -> list:
+        """Return the pairs that come before this one."""
+        before = []
+        while (pair := self.pair()) != (sender, text):
+            assert pair is not None, f"the stream ended after {before[-3:]}"
+            before.append(pair)
+        return before
+
+    def rest(self) -> list:
+        """Return all pairs until the end of the stream."""
+        return list(iter(self.pair, None))
+
+    def hang_up(self) -> None:
+        """Say that nothing more comes from here, but go on reading."""
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Vanish with a reset instead of a goodbye."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        self.close()
+
+    def close(self) -> None:
+        self.file.close()
+        self.sock.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()

@@ -78,7 +78,8 @@ class Program:
 
     def __exit__(self, *_) -> None:
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
+            if hasattr(signal, "SIGCONT"):  # not on Windows
+                self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(5)
@@ -88,10 +89,24 @@ class Program:
         self.process.stdout.close()
 
 
+def wrapped(folder: Path, first: str, script: Path = ROOT / "chat_server.py") -> Path:
+    """Return a script, made in folder, that executes the line first and then is the script."""
+    wrapper = folder / f"wrapped_{script.name}"
+    wrapper.write_text(
+        f"import runpy\n{first}\nrunpy.run_path({str(script)!r}, run_name='__main__')\n", encoding="utf-8"
+    )
+    return wrapper
+
+
+# Windows lacks this flag, so the server goes another way there. This shows that way everywhere.
+WINDOWS_WAY = "import socket; vars(socket).pop('MSG_DONTWAIT', None)"
+
+
 class Server(Program):
     """The kit's server on a port of the system's choice."""
 
     def __init__(self, *options: str, script: "str | Path" = ROOT / "chat_server.py", **more):
+        self.clients = []
         super().__init__(script, "--port", "0", *options, **more)
         try:
             self.port = int(self.wait_for("listening on").rpartition(":")[2])
@@ -100,7 +115,32 @@ class Server(Program):
             raise
 
     def client(self, name: "str | None" = None, **more) -> "Client":
-        return Client(self.port, name, **more)
+        self.clients.append(Client(self.port, name, **more))
+        return self.clients[-1]
+
+    def gather(self, *names: str) -> list:
+        """Return a client for each name; each of them has heard who came after it."""
+        here = []
+        for name in names:
+            newcomer = self.client(name)
+            for client in here:
+                client.expect("server", f"joined {name}")
+            here.append(newcomer)
+        return here
+
+    def clear(self) -> None:
+        """Let all clients leave, and wait until the server has seen it: the room is empty."""
+        for client in self.clients:
+            with contextlib.suppress(OSError, ValueError):  # it may be over already
+                client.hang_up()
+                client.rest()
+            client.close()
+        self.clients = []
+
+    def __exit__(self, *_) -> None:
+        for client in self.clients:
+            client.close()
+        super().__exit__()
 
 
 class Client:

@@ -3,19 +3,17 @@
 
     python3 chat_server.py        then, in other terminals: python3 chat_client_cli.py
 
-One thread, the room, owns everything that is shared. The others only put events into its inbox,
-and the inbox is the order that everybody sees. So nothing in this program needs a lock.
+One thread, the room, owns everything that is shared. The others only put events into its inbox, and the inbox is the
+order that everybody sees. So nothing in this program needs a lock.
 
-    main thread      accepts clients; twice a second looks for those whose time is up
+    main thread      accepts clients
     reader threads   one a client, the only one that reads its socket: they fill the inbox
-    room thread      empties the inbox: knows who is here, decides who hears what, sends it
+    room thread      empties the inbox: knows who is here, decides who hears what, and alone sends
     scribe thread    prints and writes the transcript: a terminal can pause, a disk can be full
 
-Everything on the wire is a frame: the payload's length in bytes as ASCII digits, padded with spaces to
-10 bytes, then the payload in UTF-8. A client sends its name, then messages. The server sends pairs of
-frames: who speaks, then the text. What it says itself comes from `server`.
-
-Left out, because it would teach something else: encryption, accounts, history, IPv6.
+Everything on the wire is a frame: the payload's length in bytes as ASCII digits, padded with spaces to 10 bytes, then
+the payload in UTF-8. A client sends its name, then messages. The server sends pairs of frames: who speaks, then the
+text. What it says itself comes from `server`. Left out: encryption, accounts, history, IPv6.
 """
 
 import argparse
@@ -24,35 +22,29 @@ import math
 import os
 import queue
 import re
-import select
 import signal
 import socket
 import sys
 import threading
 import time
 import unicodedata
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 VERSION = "1.0"
 MAX_NAME, MAX_TEXT = 20, 2000  # characters
 NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
-LINGER_SECONDS = 1  # for somebody who is let go, to read what it is still owed
-BURST_SECONDS = 2  # so much of the rate limit may be used at once
-TICK_SECONDS, RETRY_SECONDS = 0.5, 0.02  # between two looks at the clock; two tries to send a backlog
+LINGER_SECONDS, RETRY_SECONDS = 1, 0.02  # to read what one is owed when let go; between two tries to send a backlog
+TICK_SECONDS, BURST_SECONDS = 0.5, 2  # between two looks for Ctrl-C; how much of the rate limit may be used at once
 MAX_BACKLOG = 2 << 20  # bytes that wait for one person, who is let go beyond that
 MAX_INBOX, MAX_ROUND = 2000, 500  # events: above the first, readers wait; after the second, the room sends
-MAX_LOG = 100_000  # lines that wait for a paused terminal; the rest is dropped
-SPARE = 100  # connections beyond --max-clients: to tell them that the room is full
-DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none: there, sockets are set not to wait
-# One message: no control characters but the tab, no line or paragraph separators, no lone surrogates (into
-# which broken UTF-8 is decoded here), and nothing that turns the direction of the text around it.
-MESSAGE = re.compile(
-    f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
-)
+SPARE = 100  # connections beyond --max-clients, so that they can be told that the room is full
+# A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
+# here), or anything that turns the direction of the text around it.
+MESSAGE = re.compile(f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}")
 RULE = f"a message is one line of 1 to {MAX_TEXT} characters in UTF-8, without control characters"
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
 
-# ---- 1. Framing ------------------------------------------------------------------------------------------
+# ---- 1. Framing ------------------------------------------------------------------------------------------------------
 
 # This block stands in all three programs, so that each of them can be copied alone.
 # >>> framing
@@ -101,7 +93,9 @@ def read_frame(recv, buffer: bytearray) -> bytearray | None:
 
 # <<< framing
 
-# ---- 2. The room -----------------------------------------------------------------------------------------
+SERVER = frame("server")  # what comes before each notice
+
+# ---- 2. The room -----------------------------------------------------------------------------------------------------
 
 
 class Room:
@@ -110,7 +104,7 @@ class Room:
     def __init__(self, options: argparse.Namespace):
         self.options = options
         self.people = {}  # folded name -> Person
-        self.leaving = []  # let go, but still owed a backlog
+        self.leaving = []  # people who have been let go, but are still connected
         self.behind = False  # has anybody a backlog?
         self.news = []  # what everybody hears in this round, in order
         self.apart = {}  # Person -> what this one hears in this round, where it is not just the news
@@ -121,8 +115,8 @@ class Room:
     def run(self) -> None:
         """Room thread: work off what waits in the inbox, then send, again and again until None comes."""
         while True:
+            patience = RETRY_SECONDS if self.behind or self.leaving else None
             with suppress(queue.Empty):
-                patience = RETRY_SECONDS if self.behind else None
                 for _ in range(MAX_ROUND):
                     if (event := self.inbox.get(timeout=patience)) is None:
                         return
@@ -137,31 +131,39 @@ class Room:
         for person in self.people.values():
             self.send(person, b"".join(self.apart[person]) if person in self.apart else everything)
         self.news, self.apart = [], {}
-        self.leaving = [person for person in self.leaving if self.send(person)]
+        self.leaving = [person for person in self.leaving if not self.hang_up(person)]
 
-    def send(self, person: "Person", data: bytes = b"") -> bool:
-        """Send what the system takes at once. True if something is left: the person's backlog."""
+    def send(self, person: "Person", data: bytes) -> None:
+        """Send what the system takes at once; the rest is this person's backlog."""
         if self.options.trace:
             buffer = bytearray(data)
             while (payload := take_frame(buffer)) is not None:
                 self.trace(person, "->", payload)
         try:
             if person.backlog:  # nothing may overtake what has waited
-                del person.backlog[: person.sock.send(person.backlog, DONTWAIT)]
+                del person.backlog[: person.writer.send(person.backlog)]
             if data and not person.backlog:
-                data = data[person.sock.send(data, DONTWAIT) :]
+                data = data[person.writer.send(data) :]
         except BlockingIOError:
             pass  # the system takes nothing more just now
         except OSError:  # the connection is lost: the reader notices as well, and says so
             person.backlog, data = bytearray(), b""
         person.backlog += data
-        self.behind = self.behind or bool(person.backlog)
-        if len(person.backlog) > MAX_BACKLOG and not person.gone:
+        if person.backlog:
+            self.behind = True
+        if len(person.backlog) > MAX_BACKLOG:
             self.inbox.put((self.dismiss, person, "bye too slow a reader", "too slow a reader"))
-        if person.gone and not person.backlog:
-            person.shutdown(socket.SHUT_WR)  # nothing more comes
-            person.sent.set()
-        return bool(person.backlog)
+
+    def hang_up(self, person: "Person") -> bool:
+        """End the connection of a person who was let go, in good time or by force. True when it is over."""
+        self.send(person, b"")
+        late = time.monotonic() > person.leave_by
+        with suppress(OSError):  # the other side may have been quicker
+            if late or not person.backlog:
+                person.writer.shutdown(socket.SHUT_RDWR if late else socket.SHUT_WR)
+        if over := late or (person.sock.fileno() < 0 and not person.backlog):
+            person.writer.close()
+        return over
 
     # Events name one of the following methods.
 
@@ -170,23 +172,24 @@ class Room:
         name, password = data.decode(errors="surrogateescape"), ""
         if self.options.password:
             name, _, password = name.partition(" ")
-        if refusal := self.refusal(name, password.encode(errors="surrogateescape")):
+        if refusal := self.refusal(name, password):
             self.dismiss(person, f"refused {refusal}", refusal)
             return
-        self.announce(notice(f"joined {name}"))
+        self.announce(SERVER + frame(f"joined {name}"))
         person.name, person.says = name, frame(name)
         self.people[fold(name)], self.apart[person] = person, []
         self.tell(person, f"welcome {name}")
         self.who(person)
-        self.note(f"+ {name} joined from {person.address}, {len(self.people)} here")
+        self.log.put((None, f"+ {name} joined from {person.address}, {len(self.people)} here"))
 
-    def refusal(self, name: str, password: bytes) -> str:
+    def refusal(self, name: str, password: str) -> str:
         """Return why nobody comes in with this name and password; nothing if somebody does."""
-        if not hmac.compare_digest(password, self.options.password.encode(errors="backslashreplace")):
+        given, wanted = (text.encode(errors="surrogateescape") for text in (password, self.options.password))
+        if not hmac.compare_digest(given, wanted):
             return "the first frame has to be NAME PASSWORD, with the right password"
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
             return f"a name has 1 to {MAX_NAME} printable characters and no spaces"
-        if fold(name) == "server" or fold(name) in self.people:
+        if fold(name) in {*self.people, "server"}:
             return f"the name {name} is taken"
         if len(self.people) >= self.options.max_clients:
             return f"the room is full, {len(self.people)} are here"
@@ -196,17 +199,15 @@ class Room:
         """Let everybody hear text, the one who said it included."""
         self.announce(person.says + frame(text))
         if self.options.transcript:
-            now = time.strftime("%Y-%m-%dT%H:%M:%S")
-            self.note(f"{now} {person.name} {text}", self.options.transcript)
+            self.log.put((self.options.transcript, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {person.name} {text}"))
 
     def whisper(self, person: "Person", name: str, text: str) -> None:
         """Let only the person of that name hear text, and the one who said it."""
-        other = self.people.get(fold(name))
-        if other is None:
-            self.tell(person, f"error nobody called {name[:MAX_NAME]} is here")
-        else:
+        if other := self.people.get(fold(name)):
             for one in {person, other}:
                 self.tell(one, text, f"{person.name} -> {other.name}")
+        else:
+            self.tell(person, f"error nobody called {name[:MAX_NAME]} is here")
 
     def who(self, person: "Person") -> None:
         """Tell a person who is here, at most 100 names at a time."""
@@ -214,39 +215,35 @@ class Room:
         for first in range(0, len(names), 100):
             self.tell(person, "online " + " ".join(names[first : first + 100]))
 
+    def tell(self, person: "Person", text: str, sender: str = "server") -> None:
+        """Let one person hear text, at this place in the order."""
+        self.apart.setdefault(person, self.news[:]).append(frame(sender) + frame(text))
+
     def dismiss(self, person: "Person", words: str = "", reason: str = "") -> None:
         """Let go of a person, with what it is owed and last words; tell the others why."""
-        data = notice(words) if words else b""
+        owed = self.apart.pop(person, self.news if person.name else [])
+        self.send(person, b"".join(owed) + (SERVER + frame(words) if words else b""))
+        person.gone, person.leave_by = True, time.monotonic() + LINGER_SECONDS
+        self.leaving.append(person)
+        self.log.put((None, f"- {person.name or 'somebody'} left, {person.address} {reason}".rstrip()))
         if person.name:
-            data = b"".join(self.apart.pop(person, self.news)) + data
             del self.people[fold(person.name)]
             if not self.closing:
-                self.announce(notice(f"left {person.name} {reason}".rstrip()))
-        self.note(f"- {person.name or 'somebody'} left, {person.address} {reason}".rstrip())
-        person.gone, person.leave_by = True, time.monotonic() + LINGER_SECONDS
-        if self.send(person, data):
-            self.leaving.append(person)
+                self.announce(SERVER + frame(f"left {person.name} {reason}".rstrip()))
 
     # What these use.
 
     def announce(self, packet: bytes) -> None:
-        """Add to what everybody hears in this round."""
+        """Let everybody hear two frames: who speaks, and the text."""
         self.news.append(packet)
         for packets in self.apart.values():
             packets.append(packet)
 
-    def tell(self, person: "Person", text: str, sender: str = "server") -> None:
-        """Add to what one person hears, at this place in the order. An event may name this, too."""
-        self.apart.setdefault(person, self.news[:]).append(frame(sender) + frame(text))
-
-    def note(self, line: str, path: "str | None" = None) -> None:
-        """Any thread: give the scribe something to write, unless it has been stuck for long."""
-        if self.log.qsize() < MAX_LOG:
-            self.log.put((path, line))
-
     def trace(self, person: "Person", arrow: str, payload: bytes) -> None:
-        """Any thread: note one frame, its header and payload told apart."""
-        self.note(f"{person.address} {arrow} {visible(b'%-10d' % len(payload))}|{visible(payload)}")
+        """Any thread: note a frame, header and payload told apart, a dot for a space, escapes for the unprintable."""
+        text = payload.decode(errors="backslashreplace").replace(" ", "·")
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        self.log.put((None, f"{person.address} {arrow} {len(payload):·<10}|{text}"))
 
 
 def fold(name: str) -> str:
@@ -254,18 +251,7 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def notice(text: str) -> bytes:
-    """Return the two frames by which the server itself says something."""
-    return frame("server") + frame(text)
-
-
-def visible(data: bytes) -> str:
-    """Return data as text that is safe to print: dots for spaces, escapes for what is not printable."""
-    text = data.decode(errors="backslashreplace").replace(" ", "·")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-# ---- 3. One connection -----------------------------------------------------------------------------------
+# ---- 3. One connection -----------------------------------------------------------------------------------------------
 
 
 class Person:
@@ -273,68 +259,66 @@ class Person:
 
     def __init__(self, sock: socket.socket, address: tuple):
         self.sock, self.address = sock, f"{address[0]}:{address[1]}"
+        self.born, self.named = time.monotonic(), False  # reader: has the first frame come, and who it has to be
         self.buffer = bytearray()  # reader: received, but not taken as a frame yet
-        self.name_by = self.deadline = time.monotonic() + NAME_SECONDS  # reader: for what it waits for
         self.free_at = 0.0  # reader: when the rate limit will have forgotten all messages so far
         self.name, self.says = "", b""  # room: the name, and the same as a frame; empty until let in
+        self.gone, self.leave_by = False, math.inf  # room: let go; the deadline for hanging up
         self.backlog = bytearray()  # room: what the system did not take yet
-        self.gone, self.leave_by = False, math.inf  # room: let go; then the main thread cuts it at that time
-        self.sent = threading.Event()  # room: let go, and nothing is owed any more
+        self.writer = sock.dup()  # room: the same connection once more, for sending never waits, but receiving does
+        self.writer.setblocking(False)
 
     def recv(self, size: int) -> bytes:
-        """Reader thread: sock.recv, with a deadline if it is for the name or the rest of a frame."""
-        silence = time.monotonic() + FRAME_SECONDS if self.buffer else math.inf
-        self.deadline = min(self.name_by, silence)
-        while not DONTWAIT and not select.select([self.sock], [], [], TICK_SECONDS)[0]:
-            if time.monotonic() > self.leave_by:
-                return b""
-        chunk = self.sock.recv(size)
-        self.deadline = math.inf
-        return chunk
-
-    def shutdown(self, how: int) -> None:
-        """Any thread: shut down sending, or both ways, which also wakes up the reader."""
-        with suppress(OSError):  # it may be over already
-            self.sock.shutdown(how)
+        """Reader thread: sock.recv, but TimeoutError if a name or the rest of a frame is late."""
+        while True:
+            patience = FRAME_SECONDS if self.named else self.born + NAME_SECONDS - time.monotonic()
+            self.sock.settimeout(max(0.001, patience))
+            try:
+                return self.sock.recv(size)
+            except TimeoutError:
+                if self.buffer or not self.named:
+                    raise
 
 
 def read_from(person: Person, room: Room) -> None:
     """Reader thread: pass on what one client says; this thread alone reads its socket."""
     words = reason = ""
-    with person.sock:
-        try:
-            while (data := read_frame(person.recv, person.buffer)) is not None and not person.gone:
-                room.inbox.put(understand(person, room, data))
-                if room.options.max_rate or room.inbox.qsize() > MAX_INBOX:
-                    slow_down(person, room)
-        except ValueError as error:
-            words, reason = f"bye {error}", "wrong header"
-        except OSError as error:
-            reason = error.strerror or str(error)
-        room.inbox.put((room.dismiss, person, words, reason))
-        # Closing a socket with unread bytes in it resets the connection, and our last words could be
-        # lost. So read on until the client hangs up as well, or the main thread cuts it.
-        with suppress(OSError):
-            while person.recv(4096):
-                pass
-        person.sent.wait()
+    try:
+        while (data := read_frame(person.recv, person.buffer)) is not None and not person.gone:
+            room.inbox.put(understand(person, room, data))
+            if rate := room.options.max_rate:  # burst and all: who is faster waits, and TCP holds up its sends
+                now = time.monotonic()
+                person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / rate
+                time.sleep(max(0, person.free_at - now))
+            while room.inbox.qsize() > MAX_INBOX:
+                time.sleep(0.001)
+    except ValueError as error:
+        words, reason = f"bye {error}", "wrong header"
+    except TimeoutError:
+        reason = "half a frame and then silence" if person.named else "no name in time"
+        words = f"{'bye' if person.named else 'refused'} {reason}"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    room.inbox.put((room.dismiss, person, words, reason))
+    # Closing a socket with unread bytes in it resets the connection, and our last words could be lost. So read on
+    # until the client hangs up as well, or the room does it by force.
+    with person.sock, suppress(OSError):
+        while person.recv(4096):
+            pass
 
 
 def understand(person: Person, room: Room, data: bytes) -> tuple:
     """Return the event that a payload means. A bad one is its sender's business alone."""
-    naming, person.name_by = person.name_by < math.inf, math.inf
-    if room.options.trace:  # all but a password
-        name, space, password = data.partition(b" ")
-        room.trace(person, "<-", name + space + b"*" * len(password) if naming else data)
-    if naming:
+    if room.options.trace:  # but for a password
+        room.trace(person, "<-", data if person.named else re.sub(rb"(?<= ).*", b"***", data))
+    if not person.named:
+        person.named = True
         return room.enter, person, data
     text = data.decode(errors="surrogateescape")
     if not MESSAGE.fullmatch(text):
         return room.tell, person, f"error {RULE}"
-    if not text.startswith("/"):
-        return room.say, person, text
-    if text.startswith("//"):
-        return room.say, person, text[1:]
+    if not text.startswith("/") or text.startswith("//"):
+        return room.say, person, text.removeprefix("/")
     match text.split(maxsplit=2):
         case ["/msg", name, words]:
             return room.whisper, person, name, words
@@ -347,17 +331,7 @@ def understand(person: Person, room: Room, data: bytes) -> tuple:
     return room.tell, person, f"error {text[:MAX_NAME]} is no command: {HELP}"
 
 
-def slow_down(person: Person, room: Room) -> None:
-    """Make who is over the rate limit wait, and everybody while the inbox is full: TCP stops the sender."""
-    if room.options.max_rate:
-        now = time.monotonic()
-        person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / room.options.max_rate
-        time.sleep(max(0, person.free_at - now))
-    while room.inbox.qsize() > MAX_INBOX:
-        time.sleep(0.001)
-
-
-# ---- 4. The program --------------------------------------------------------------------------------------
+# ---- 4. The program --------------------------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -366,11 +340,8 @@ def main(argv: "list | None" = None) -> int:
     try:
         listener = listen(options.host, options.port)
     except (OSError, OverflowError, UnicodeError) as error:
-        print(
-            f"cannot listen on {options.host}:{options.port}, {error}: stop the program that does, or try"
-            " another --port (1024 to 65535), or a --host that is this computer (127.0.0.1, 0.0.0.0)",
-            file=sys.stderr,
-        )
+        advice = "stop what listens there, or try another --port (1024 to 65535) or a --host that is this computer"
+        print(f"cannot listen on {options.host}:{options.port}, {error}: {advice}", file=sys.stderr)
         return 1
     room = Room(options)
     if threading.current_thread() is threading.main_thread():  # no other thread gets signals
@@ -378,14 +349,12 @@ def main(argv: "list | None" = None) -> int:
             signal.signal(number, lambda *_: setattr(room, "closing", True))
     host, port = listener.getsockname()
     print(f"listening on {host}:{port}", flush=True)
-    secret = " --password ..." if options.password else ""
-    python = "py" if os.name == "nt" else "python3"
-    room.note(f"to join: {python} chat_client_cli.py --host {reachable(host)} --port {port}{secret}")
+    start, secret = "py" if os.name == "nt" else "python3", " --password ..." * bool(options.password)
+    room.log.put((None, f"to join: {start} chat_client_cli.py --host {reachable(host)} --port {port}{secret}"))
     scribe = threading.Thread(target=write, args=(room.log,), name="scribe", daemon=True)
     scribe.start()
     threading.Thread(target=room.run, name="room", daemon=True).start()
-    with listener:
-        say_goodbye(attend(listener, room), room)
+    attend(listener, room)
     scribe.join(0.3)
     if scribe.is_alive():
         os._exit(0)  # stuck in a print to a paused terminal, where a normal exit would hang
@@ -395,14 +364,10 @@ def main(argv: "list | None" = None) -> int:
 def parse_options(argv: "list | None") -> argparse.Namespace:
     """Return the options; argparse itself ends the program for --help or a wrong one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 is all the network; default %(default)s")
-    parser.add_argument(
-        "--port", type=int, default=1234, help="0 lets the system choose; default %(default)s"
-    )
-    parser.add_argument("--max-clients", type=int, default=200, help="people; default %(default)s")
-    parser.add_argument(
-        "--max-rate", type=float, default=20, help="messages a second from one client; 0: any"
-    )
+    parser.add_argument("--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network")
+    parser.add_argument("--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose")
+    parser.add_argument("--max-clients", type=int, default=200, help="people in the room; default %(default)s")
+    parser.add_argument("--max-rate", type=float, default=20, help="messages a second from each; 0 is no limit")
     parser.add_argument("--password", default="", help="what newcomers have to know")
     parser.add_argument("--transcript", metavar="FILE", help="append public messages to it")
     parser.add_argument("--trace", action="store_true", help="show every frame")
@@ -413,13 +378,13 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens; raises OSError, OverflowError or UnicodeError."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if os.name == "nt":  # where SO_REUSEADDR would let two servers have one port
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-    else:  # bind at once, although old connections are in TIME_WAIT
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean something else: two
+    # servers on one port.
+    option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
+    listener.setsockopt(socket.SOL_SOCKET, option, 1)
     listener.bind((host, port))
     listener.listen(1024)  # so many may knock at the same time
-    listener.settimeout(TICK_SECONDS)  # accept() has to let the main thread look at the clock
+    listener.settimeout(TICK_SECONDS)  # so that Ctrl-C works on Windows, too
     return listener
 
 
@@ -431,80 +396,58 @@ def reachable(host: str) -> str:
     return socket.gethostname() if host == "0.0.0.0" else host
 
 
-def attend(listener: socket.socket, room: Room) -> list:
-    """Accept clients and watch the clock until the room closes; return who is connected."""
-    with suppress(ImportError, OSError, ValueError):  # each client takes an open file; Windows has no limit
+def attend(listener: socket.socket, room: Room) -> None:
+    """Accept clients until the room closes, then say goodbye to all of them."""
+    with suppress(ImportError, OSError, ValueError):  # a client takes two open files; Windows has no limit
         import resource
 
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard > 0 else 10_240, hard))
-    connections, tick = [], 0.0
+    connections = []
     while not room.closing:
-        if time.monotonic() >= tick:
-            connections = [person for person in connections if in_time(person, room)]
-            tick = time.monotonic() + TICK_SECONDS
+        connections = [person for person in connections if person.sock.fileno() >= 0]
         try:
             if len(connections) >= room.options.max_clients + SPARE:
                 raise RuntimeError("too many connections")
-            sock, address = listener.accept()
-            person = Person(sock, address)
-            connections.append(person)
-            prepare(sock)
-            threading.Thread(target=read_from, args=(person, room), daemon=True).start()
+            connections.append(connect(*listener.accept(), room))
         except TimeoutError:
             pass  # nobody came
-        except (OSError, RuntimeError) as error:  # too many open files, or threads
-            room.note(f"newcomers have to wait: {error}")
+        except (OSError, RuntimeError) as error:  # too many connections, open files or threads
+            room.log.put((None, f"newcomers have to wait: {error}"))
             time.sleep(TICK_SECONDS)
-    return connections
-
-
-def prepare(sock: socket.socket) -> None:
-    """Send small things without delay, and notice within two minutes that a network is dead."""
-    sock.setblocking(bool(DONTWAIT))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
-        if hasattr(socket, option):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def in_time(person: Person, room: Room) -> bool:
-    """Let go of somebody whose time is up; False if the connection is over."""
-    now = time.monotonic()
-    if now > person.leave_by:
-        person.shutdown(socket.SHUT_RDWR)
-    elif now > person.deadline:
-        kind, reason = ("bye", "half a frame and no more") if person.name else ("refused", "no name in time")
-        room.inbox.put((room.dismiss, person, f"{kind} {reason}", reason))
-    return person.sock.fileno() >= 0
-
-
-def say_goodbye(connections: list, room: Room) -> None:
-    """Tell everybody that the server stops; end all connections and threads in about a second."""
+    listener.close()
     for person in connections:
         room.inbox.put((room.dismiss, person, "bye the server is shutting down"))
-    end = time.monotonic() + LINGER_SECONDS
-    while [person for person in connections if in_time(person, room)] and time.monotonic() < end + 0.2:
+    end = time.monotonic() + LINGER_SECONDS + 0.2
+    while any(person.sock.fileno() >= 0 for person in connections) and time.monotonic() < end:
         time.sleep(0.01)
     room.inbox.put(None)
     room.log.put(None)
+
+
+def connect(sock: socket.socket, address: tuple, room: Room) -> Person:
+    """Return a new person whose reader runs; raises OSError or RuntimeError."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages are sent at once
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a dead network is noticed within two minutes
+    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    person = Person(sock, address)
+    threading.Thread(target=read_from, args=(person, room), name="reader", daemon=True).start()
+    return person
 
 
 def write(log: queue.SimpleQueue) -> None:
     """Scribe thread: the only one that prints or writes a file; ends when None comes."""
     for path, line in iter(log.get, None):
         try:
-            if path:
-                with open(path, "a", encoding="utf-8") as transcript:
-                    print(line, file=transcript)
-            else:
-                print(line, flush=True)
+            with open(path, "a", encoding="utf-8") if path else nullcontext(sys.stdout) as file:
+                print(line, file=file, flush=True)
         except OSError as error:
             if path:
                 log.put((None, f"not in the transcript: {error}"))
             else:
-                sys.stdout = None  # nobody reads us any more
+                sys.stdout = None  # nobody reads us any more, and print() knows what that means
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import re
 import socket
+from itertools import zip_longest
 
 import pytest
 from kit import ROOT, TIMEOUT, frame
@@ -82,9 +83,8 @@ def ends():
 @pytest.mark.parametrize("program", PROGRAMS[1:])
 def test_the_framing_block_is_the_same_in_all_programs(program):
     ours, theirs = block("chat_server.py"), block(program)
-    for number, (one, other) in enumerate(zip(ours, theirs), 1):
+    for number, (one, other) in enumerate(zip_longest(ours, theirs), 1):
         assert one == other, f"line {number} of the framing block differs in {program}"
-    assert len(ours) == len(theirs), f"{program} has {len(theirs)} lines, chat_server.py {len(ours)}"
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

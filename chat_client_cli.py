@@ -119,9 +119,16 @@ class Screen:
 
     def read(self) -> str:
         """Main thread: return the next line; raises EOFError, or KeyboardInterrupt for Ctrl-C and wake()."""
-        self.reading = True
+        with self.lock:
+            self.reading = True
+        # A message may draw the prompt before readline does, so its prompt begins by erasing that (\1 and \2 mark
+        # what takes no room on the line).
+        prompt = ("\1\r\x1b[J\2" if readline else "") + PROMPT if self.terminal else ""
         try:
-            line = (self.read_keys if msvcrt and self.terminal else input)(PROMPT * self.terminal)
+            line = (self.read_keys if msvcrt and self.terminal else input)(prompt)
+        except (EOFError, KeyboardInterrupt):
+            print("\n" * self.terminal, end="", flush=True)
+            raise
         finally:
             with self.lock:
                 self.reading = False

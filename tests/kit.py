@@ -5,6 +5,7 @@ import os
 import queue
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -96,10 +97,6 @@ def wrapped(folder: Path, first: str, script: Path = ROOT / "chat_server.py") ->
         f"import runpy\n{first}\nrunpy.run_path({str(script)!r}, run_name='__main__')\n", encoding="utf-8"
     )
     return wrapper
-
-
-# Windows lacks this flag, so the server goes another way there. This shows that way everywhere.
-WINDOWS_WAY = "import socket; vars(socket).pop('MSG_DONTWAIT', None)"
 
 
 class Server(Program):
@@ -212,7 +209,7 @@ class Client:
 
     def reset(self) -> None:
         """Vanish with a reset instead of a goodbye."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0))
         self.close()
 
     def close(self) -> None:

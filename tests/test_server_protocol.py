@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from kit import ROOT, WINDOWS_WAY, Server, frame, wrapped
+from kit import Server, frame
 
 GRIN = "\U0001f600"
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people, two joiners, one picture
@@ -143,17 +143,9 @@ NO_COMMANDS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["", WINDOWS_WAY], ids=["this system's way", "Windows' way"])
-def script(request, tmp_path_factory):
-    """The server's script, or one that lets it go the way that it goes on Windows."""
-    if request.param:
-        return wrapped(tmp_path_factory.mktemp("windows"), request.param)
-    return ROOT / "chat_server.py"
-
-
 @pytest.fixture(scope="module")
-def shared_server(script):
-    with Server("--max-rate", "0", script=script) as server:
+def shared_server():
+    with Server("--max-rate", "0") as server:
         yield server
 
 
@@ -516,8 +508,8 @@ def test_a_newcomer_hears_everything_from_its_welcome_on(server):
 # ---- The room -----------------------------------------------------------------------------------------------
 
 
-def test_a_full_room_refuses_until_somebody_leaves(script):
-    with Server("--max-clients", "2", script=script) as server:
+def test_a_full_room_refuses_until_somebody_leaves():
+    with Server("--max-clients", "2") as server:
         ada, bob = server.gather("ada", "bob")
         late = server.client()
         late.send("eve")
@@ -544,8 +536,8 @@ WRONG_PASSWORDS = [
 ]
 
 
-def test_a_room_with_a_password_lets_in_only_who_knows_it(script):
-    with Server("--password", "geheimnis", script=script) as server:
+def test_a_room_with_a_password_lets_in_only_who_knows_it():
+    with Server("--password", "geheimnis") as server:
         ada = server.client()
         ada.send("ada geheimnis")
         ada.expect("server", "welcome ada")
@@ -570,8 +562,8 @@ def test_a_password_may_hold_spaces_and_any_letters(password):
         ada.expect("server", "welcome ada")
 
 
-def test_a_big_room_is_listed_in_notices_of_at_most_100_names(script):
-    with Server("--max-clients", "205", script=script) as server:
+def test_a_big_room_is_listed_in_notices_of_at_most_100_names():
+    with Server("--max-clients", "205") as server:
         names = [f"person{number}" for number in range(205)]
         people = [server.client(name) for name in names]
         assert people[-1].online == set(names)

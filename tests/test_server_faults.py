@@ -1,0 +1,426 @@
+"""One person's trouble is theirs alone: what goes wrong with a client, and what the others notice of it."""
+
+import re
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from kit import TIMEOUT, Client, Server, frame, wrapped
+
+GRIN = "\U0001f600"
+LONGEST = GRIN * 2000  # the longest message there is, in bytes
+PATIENCE = 1  # seconds that nobody's message may take, whatever another does; 0.1 where no test run is the load
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc, which only Linux has")
+
+
+@pytest.fixture
+def server():
+    with Server("--max-rate", "0") as server:
+        yield server
+
+
+class Chat:
+    """Two people who talk in the background, and how long a message took at most."""
+
+    def __init__(self, ada: Client, bob: Client, text: str = "hello"):
+        self.ada, self.bob, self.text = ada, bob, text
+        self.worst, self.count, self.news, self.problem = 0, 0, [], None
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self) -> None:
+        try:
+            while not self.stop.is_set() or not self.count:
+                text, start = f"{self.count} {self.text}"[:2000], time.monotonic()
+                self.ada.send(text)
+                for person in (self.ada, self.bob):
+                    self.news += person.skip_to(self.ada.name, text)
+                self.worst = max(self.worst, time.monotonic() - start)
+                self.count += 1
+                self.stop.wait(0.005)
+        except (OSError, AssertionError) as problem:
+            self.problem = problem
+
+    def __enter__(self) -> "Chat":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stop.set()
+        self.thread.join()
+
+    def was_fine(self) -> bool:
+        print(f"{self.count} messages, the slowest took {self.worst * 1000:.1f} ms")
+        assert self.problem is None
+        return self.worst < PATIENCE
+
+    def heard(self, kind: str, name: str) -> list:
+        """Return the notices of that kind about somebody, of both people."""
+        return [text for sender, text in self.news if sender == "server" and f"{text} ".startswith(f"{kind} {name} ")]
+
+
+# ---- Whose time is up: started first, looked at last, so that the rest runs meanwhile -----------------------
+
+
+class Ending:
+    """What comes on a connection until it ends, and when it ended, seen from the background."""
+
+    def __init__(self, client: Client, feed: bytes = b""):
+        self.client, self.feed, self.start, self.pairs, self.problem = client, feed, time.monotonic(), [], None
+        client.sock.settimeout(45)
+        self.ended = threading.Event()
+        self.seconds = None
+        threading.Thread(target=self.read, daemon=True).start()
+        threading.Thread(target=self.drip, daemon=True).start()
+
+    def read(self) -> None:
+        try:
+            self.pairs = self.client.rest()
+        except (OSError, AssertionError, ValueError) as problem:
+            self.problem = problem
+        self.seconds = time.monotonic() - self.start
+        self.ended.set()
+
+    def drip(self) -> None:
+        """Send one byte of feed a second, until it is over."""
+        for byte in self.feed:
+            if self.ended.wait(1):
+                break
+            self.client.raw(bytes([byte]))
+
+    def within(self, least: float, most: float) -> tuple:
+        """Return the last pair that came, once the connection has ended in this time."""
+        assert self.ended.wait(max(0.1, self.start + most + 2 - time.monotonic())), "it is still open"
+        assert self.problem is None
+        assert least <= self.seconds <= most + 1
+        *before, last = self.pairs
+        assert [text for _, text in before if not text.startswith("left ")] == []
+        return last
+
+
+class Silences:
+    """A server with people who stop at the wrong places."""
+
+    def __init__(self):
+        self.server = server = Server()
+        self.watcher, self.silent, self.half, self.header = server.gather("watcher", "silent", "half", "header")
+        self.half.raw(b"20        half a fra")
+        self.header.raw(b"5  ")
+        self.half, self.header = Ending(self.half), Ending(self.header)
+        self.nameless = Ending(server.client())
+        self.half_name = server.client()
+        self.half_name.raw(frame("somebody")[:14])
+        self.half_name = Ending(self.half_name)
+        self.slow_name = Ending(server.client(), frame("somebody who comes very slowly"))
+        self.crowded = Server("--max-clients", "3", "--max-rate", "0")
+        self.inside = self.crowded.gather("ada", "bob")
+        self.chat = Chat(*self.inside)
+        self.chat.__enter__()
+        self.crowd = [self.crowded.client() for _ in range(150)]
+        self.newcomer = self.crowded.client()
+        self.newcomer.send("eve")
+        self.newcomer_came = threading.Event()
+        self.newcomer_welcome, self.start = None, time.monotonic()
+        threading.Thread(target=self.welcome_newcomer, daemon=True).start()
+
+    def welcome_newcomer(self) -> None:
+        self.newcomer.sock.settimeout(30)
+        self.newcomer_welcome = self.newcomer.pair(), time.monotonic() - self.start
+        self.newcomer_came.set()
+
+    def close(self) -> None:
+        self.chat.__exit__()
+        self.server.__exit__()
+        self.crowded.__exit__()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silences():
+    silences = Silences()
+    yield silences
+    silences.close()
+
+
+# ---- Slow and stopped readers -------------------------------------------------------------------------------
+
+
+def test_a_stopped_reader_delays_nobody_and_is_cut_off_once(server):
+    ada, bob, stuck = server.gather("ada", "bob", "stuck")
+    with Chat(ada, bob, LONGEST) as chat:
+        line = server.wait_for("- stuck")
+        goodbye = chat.count
+        while chat.count < goodbye + 100 and chat.problem is None:
+            chat.stop.wait(0.01)
+    assert chat.was_fine()
+    [first, second] = chat.heard("left", "stuck")
+    assert first == second, "ada and bob heard it once each"
+    assert re.fullmatch("left stuck .+", first)
+    assert first.removeprefix("left stuck ") in line
+    try:  # what it did not read is lost, but its connection ends
+        while stuck.sock.recv(1 << 20):
+            pass
+    except ConnectionError:
+        pass
+
+
+def test_who_reads_again_in_time_gets_everything(server):
+    ada, slow = server.gather("ada", "slow")
+    texts = [f"{number} {LONGEST}"[:2000] for number in range(200)]
+    for text in texts:  # 1.6 MB
+        ada.send(text)
+        ada.expect("ada", text)
+    assert [slow.pair() for _ in texts] == [("ada", text) for text in texts]
+
+
+def test_many_who_vanish_in_the_middle_leave_once_each(server):
+    ada, bob, *others = server.gather("ada", "bob", *[f"other{number}" for number in range(20)])
+    with Chat(ada, bob) as chat:
+        for number, other in enumerate(others):
+            other.raw(frame("going")[: number % 12])
+            other.reset() if number % 2 else other.close()
+        for _ in others:
+            server.wait_for("- other")
+    assert chat.was_fine()
+    for client in (ada, bob):
+        client.send("the end")
+        chat.news += client.skip_to(client.name, "the end")
+    for other in others:
+        assert len(chat.heard("left", other.name)) == 2, f"ada and bob hear once each that {other.name} left"
+
+
+def test_connections_that_end_without_a_name_are_not_heard_of(server):
+    [ada] = server.gather("ada")
+    for number in range(20):
+        nobody = server.client()
+        nobody.raw(frame("nobody")[:number])
+        nobody.reset() if number % 2 else nobody.close()
+    for _ in range(20 - 4):  # a frame that was whole is a name
+        server.wait_for("- somebody")
+    ada.send("that was all")
+    assert [pair for pair in ada.skip_to("ada", "that was all") if "nobody" not in pair[1]] == []
+
+
+# ---- Last words ---------------------------------------------------------------------------------------------
+
+TURNED_AWAY = {
+    "a taken name": (frame("ada"), "refused"),
+    "a bad name": (frame("server"), "refused"),
+    "a wrong header for a name": (b"GET / HTTP", "bye"),
+    "a wrong header": (frame("eve") + b"GET / HTTP", "bye"),
+}
+
+
+@pytest.mark.parametrize("first, kind", TURNED_AWAY.values(), ids=TURNED_AWAY)
+def test_last_words_arrive_even_if_the_client_has_sent_much_more(server, first, kind):
+    [ada] = server.gather("ada")
+    client = server.client()
+    client.raw(first)
+    ada.send("hello")
+    ada.skip_to("ada", "hello")  # so the first part has been worked off
+    for _ in range(20):
+        client.raw(b"and more, and more  " * 1000)
+    client.hang_up()
+    *_, (sender, words) = client.rest()
+    assert (sender, words.split()[0]) == ("server", kind)
+
+
+def test_who_goes_on_sending_after_the_last_words_is_cut(server):
+    ada, bob = server.gather("ada", "bob")
+    client = server.client()
+    client.raw(b"GET / HTTP")
+    client.sock.settimeout(2)
+    end = time.monotonic() + 10
+    with Chat(ada, bob) as chat, pytest.raises(OSError):  # reset, or nobody takes it any more
+        while time.monotonic() < end:
+            client.raw(b"x" * 100_000)
+    assert chat.was_fine()
+
+
+# ---- Too fast -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options, rate", [((), 20), (("--max-rate", "50"), 50)], ids=["the default", "50"])
+def test_too_fast_is_slowed_down_not_cut_off_and_loses_nothing(options, rate):
+    with Server(*options) as server:
+        ada, bob = server.gather("ada", "bob")
+        texts = [str(number) for number in range(3 * rate)]
+        start = time.monotonic()
+        ada.send(*texts)
+        times = []
+        for text in texts:
+            ada.expect("ada", text)
+            times.append(time.monotonic() - start)
+            if text == texts[-rate // 2]:
+                bob.send("not my fault")
+                bob.skip_to("bob", "not my fault")
+                assert time.monotonic() - start - times[-1] < PATIENCE, "bob has to wait because ada is too fast"
+                ada.expect("bob", "not my fault")
+        ada.send("still here")
+        ada.expect("ada", "still here")
+    assert times[-1] > 0.85, "a third of the messages was over the burst, and so had to wait for a second"
+    assert times[2 * rate - 5] < 0.8, "twice the rate is allowed at once"
+
+
+def test_without_a_rate_limit_nobody_is_slowed_down(server):
+    [ada] = server.gather("ada")
+    texts = [str(number) for number in range(2000)]
+    start = time.monotonic()
+    ada.send(*texts)
+    assert [ada.pair()[1] for _ in texts] == texts
+    assert time.monotonic() - start < 10
+
+
+def memory(server: Server) -> int:
+    """Return the most memory that a server has used so far, in MB."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024
+
+
+def cpu_seconds(server: Server) -> float:
+    """Return the CPU time that a server has used so far."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+FLOODS = {
+    "messages": frame("x" * 2000) * 10,
+    "the shortest messages": frame("x") * 1000,
+    "frames that are too long": frame("x" * 65_536),
+    "commands": frame("/who") * 1000,
+}
+
+
+@linux
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_a_flood_takes_no_memory_without_bound_and_delays_nobody(flood):
+    """The flooder reads nothing. 40 MB of it and its echo, if kept, would show."""
+    with Server("--max-rate", "0") as server:
+        ada, bob, eve = server.gather("ada", "bob", "eve")
+        before, sent, end = memory(server), 0, time.monotonic() + 3
+        eve.sock.settimeout(0.5)
+        with Chat(ada, bob) as chat:
+            try:
+                while sent < 40_000_000 and time.monotonic() < end:
+                    eve.raw(flood)
+                    sent += len(flood)
+            except OSError:
+                pass  # cut off, or stopped by TCP
+        print(f"{sent} bytes, {memory(server) - before} MB more")
+        assert memory(server) - before < 60
+        assert chat.was_fine()
+
+
+# ---- Too many -----------------------------------------------------------------------------------------------
+
+
+@linux
+def test_too_many_open_files_are_the_newcomers_trouble_only():
+    import resource
+
+    with Server("--max-rate", "0") as server:
+        ada, bob = server.gather("ada", "bob")
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (30, 30))
+        with Chat(ada, bob) as chat:
+            crowd = [server.client() for _ in range(40)]
+            for _ in range(2):
+                server.wait_for("Too many open files")
+        assert chat.was_fine()
+        start, busy = time.monotonic(), cpu_seconds(server)
+        for _ in range(3):
+            server.wait_for("Too many open files")
+        elapsed, busy = time.monotonic() - start, cpu_seconds(server) - busy
+        print(f"{busy} of {elapsed} s")
+        assert elapsed > 0.5, "it tries again and again without a pause"
+        assert busy < elapsed / 3 + 0.05, "it spins"
+        for nobody in crowd:
+            nobody.close()
+        eve = newcomer(server, "eve")
+        ada.send("hello, eve")
+        assert ada.skip_to("ada", "hello, eve") == [("server", "joined eve")]
+        eve.expect("ada", "hello, eve")
+
+
+def newcomer(server: Server, name: str) -> Client:
+    """Return a client that has joined, although it may have been turned away before."""
+    end = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return server.client(name)
+        except (OSError, TypeError):  # pair() is None at the end of the stream
+            assert time.monotonic() < end, "nobody is let in any more"
+            time.sleep(0.1)
+
+
+@linux
+def test_the_soft_limit_on_open_files_is_raised(tmp_path):
+    first = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 300))"
+    with Server(script=wrapped(tmp_path, first)) as server:
+        people = server.gather(*[f"person{number}" for number in range(60)])
+        people[-1].send("hello")
+        people[0].expect("person59", "hello")
+
+
+def test_threads_that_cannot_be_started_are_the_newcomers_trouble_only(tmp_path):
+    """As on a system that allows no more of them: none can be started while the file is there."""
+    full = tmp_path / "full"
+    first = f"""
+import os, threading
+start = threading.Thread.start
+def start_if_allowed(self):
+    if os.path.exists({str(full)!r}):
+        raise RuntimeError("can't start new thread")
+    start(self)
+threading.Thread.start = start_if_allowed
+"""
+    with Server(script=wrapped(tmp_path, first)) as server:
+        ada, bob = server.gather("ada", "bob")
+        full.touch()
+        unlucky = server.client()
+        server.wait_for("can't start new thread")
+        ada.send("hello")
+        bob.expect("ada", "hello")
+        full.unlink()
+        late = server.client("late")
+        ada.send("hello, late")
+        late.expect("ada", "hello, late")
+        assert not unlucky.sock.recv(1), "it is neither served nor closed"
+
+
+# ---- What the silences of the beginning have come to --------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", ["nameless", "half_name", "slow_name"])
+def test_no_whole_name_within_10_seconds_is_refused(silences, case):
+    sender, text = getattr(silences, case).within(9.5, 12)
+    assert (sender, text.split()[0]) == ("server", "refused")
+
+
+def test_connections_without_a_name_do_not_lock_out_the_others_for_longer(silences):
+    assert silences.newcomer_came.wait(30)
+    pair, seconds = silences.newcomer_welcome
+    print(f"let in after {seconds:.1f} s")
+    assert pair == ("server", "welcome eve")
+    assert seconds < 15
+    silences.chat.__exit__()
+    assert silences.chat.was_fine()
+    assert len(silences.chat.heard("joined", "eve")) == 2
+
+
+@pytest.mark.parametrize("case", ["half", "header"])
+def test_half_a_frame_and_30_seconds_of_silence_end_the_connection(silences, case):
+    sender, text = getattr(silences, case).within(29.5, 32)
+    assert (sender, text.split()[0]) == ("server", "bye")
+
+
+def test_between_frames_a_client_may_be_silent(silences):
+    silences.half.within(29.5, 32)
+    silences.header.within(29.5, 32)
+    silences.silent.send("I was only listening")
+    before = silences.watcher.skip_to("silent", "I was only listening")
+    lefts = sorted(text.split()[:2] for sender, text in before if text.startswith("left"))
+    assert lefts == [["left", "half"], ["left", "header"]]
+    assert all(len(text.split()) > 2 for sender, text in before if text.startswith("left")), "the reason is told"
+    assert silences.silent.skip_to("silent", "I was only listening")[-2:] == before[-2:]

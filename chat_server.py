@@ -3,17 +3,17 @@
 
     python3 chat_server.py        then, in other terminals: python3 chat_client_cli.py
 
-One thread, the room, owns everything that is shared. The others only put events into its inbox, and the inbox is the
-order that everybody sees. So nothing in this program needs a lock.
+One thread, the room, owns all that is shared. The others only put events into its inbox, and the inbox is the order
+that everybody sees. So nothing in this program needs a lock.
 
     main thread      accepts clients
     reader threads   one a client, the only one that reads its socket: they fill the inbox
     room thread      empties the inbox: knows who is here, decides who hears what, and alone sends
     scribe thread    prints and writes the transcript: a terminal can pause, a disk can be full
 
-Everything on the wire is a frame: the payload's length in bytes as ASCII digits, padded with spaces to 10 bytes, then
-the payload in UTF-8. A client sends its name, then messages. The server sends pairs of frames: who speaks, then the
-text. What it says itself comes from `server`. Left out: encryption, accounts, history, IPv6.
+On the wire everything is a frame: the payload's length in bytes as ASCII digits, padded with spaces to 10 bytes, then
+the payload in UTF-8. A client sends its name, then messages; the server sends pairs: who speaks (itself as `server`),
+then the text. Left out: encryption, accounts, history, IPv6.
 """
 
 import argparse
@@ -42,6 +42,7 @@ SPARE = 100  # connections beyond --max-clients, so that they can be told that t
 # here), or anything that turns the direction of the text around it.
 MESSAGE = re.compile(f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}")
 RULE = f"a message is one line of 1 to {MAX_TEXT} characters in UTF-8, without control characters"
+SERVER = b"6         server"  # the first frame of each notice: the server itself speaks
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
 
 # ---- 1. Framing ------------------------------------------------------------------------------------------------------
@@ -93,8 +94,6 @@ def read_frame(recv, buffer: bytearray) -> bytearray | None:
 
 # <<< framing
 
-SERVER = frame("server")  # what comes before each notice
-
 # ---- 2. The room -----------------------------------------------------------------------------------------------------
 
 
@@ -126,12 +125,15 @@ class Room:
             self.deliver()
 
     def deliver(self) -> None:
-        """Send everybody what is new to them in this round, in one piece each."""
+        """Send everybody what is new to them in this round, in one piece each; hang up on who was let go."""
         everything, self.behind = b"".join(self.news), False
         for person in self.people.values():
             self.send(person, b"".join(self.apart[person]) if person in self.apart else everything)
         self.news, self.apart = [], {}
-        self.leaving = [person for person in self.leaving if not self.hang_up(person)]
+        for person in self.leaving:
+            self.send(person, b"")
+        while self.leaving and time.monotonic() > self.leaving[0].leave_by:
+            self.leaving.pop(0).shutdown(socket.SHUT_RDWR)
 
     def send(self, person: "Person", data: bytes) -> None:
         """Send what the system takes at once; the rest is this person's backlog."""
@@ -151,21 +153,12 @@ class Room:
         person.backlog += data
         if person.backlog:
             self.behind = True
-        if len(person.backlog) > MAX_BACKLOG:
-            self.inbox.put((self.dismiss, person, "bye too slow a reader", "too slow a reader"))
+            if len(person.backlog) > MAX_BACKLOG:
+                self.inbox.put((self.dismiss, person, "bye too slow a reader", "too slow a reader"))
+        elif person.gone:
+            person.shutdown(socket.SHUT_WR)
 
-    def hang_up(self, person: "Person") -> bool:
-        """End the connection of a person who was let go, in good time or by force. True when it is over."""
-        self.send(person, b"")
-        late = time.monotonic() > person.leave_by
-        with suppress(OSError):  # the other side may have been quicker
-            if late or not person.backlog:
-                person.writer.shutdown(socket.SHUT_RDWR if late else socket.SHUT_WR)
-        if over := late or (person.sock.fileno() < 0 and not person.backlog):
-            person.writer.close()
-        return over
-
-    # Events name one of the following methods.
+    # Events name one of the methods from here to dismiss().
 
     def enter(self, person: "Person", data: bytes) -> None:
         """Let somebody in under the name in data, or say why not."""
@@ -175,7 +168,7 @@ class Room:
         if refusal := self.refusal(name, password):
             self.dismiss(person, f"refused {refusal}", refusal)
             return
-        self.announce(SERVER + frame(f"joined {name}"))
+        self.announce(f"joined {name}")
         person.name, person.says = name, frame(name)
         self.people[fold(name)], self.apart[person] = person, []
         self.tell(person, f"welcome {name}")
@@ -197,15 +190,15 @@ class Room:
 
     def say(self, person: "Person", text: str) -> None:
         """Let everybody hear text, the one who said it included."""
-        self.announce(person.says + frame(text))
-        if self.options.transcript:
-            self.log.put((self.options.transcript, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {person.name} {text}"))
+        self.announce(text, person.says)
+        if path := self.options.transcript:
+            self.log.put((path, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {person.name} {text}"))
 
     def whisper(self, person: "Person", name: str, text: str) -> None:
         """Let only the person of that name hear text, and the one who said it."""
         if other := self.people.get(fold(name)):
             for one in {person, other}:
-                self.tell(one, text, f"{person.name} -> {other.name}")
+                self.tell(one, text, frame(f"{person.name} -> {other.name}"))
         else:
             self.tell(person, f"error nobody called {name[:MAX_NAME]} is here")
 
@@ -215,9 +208,9 @@ class Room:
         for first in range(0, len(names), 100):
             self.tell(person, "online " + " ".join(names[first : first + 100]))
 
-    def tell(self, person: "Person", text: str, sender: str = "server") -> None:
+    def tell(self, person: "Person", text: str, sender: bytes = SERVER) -> None:
         """Let one person hear text, at this place in the order."""
-        self.apart.setdefault(person, self.news[:]).append(frame(sender) + frame(text))
+        self.apart.setdefault(person, self.news[:]).append(sender + frame(text))
 
     def dismiss(self, person: "Person", words: str = "", reason: str = "") -> None:
         """Let go of a person, with what it is owed and last words; tell the others why."""
@@ -229,18 +222,17 @@ class Room:
         if person.name:
             del self.people[fold(person.name)]
             if not self.closing:
-                self.announce(SERVER + frame(f"left {person.name} {reason}".rstrip()))
+                self.announce(f"left {person.name} {reason}".rstrip())
 
-    # What these use.
-
-    def announce(self, packet: bytes) -> None:
-        """Let everybody hear two frames: who speaks, and the text."""
+    def announce(self, text: str, sender: bytes = SERVER) -> None:
+        """Let everybody hear text, at this place in the order."""
+        packet = sender + frame(text)
         self.news.append(packet)
         for packets in self.apart.values():
             packets.append(packet)
 
     def trace(self, person: "Person", arrow: str, payload: bytes) -> None:
-        """Any thread: note a frame, header and payload told apart, a dot for a space, escapes for the unprintable."""
+        """Any thread: log a frame, header and payload told apart, dots for spaces, escapes for the unprintable."""
         text = payload.decode(errors="backslashreplace").replace(" ", "·")
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
         self.log.put((None, f"{person.address} {arrow} {len(payload):·<10}|{text}"))
@@ -265,6 +257,11 @@ class Person:
         self.name, self.says = "", b""  # room: the name, and the same as a frame; empty until let in
         self.gone, self.leave_by = False, math.inf  # room: let go; the deadline for hanging up
         self.backlog = bytearray()  # room: what the system did not take yet
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages go at once
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a dead network is noticed in two minutes
+        for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+            if hasattr(socket, option):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         self.writer = sock.dup()  # room: the same connection once more, for sending never waits, but receiving does
         self.writer.setblocking(False)
 
@@ -278,6 +275,13 @@ class Person:
             except TimeoutError:
                 if self.buffer or not self.named:
                     raise
+
+    def shutdown(self, how: int) -> None:
+        """Room thread: say that nothing more comes, or end the connection at once."""
+        with suppress(OSError):  # the other side may have been quicker
+            self.writer.shutdown(how)
+        if how == socket.SHUT_RDWR:
+            self.writer.close()
 
 
 def read_from(person: Person, room: Room) -> None:
@@ -293,7 +297,8 @@ def read_from(person: Person, room: Room) -> None:
             while room.inbox.qsize() > MAX_INBOX:
                 time.sleep(0.001)
     except ValueError as error:
-        words, reason = f"bye {error}", "wrong header"
+        reason = "wrong header"
+        words = f"bye {reason if room.options.password else error}"  # the bytes might be somebody's password
     except TimeoutError:
         reason = "half a frame and then silence" if person.named else "no name in time"
         words = f"{'bye' if person.named else 'refused'} {reason}"
@@ -309,8 +314,9 @@ def read_from(person: Person, room: Room) -> None:
 
 def understand(person: Person, room: Room, data: bytes) -> tuple:
     """Return the event that a payload means. A bad one is its sender's business alone."""
-    if room.options.trace:  # but for a password
-        room.trace(person, "<-", data if person.named else re.sub(rb"(?<= ).*", b"***", data))
+    secret = not person.named and (room.options.password or b" " in data)
+    if room.options.trace:
+        room.trace(person, "<-", b"***" if secret else data)
     if not person.named:
         person.named = True
         return room.enter, person, data
@@ -344,13 +350,17 @@ def main(argv: "list | None" = None) -> int:
         print(f"cannot listen on {options.host}:{options.port}, {error}: {advice}", file=sys.stderr)
         return 1
     room = Room(options)
-    if threading.current_thread() is threading.main_thread():  # no other thread gets signals
+    with suppress(ValueError):  # only the main thread of a program may catch signals
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: setattr(room, "closing", True))
     host, port = listener.getsockname()
-    print(f"listening on {host}:{port}", flush=True)
+    room.log.put((None, f"listening on {host}:{port}"))
+    if host == "0.0.0.0":  # all our addresses: which one do others see?
+        with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(("192.0.2.1", 9))  # sends nothing, only looks up which way it would go
+            host = probe.getsockname()[0]
     start, secret = "py" if os.name == "nt" else "python3", " --password ..." * bool(options.password)
-    room.log.put((None, f"to join: {start} chat_client_cli.py --host {reachable(host)} --port {port}{secret}"))
+    room.log.put((None, f"to join: {start} chat_client_cli.py --host {host} --port {port}{secret}"))
     scribe = threading.Thread(target=write, args=(room.log,), name="scribe", daemon=True)
     scribe.start()
     threading.Thread(target=room.run, name="room", daemon=True).start()
@@ -388,14 +398,6 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def reachable(host: str) -> str:
-    """Return by which address others reach a server that listens on host."""
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # sends nothing, only looks up which way it would go
-        return probe.getsockname()[0] if host == "0.0.0.0" else host
-    return socket.gethostname() if host == "0.0.0.0" else host
-
-
 def attend(listener: socket.socket, room: Room) -> None:
     """Accept clients until the room closes, then say goodbye to all of them."""
     with suppress(ImportError, OSError, ValueError):  # a client takes two open files; Windows has no limit
@@ -409,7 +411,9 @@ def attend(listener: socket.socket, room: Room) -> None:
         try:
             if len(connections) >= room.options.max_clients + SPARE:
                 raise RuntimeError("too many connections")
-            connections.append(connect(*listener.accept(), room))
+            person = Person(*listener.accept())
+            threading.Thread(target=read_from, args=(person, room), name="reader", daemon=True).start()
+            connections.append(person)
         except TimeoutError:
             pass  # nobody came
         except (OSError, RuntimeError) as error:  # too many connections, open files or threads
@@ -423,18 +427,6 @@ def attend(listener: socket.socket, room: Room) -> None:
         time.sleep(0.01)
     room.inbox.put(None)
     room.log.put(None)
-
-
-def connect(sock: socket.socket, address: tuple, room: Room) -> Person:
-    """Return a new person whose reader runs; raises OSError or RuntimeError."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages are sent at once
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a dead network is noticed within two minutes
-    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
-        if hasattr(socket, option):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    person = Person(sock, address)
-    threading.Thread(target=read_from, args=(person, room), name="reader", daemon=True).start()
-    return person
 
 
 def write(log: queue.SimpleQueue) -> None:
@@ -451,5 +443,6 @@ def write(log: queue.SimpleQueue) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="backslashreplace")  # for names that a terminal cannot show
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names that a terminal cannot show
     sys.exit(main())

@@ -1,0 +1,516 @@
+"""The server as a program: how it starts and stops, what it prints and writes, what it does when it cannot."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from datetime import datetime
+
+import pytest
+from kit import ROOT, TIMEOUT, Client, Program, Server, frame
+
+SCRIPT = ROOT / "chat_server.py"
+STOP_SECONDS = 2.5  # 2 are promised; a loaded machine takes its time
+ADDRESS = r"127\.0\.0\.1:\d+"
+
+windows = sys.platform == "win32"
+posix = pytest.mark.skipif(windows, reason="signals, pipes and devices as on Unix")
+full_device = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+
+
+def is_chatting(*people: Client) -> bool:
+    """Return whether everybody hears what the first one says."""
+    people[0].send("is anybody here?")
+    for person in people:
+        person.skip_to(people[0].name, "is anybody here?")
+    return True
+
+
+# ---- Starting -----------------------------------------------------------------------------------------------
+
+
+def test_the_first_lines_say_where_it_listens_and_how_to_join():
+    with Server() as server:
+        command = server.wait_for("chat_client_cli.py")
+        assert server.seen[0] == f"listening on 127.0.0.1:{server.port}"
+        assert f"chat_client_cli.py --host 127.0.0.1 --port {server.port}" in command
+        assert "password" not in command
+
+
+def test_all_the_network_gets_an_address_that_others_can_type():
+    with Server("--host", "0.0.0.0") as server:
+        host = re.search(r"--host (\S+)", server.wait_for("chat_client_cli.py"))[1]
+        assert server.seen[0] == f"listening on 0.0.0.0:{server.port}"
+        assert host != "0.0.0.0"
+        with socket.create_connection((host, server.port), TIMEOUT):
+            pass
+        assert is_chatting(server.client("ada"))
+
+
+def test_by_default_it_listens_on_this_computer_only_at_port_1234():
+    with Program(SCRIPT, "--help") as program:
+        text = " ".join(" ".join(program.output()).split())
+    assert program.process.returncode == 0
+    assert re.search(r"--host HOST [^-]*\b127\.0\.0\.1\b", text)
+    assert re.search(r"--port PORT [^-]*\b1234\b", text)
+    assert re.search(r"--max-clients .*?\b200\b", text)
+
+
+def test_version():
+    with Program(SCRIPT, "--version") as program:
+        assert re.fullmatch(r"\d+\.\d+(\.\d+)?", "\n".join(program.output()))
+    assert program.process.returncode == 0
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def impossible_address(case: str) -> list:
+    """Return the options for an address that the server cannot listen on, or skip the test."""
+    if case != "a port that it may not take":
+        return {
+            "an address that is not ours": ["--host", "192.0.2.1", "--port", "0"],
+            "a port out of range": ["--port", "70000"],
+            "a negative port": ["--port", "-1"],
+            "an unknown host": ["--host", "no-such-host.invalid", "--port", "0"],
+            "a host that cannot be one": ["--host", "a" * 70 + ".example", "--port", "0"],
+        }[case]
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", 80))
+        except PermissionError:
+            return ["--port", "80"]
+        except OSError as error:
+            pytest.skip(f"port 80 cannot be tried here: {error}")
+    pytest.skip("this user may take port 80, as root may")
+
+
+IMPOSSIBLE = [
+    "an address that is not ours",
+    "a port out of range",
+    "a negative port",
+    "an unknown host",
+    "a host that cannot be one",
+    "a port that it may not take",
+]
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_where_it_cannot_listen_it_says_so_in_one_line(case):
+    options = impossible_address(case)
+    with Program(SCRIPT, *options) as program:
+        [line] = program.output()
+    assert program.process.returncode not in (0, None)
+    assert options[-1] in line or options[1] in line
+    assert "--port" in line or "--host" in line, "what to do"
+
+
+def test_a_second_server_on_one_port_says_so_in_one_line_and_the_first_goes_on():
+    with Server() as server:
+        ada = server.client("ada")
+        with Program(SCRIPT, "--port", str(server.port)) as second:
+            [line] = second.output()
+        assert second.process.returncode not in (0, None)
+        assert str(server.port) in line
+        assert is_chatting(ada, server.client("bob"))
+
+
+@pytest.mark.parametrize("options", [["--port", "many"], ["--nonsense"], ["--max-rate", "fast"]])
+def test_a_wrong_option_is_explained(options):
+    with Program(SCRIPT, *options) as program:
+        lines = program.output()
+    assert program.process.returncode == 2
+    assert lines[0].startswith("usage:")
+    assert options[0] in lines[-1]
+
+
+def test_nothing_runs_on_import():
+    code = """
+import signal, threading
+before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+import chat_server
+assert threading.active_count() == 1
+assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+"""
+    with Program("-c", code) as program:
+        assert program.output() == []
+    assert program.process.returncode == 0
+
+
+def test_main_can_run_in_a_thread_of_another_program():
+    code = """
+import threading, time, chat_server
+threading.Thread(target=chat_server.main, args=(["--port", "0"],), daemon=True).start()
+time.sleep(60)
+"""
+    with Program("-u", "-c", code) as program:
+        port = int(program.wait_for("listening on").rpartition(":")[2])
+        with Client(port, "ada") as ada:
+            assert is_chatting(ada)
+
+
+def test_it_works_alone_in_an_empty_folder(tmp_path):
+    script = shutil.copy(SCRIPT, tmp_path)
+    with Server(script=script, folder=tmp_path) as server:
+        assert is_chatting(*server.gather("ada", "bob"))
+        assert [path.name for path in tmp_path.iterdir()] == ["chat_server.py"]
+
+
+def test_a_client_of_the_classic_tutorials_works_unchanged_on_the_defaults():
+    """As it stands in many tutorials: ten bytes of header, f"{len(text):<10}", first the name, then messages."""
+    length = 10
+
+    def join(port: int, username: str) -> socket.socket:
+        client_socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        client_socket.settimeout(TIMEOUT)
+        client_socket.connect(("127.0.0.1", port))
+        say(client_socket, username)
+        return client_socket
+
+    def say(client_socket: socket.socket, message: str) -> None:
+        data = message.encode()
+        header = f"{len(data):<{length}}".encode()
+        client_socket.send(header + data)
+
+    def hear(client_socket: socket.socket) -> tuple:
+        username_length = int(client_socket.recv(length).decode("utf-8").strip())
+        username = client_socket.recv(username_length).decode("utf-8")
+        message_length = int(client_socket.recv(length).decode("utf-8").strip())
+        return username, client_socket.recv(message_length).decode("utf-8")
+
+    with Server() as server, join(server.port, "ada") as ada:
+        assert [hear(ada), hear(ada)] == [("server", "welcome ada"), ("server", "online ada")]
+        with join(server.port, "bob") as bob:
+            assert [hear(bob), hear(bob)] == [("server", "welcome bob"), ("server", "online ada bob")]
+            say(bob, "Grüße")
+            assert [hear(ada), hear(ada), hear(bob)] == [("server", "joined bob"), *[("bob", "Grüße")] * 2]
+        assert hear(ada) == ("server", "left bob")
+
+
+# ---- Stopping -----------------------------------------------------------------------------------------------
+
+
+@posix
+@signals
+def test_a_stop_tells_everybody_and_frees_the_port_at_once(number):
+    with Server() as server:
+        nameless = server.client()
+        ada, bob = server.gather("ada", "bob")
+        bob.raw(frame("half a frame")[:15])
+        start = time.monotonic()
+        server.process.send_signal(number)
+        for person in (ada, bob, nameless):
+            assert person.notice("bye")
+            assert person.rest() == []
+            person.close()
+        assert server.process.wait(TIMEOUT) == 0
+        assert time.monotonic() - start < STOP_SECONDS
+        assert not [line for line in server.output() if "Traceback" in line]
+        with Server("--port", str(server.port)) as again:
+            assert again.port == server.port
+            assert is_chatting(*again.gather("ada", "bob"))
+
+
+@posix
+@signals
+def test_a_stopped_reader_does_not_hold_up_the_stop(number):
+    with Server("--max-rate", "0") as server:
+        ada, stuck = server.gather("ada", "stuck")
+        for count in range(1200):  # more than the system keeps for somebody, less than gets one cut off
+            text = f"{count} " + "x" * 1900
+            ada.send(text)
+            ada.expect("ada", text)
+        start = time.monotonic()
+        assert server.stop(number) == 0
+        print(f"stopped after {time.monotonic() - start:.2f} s")
+        assert time.monotonic() - start < STOP_SECONDS
+        assert ada.notice("bye")
+        assert ada.rest() == []
+        assert stuck.pair() == ("ada", "0 " + "x" * 1900)
+
+
+@posix
+def test_a_stop_in_the_middle_of_a_flood_is_clean():
+    with Server("--max-rate", "0") as server:
+        ada, eve = server.gather("ada", "eve")
+
+        def flood():
+            with contextlib.suppress(OSError):
+                while True:
+                    eve.raw(frame("x" * 100) * 1000)
+
+        flooder = threading.Thread(target=flood)
+        flooder.start()
+        assert ada.pair() == ("eve", "x" * 100)
+        start = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - start < STOP_SECONDS
+        flooder.join(TIMEOUT)
+        assert not [line for line in server.output() if "Traceback" in line]
+
+
+@posix
+def test_two_impatient_ctrl_c_are_as_good_as_one():
+    with Server() as server:
+        ada = server.client("ada")
+        for _ in range(3):
+            server.process.send_signal(signal.SIGINT)
+        assert ada.notice("bye")
+        ada.close()
+        assert server.process.wait(TIMEOUT) == 0
+        assert not [line for line in server.output() if "Traceback" in line]
+
+
+# ---- What it prints -----------------------------------------------------------------------------------------
+
+
+def stopped(server: Server) -> list:
+    """Return all that a server printed, once everybody has left and it has ended."""
+    server.clear()
+    server.process.terminate() if windows else server.stop()
+    return server.output()
+
+
+def test_one_line_for_each_who_joins_or_leaves_with_address_and_reason():
+    with Server() as server:
+        ada, bob = server.gather("ada", "bob")
+        address = "{}:{}".format(*ada.sock.getsockname())
+        assert address in server.wait_for("ada")
+        server.wait_for("bob")
+        ada.raw(b"rubbish!!!")
+        reason = bob.notice("left").removeprefix("ada ")
+        line = server.wait_for("ada")
+        assert address in line
+        assert reason in line
+        bob.send("/quit")
+        assert re.search(ADDRESS, server.wait_for("bob"))
+        twin = server.client("ada")
+        server.wait_for("ada")
+        late = server.client()
+        late.send("ADA")
+        assert re.search(f"{ADDRESS}.* taken", server.wait_for(":"))
+        assert is_chatting(twin)
+        lines = [line for line in stopped(server) if re.search(ADDRESS, line)]
+    joined = [line for line in lines if line.startswith("+ ")]
+    assert [line.split()[1] for line in joined] == ["ada", "bob", "ada"]
+
+
+def test_nobodys_words_are_printed():
+    with Server() as server:
+        ada, bob = server.gather("ada", "bob")
+        ada.send("a PUBLIC word", "/msg bob a PRIVATE word", "/UNKNOWN", "//SLASH", "FORBIDDEN\n", "/msg UNKNOWN word")
+        bob.raw(frame("hello")[:3] + b"UNFRAMED")
+        bob.hang_up()
+        bob.rest()
+        assert is_chatting(ada)
+        output = "\n".join(stopped(server))
+    for word in ("PUBLIC", "PRIVATE", "UNKNOWN", "SLASH", "FORBIDDEN", "UNFRAMED"):
+        assert word not in output
+
+
+PASSWORDS_SAID = ["ada geheimnis", "bob  geheimnis", "ADA geheimnis", "eve geheimnis wrong", "eve geheimnis2"]
+
+
+def test_a_password_is_never_printed(tmp_path):
+    transcript = tmp_path / "transcript"
+    with Server("--password", "geheimnis", "--trace", "--transcript", str(transcript)) as server:
+        for said in PASSWORDS_SAID:
+            client = server.client()
+            client.send(said)
+            assert client.notice("welcome" if said == "ada geheimnis" else "refused")
+            if said == "ada geheimnis":
+                client.notice("online")
+                client.send("hello")
+                client.expect("ada", "hello")
+        output = "\n".join(stopped(server))
+    assert "password" in output, "others have to know that there is one"
+    assert "geheimnis" not in output + transcript.read_text(encoding="utf-8")
+
+
+def test_a_password_is_not_printed_even_if_the_name_was_forgotten():
+    with Server("--password", "geheimnis", "--trace") as server:
+        client = server.client()
+        client.send("geheimnis")
+        assert client.notice("refused")
+        assert "geheimnis" not in "\n".join(stopped(server))
+
+
+# ---- Trace and transcript -----------------------------------------------------------------------------------
+
+
+def test_trace_shows_each_frame_in_and_out():
+    with Server("--trace") as server:
+        ada, bob = server.gather("ada", "bob")
+        ada.send("hello, you", "/msg bob hi", "/help")
+        ada.expect("ada", "hello, you")
+        ada.expect("ada -> bob", "hi")
+        assert ada.notice("help")
+        here, there = (re.escape("{}:{}".format(*person.sock.getsockname())) for person in (ada, bob))
+        bob.send("/quit")
+        bob.rest()
+        lines = stopped(server)
+    payloads = [  # who, which way, header and payload, how often
+        (here, "<-", "3·········", "ada", 1),
+        (here, "->", "11········", "welcome·ada", 1),
+        (here, "->", "10········", "joined·bob", 1),
+        (there, "<-", "3·········", "bob", 1),
+        (here, "<-", "10········", "hello,·you", 1),
+        (here, "->", "10········", "hello,·you", 1),
+        (there, "->", "10········", "hello,·you", 1),
+        (here, "<-", "11········", "/msg·bob·hi", 1),
+        (here, "->", "10········", "ada·->·bob", 1),
+        (there, "->", "10········", "ada·->·bob", 1),
+        (there, "->", "2·········", "hi", 1),
+        (here, "->", "3·········", "ada", 1),
+        (here, "<-", "5·········", "/help", 1),
+        (there, "<-", "5·········", "/quit", 1),
+        (there, "->", "5·········", "/quit", 0),
+    ]
+    for address, arrow, header, payload, count in payloads:
+        pattern = rf"{address} {arrow} {re.escape(header)}\W?{re.escape(payload)}"
+        assert len([line for line in lines if re.fullmatch(pattern, line)]) == count, pattern
+
+
+def test_control_characters_are_harmless_in_a_trace():
+    evil = [
+        "\x1b[2J\x1b]0;title\x07",
+        "a\rb\nc",
+        "\u202eevil",
+        "\x9b31m",
+        "\u2028",
+        "\u2066",
+        b"\xff\xfe",
+        "\0",
+        "\x7f",
+    ]
+    with Server("--trace") as server:
+        for name in evil:
+            client = server.client()
+            client.send(name, "hello")
+            assert client.notice("refused")
+        ada = server.client()
+        ada.send("ada", *evil)
+        ada.skip_to("server", "online ada")
+        for _ in evil:
+            assert ada.notice("error")
+        ada.raw(b"\x1b[2J\x1b[3J  ")
+        assert ada.notice("bye")
+        lines = stopped(server)
+    assert [line for line in lines if not line.isprintable()] == []
+    assert [line for line in lines if "Traceback" in line] == []
+    assert len([line for line in lines if "31m" in line]) == 2
+
+
+def test_the_transcript_has_one_line_for_each_public_message(tmp_path):
+    path = tmp_path / "transcript.txt"
+    path.write_text("what was there before\n", encoding="utf-8")
+    start = datetime.now().replace(microsecond=0)
+    with Server("--transcript", str(path)) as server:
+        ada, bob = server.gather("ada", "bob")
+        ada.send("hello", "/msg bob PRIVATE", "/who", "/help", "/nonsense", "bad\n", "//slash", "Grüße \U0001f600\tx")
+        assert is_chatting(ada, bob)
+        stopped(server)
+    if windows:
+        pytest.skip("a server that is killed writes no end")
+    first, *lines = path.read_text(encoding="utf-8").splitlines()
+    assert first == "what was there before"
+    times, names, texts = zip(*(line.split(" ", 2) for line in lines), strict=True)
+    assert texts == ("hello", "/slash", "Grüße \U0001f600\tx", "is anybody here?")
+    assert set(names) == {"ada"}
+    for moment in times:
+        moment = datetime.fromisoformat(moment).replace(tzinfo=None)
+        assert start <= moment <= datetime.now()
+
+
+@pytest.mark.parametrize("kind", ["no folder", "a folder", "a full disk", "a pipe that nobody reads"])
+def test_a_bad_transcript_stops_neither_the_chat_nor_the_stop(tmp_path, kind):
+    path = {"no folder": tmp_path / "no" / "folder", "a folder": tmp_path, "a full disk": "/dev/full"}.get(kind)
+    if kind == "a full disk" and not os.path.exists("/dev/full"):
+        pytest.skip("there is no device that is always full")
+    if kind == "a pipe that nobody reads":
+        if windows:
+            pytest.skip("Windows has other pipes")
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+    with Server("--transcript", str(path)) as server:
+        assert is_chatting(*server.gather("ada", "bob"))
+        if kind != "a pipe that nobody reads":
+            server.wait_for("transcript")
+        assert is_chatting(*server.gather("eve", "joe"))
+        server.clear()
+        if not windows:
+            start = time.monotonic()
+            assert server.stop() == 0
+            assert time.monotonic() - start < STOP_SECONDS
+        assert not [line for line in server.output() if "Traceback" in line]
+
+
+class FirstLineOnly(Server):
+    """A server of whose output only the first line is ever read."""
+
+    def _collect(self) -> None:
+        self.lines.put(self.process.stdout.readline().rstrip("\n"))
+
+
+class FirstLineThenClosed(FirstLineOnly):
+    """A server whose output nobody can read any more after the first line."""
+
+    def _collect(self) -> None:
+        super()._collect()
+        self.process.stdout.close()
+
+
+@posix
+@pytest.mark.parametrize("kind", [FirstLineOnly, FirstLineThenClosed])
+def test_output_that_nobody_reads_stops_neither_the_chat_nor_the_stop(kind):
+    with kind("--trace", "--max-rate", "0") as server:
+        ada, bob = server.gather("ada", "bob")
+        texts = [f"{number} {'x' * 1000}" for number in range(500)]  # far more than a pipe holds
+        ada.send(*texts)
+        for person in (ada, bob):
+            assert [person.pair() for _ in texts] == [("ada", text) for text in texts]
+        assert is_chatting(*server.gather("eve", "joe"))
+        server.clear()
+        start = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - start < STOP_SECONDS
+
+
+@posix
+@pytest.mark.parametrize("where", [">&-", pytest.param(">/dev/full", marks=full_device), "| true"])
+def test_output_that_goes_nowhere_from_the_start_does_not_stop_the_chat(where):
+    port = free_port()
+    if where == "| true":
+        reading, writing = os.pipe()
+        os.close(reading)
+        command, more = [sys.executable, str(SCRIPT), "--port", str(port)], {"stdout": writing}
+    else:
+        command, more = ["sh", "-c", f'exec "$0" "$@" {where}', sys.executable, str(SCRIPT), "--port", str(port)], {}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **more)
+    try:
+        end = time.monotonic() + TIMEOUT
+        while process.poll() is None and time.monotonic() < end:
+            with contextlib.suppress(ConnectionRefusedError), Client(port, "ada") as ada:
+                assert is_chatting(ada)
+                break
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=TIMEOUT)
+        assert errors == ""
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
+        if where == "| true":
+            os.close(writing)

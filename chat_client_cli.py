@@ -56,10 +56,7 @@ def frame(text: str) -> bytes:
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet.
-
-    Raises ValueError for a wrong header: nothing that follows one can be trusted.
-    """
+    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
     if len(buffer) < HEADER:
         return None
     digits = buffer[:HEADER].rstrip(b" ")
@@ -74,18 +71,15 @@ def take_frame(buffer: bytearray) -> bytearray | None:
 
 
 def read_frame(recv, buffer: bytearray) -> bytearray | None:
-    """Return the next payload; None if the peer hung up after a whole frame, ConnectionError within one.
+    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
 
-    recv is sock.recv, or works like it. TCP keeps no borders between sends: one recv returns a part of a
-    frame, or several of them, so what is left over stays in buffer for the next call.
+    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
+    frame, or several of them. So what is left over stays in buffer for the next call.
     """
-    while (data := take_frame(buffer)) is None:
-        if chunk := recv(4096):
-            buffer += chunk
-        elif buffer:
-            raise ConnectionError("hung up in the middle of a frame")
-        else:
-            return None
+    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+        buffer += chunk
+    if data is None and buffer:
+        raise ConnectionError("hung up in the middle of a frame")
     return data
 
 

@@ -59,10 +59,7 @@ def frame(text: str) -> bytes:
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet.
-
-    Raises ValueError for a wrong header: nothing that follows one can be trusted.
-    """
+    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
     if len(buffer) < HEADER:
         return None
     digits = buffer[:HEADER].rstrip(b" ")
@@ -77,18 +74,15 @@ def take_frame(buffer: bytearray) -> bytearray | None:
 
 
 def read_frame(recv, buffer: bytearray) -> bytearray | None:
-    """Return the next payload; None if the peer hung up after a whole frame, ConnectionError within one.
+    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
 
-    recv is sock.recv, or works like it. TCP keeps no borders between sends: one recv returns a part of a
-    frame, or several of them, so what is left over stays in buffer for the next call.
+    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
+    frame, or several of them. So what is left over stays in buffer for the next call.
     """
-    while (data := take_frame(buffer)) is None:
-        if chunk := recv(4096):
-            buffer += chunk
-        elif buffer:
-            raise ConnectionError("hung up in the middle of a frame")
-        else:
-            return None
+    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+        buffer += chunk
+    if data is None and buffer:
+        raise ConnectionError("hung up in the middle of a frame")
     return data
 
 
@@ -107,7 +101,7 @@ class Room:
         self.behind = False  # has anybody a backlog?
         self.news = []  # what everybody hears in this round, in order
         self.apart = {}  # Person -> what this one hears in this round, where it is not just the news
-        self.inbox = queue.SimpleQueue()  # events: (method, person, *arguments)
+        self.inbox = queue.SimpleQueue()  # events: (method, person, what)
         self.log = queue.SimpleQueue()  # for the scribe: (a file's path or None, a line)
         self.closing = False  # set by a signal
 
@@ -119,8 +113,9 @@ class Room:
                 for _ in range(MAX_ROUND):
                     if (event := self.inbox.get(timeout=patience)) is None:
                         return
-                    if not event[1].gone:  # who has been let go is not heard any more
-                        event[0](*event[1:])
+                    act, person, what = event
+                    if not person.gone:  # who has been let go is not heard any more
+                        act(person, what)
                     patience = 0  # only the first event of a round is waited for
             self.deliver()
 
@@ -154,7 +149,7 @@ class Room:
         if person.backlog:
             self.behind = True
             if len(person.backlog) > MAX_BACKLOG:
-                self.inbox.put((self.dismiss, person, "bye too slow a reader", "too slow a reader"))
+                self.inbox.put((self.dismiss, person, ("too slow a reader", "bye too slow a reader")))
         elif person.gone:
             person.shutdown(socket.SHUT_WR)
 
@@ -166,13 +161,13 @@ class Room:
         if self.options.password:
             name, _, password = name.partition(" ")
         if refusal := self.refusal(name, password):
-            self.dismiss(person, f"refused {refusal}", refusal)
+            self.dismiss(person, (refusal, f"refused {refusal}"))
             return
         self.announce(f"joined {name}")
         person.name, person.says = name, frame(name)
         self.people[fold(name)], self.apart[person] = person, []
         self.tell(person, f"welcome {name}")
-        self.who(person)
+        self.who(person, None)
         self.log.put((None, f"+ {name} joined from {person.address}, {len(self.people)} here"))
 
     def refusal(self, name: str, password: str) -> str:
@@ -194,15 +189,16 @@ class Room:
         if path := self.options.transcript:
             self.log.put((path, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {person.name} {text}"))
 
-    def whisper(self, person: "Person", name: str, text: str) -> None:
-        """Let only the person of that name hear text, and the one who said it."""
+    def whisper(self, person: "Person", what: list) -> None:
+        """Let only the person of that name hear a text, and the one who said it."""
+        name, text = what
         if other := self.people.get(fold(name)):
             for one in {person, other}:
                 self.tell(one, text, frame(f"{person.name} -> {other.name}"))
         else:
             self.tell(person, f"error nobody called {name[:MAX_NAME]} is here")
 
-    def who(self, person: "Person") -> None:
+    def who(self, person: "Person", _) -> None:
         """Tell a person who is here, at most 100 names at a time."""
         names = [other.name for other in self.people.values()]
         for first in range(0, len(names), 100):
@@ -212,8 +208,9 @@ class Room:
         """Let one person hear text, at this place in the order."""
         self.apart.setdefault(person, self.news[:]).append(sender + frame(text))
 
-    def dismiss(self, person: "Person", words: str = "", reason: str = "") -> None:
-        """Let go of a person, with what it is owed and last words; tell the others why."""
+    def dismiss(self, person: "Person", why: tuple) -> None:
+        """Let go of a person with what it is owed and our last words, and tell the others the reason."""
+        reason, words = why
         owed = self.apart.pop(person, self.news if person.name else [])
         self.send(person, b"".join(owed) + (SERVER + frame(words) if words else b""))
         person.gone, person.leave_by = True, time.monotonic() + LINGER_SECONDS
@@ -304,7 +301,7 @@ def read_from(person: Person, room: Room) -> None:
         words = f"{'bye' if person.named else 'refused'} {reason}"
     except OSError as error:
         reason = error.strerror or str(error)
-    room.inbox.put((room.dismiss, person, words, reason))
+    room.inbox.put((room.dismiss, person, (reason, words)))
     # Closing a socket with unread bytes in it resets the connection, and our last words could be lost. So read on
     # until the client hangs up as well, or the room does it by force.
     with person.sock, suppress(OSError):
@@ -314,8 +311,8 @@ def read_from(person: Person, room: Room) -> None:
 
 def understand(person: Person, room: Room, data: bytes) -> tuple:
     """Return the event that a payload means. A bad one is its sender's business alone."""
-    secret = not person.named and (room.options.password or b" " in data)
     if room.options.trace:
+        secret = not person.named and (room.options.password or b" " in data)
         room.trace(person, "<-", b"***" if secret else data)
     if not person.named:
         person.named = True
@@ -323,15 +320,15 @@ def understand(person: Person, room: Room, data: bytes) -> tuple:
     text = data.decode(errors="surrogateescape")
     if not MESSAGE.fullmatch(text):
         return room.tell, person, f"error {RULE}"
-    if not text.startswith("/") or text.startswith("//"):
+    if text[0] != "/" or text.startswith("//"):
         return room.say, person, text.removeprefix("/")
     match text.split(maxsplit=2):
         case ["/msg", name, words]:
-            return room.whisper, person, name, words
+            return room.whisper, person, [name, words]
         case ["/who"]:
-            return room.who, person
+            return room.who, person, None
         case ["/quit"]:
-            return room.dismiss, person
+            return room.dismiss, person, ("", "")
         case ["/help"]:
             return room.tell, person, f"help {HELP}"
     return room.tell, person, f"error {text[:MAX_NAME]} is no command: {HELP}"
@@ -421,7 +418,7 @@ def attend(listener: socket.socket, room: Room) -> None:
             time.sleep(TICK_SECONDS)
     listener.close()
     for person in connections:
-        room.inbox.put((room.dismiss, person, "bye the server is shutting down"))
+        room.inbox.put((room.dismiss, person, ("", "bye the server is shutting down")))
     end = time.monotonic() + LINGER_SECONDS + 0.2
     while any(person.sock.fileno() >= 0 for person in connections) and time.monotonic() < end:
         time.sleep(0.01)

@@ -9,9 +9,9 @@ Two things happen at the same time, so there are two threads, one for each direc
     main thread        reads the keyboard, or a pipe, and is the only one that sends
     receiver thread    reads the socket, and shows what comes above the line that is being typed
 
-Everything on the wire is a frame: the payload's length in bytes as ASCII digits, padded with spaces to 10 bytes, then
-the payload in UTF-8. We send our name, then messages; the server sends pairs of frames: who speaks, then the text. What
-we say is shown when it comes back from there: so all see one same order. Left out: connecting again by itself.
+On the wire everything is a frame: the payload's length in bytes as ASCII digits, padded with spaces to 10 bytes, then
+the payload in UTF-8. We send our name, then messages; the server sends pairs: who speaks, then the text. What we say is
+shown when it comes back, so that all see one same order. Left out: connecting again by itself.
 """
 
 import argparse
@@ -25,18 +25,16 @@ import threading
 import time
 import unicodedata
 import zlib
+from contextlib import suppress
 
-try:
+readline = msvcrt = None
+with suppress(ImportError):  # Windows has none
     import readline
-except ImportError:  # Windows has none
-    readline = None
-try:
+with suppress(ImportError):  # only Windows has it
     import msvcrt
-except ImportError:  # only Windows has it
-    msvcrt = None
 
 VERSION, PROMPT = "1.0", "> "
-WELCOME_SECONDS = 15  # for the server to say something
+WELCOME_SECONDS = 15  # for the server to let us in
 COMMANDS = ["/help", "/msg", "/quit", "/who"]
 HINT = "* here, Tab completes names and commands, the arrow keys bring lines back, and Ctrl-D leaves"
 # What could harm a terminal: control characters but the tab, and what turns the direction of the text around it.
@@ -94,107 +92,149 @@ class Screen:
     def __init__(self):
         self.terminal = sys.stdin.isatty() and sys.stdout.isatty()
         self.colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        self.lock = threading.Lock()  # whoever draws holds it, and also who sets one of the following
+        self.over = threading.Event()  # nothing more will come
+        self.lock = threading.Lock()  # held by who draws, or sets one of the following
         self.reading = False  # is the main thread waiting for a line?
-        self.typed = ""  # of this line, where there is no readline
+        self.typed = ""  # of that line, where there is no readline
         self.shown = 0.0  # when something was shown last
 
-    def show(self, text: str, colour: int = 0, start: int = 0) -> None:
-        """Any thread: print text, safely, its first characters in a colour; draw again what is being typed."""
+    def show(self, text: str, colour: int = 0, end: int = 0) -> None:
+        """Any thread: print text, made safe, in colour up to an end; then draw again what is being typed."""
         text = UNSAFE.sub("\ufffd", text)
-        if self.colours and start:
-            text = f"\x1b[{colour}m{text[:start]}\x1b[0m{text[start:]}"
+        if self.colours and end:
+            text = f"\x1b[{colour}m{text[:end]}\x1b[0m{text[end:]}"
         with self.lock:
-            typed = ""
             if self.reading and self.terminal:
                 typed = PROMPT + (readline.get_line_buffer() if readline else self.typed)
-            print((wipe(typed) if typed else "") + text, typed, sep="\n", end="", flush=True)
+                rows, column = place(typed)
+                text = f"{erase(rows)}{text}\n{typed}" + "\n" * (not column)
+            else:
+                text += "\n"
+            try:
+                print(text, end="", flush=True)
+            except OSError:
+                sys.stdout = None  # nobody reads us any more, and print() knows what that means
             self.shown = time.monotonic()
 
     def read(self) -> str:
-        """Main thread: return the next line; raises EOFError, or KeyboardInterrupt for Ctrl-C and wake()."""
+        """Main thread: return the next line; raises EOFError, or KeyboardInterrupt for Ctrl-C and stop()."""
         with self.lock:
-            self.reading = True
-        # A message may draw the prompt before readline does, so its prompt begins by erasing that (\1 and \2 mark
-        # what takes no room on the line).
-        prompt = ("\1\r\x1b[J\2" if readline else "") + PROMPT if self.terminal else ""
+            self.reading = not self.over.is_set()
+        # A message may draw the prompt before readline does, so its own erases that; \1 and \2 mark what takes no room.
+        prompt = ("\1" + erase(0) + "\2" if readline else "") + PROMPT if self.terminal else ""
         try:
-            line = (self.read_keys if msvcrt and self.terminal else input)(prompt)
+            line = (self.read_keys if msvcrt and self.terminal else input)(prompt) if self.reading else ""
         except (EOFError, KeyboardInterrupt):
             print("\n" * self.terminal, end="", flush=True)
             raise
         finally:
             with self.lock:
                 self.reading = False
-        # It will come back as a message, so wipe out what was typed; but not if something was shown in the same
-        # moment: that would be wiped out instead.
+        # The line will come back as a message, so erase what was typed. But not if something was shown in the same
+        # moment: that would be erased instead.
         if self.terminal and time.monotonic() - self.shown > 0.1:
-            print("\x1b[A" + wipe(PROMPT + line), end="", flush=True)
-        return line.rstrip("\r")
+            rows, column = place(PROMPT + line)
+            print(erase(rows + bool(column)), end="", flush=True)
+        return line.strip("\r")
 
     def read_keys(self, prompt: str) -> str:
         """Return a line read key by key: Windows has no readline, and its input() does not tell what was typed."""
-        self.typed, key = "", ""
+        self.typed = key = ""
+        print(prompt, end="", flush=True)
         while key != "\r":
-            with self.lock:
-                self.typed = self.typed[:-1] if key == "\b" else self.typed + key * key.isprintable()
-                print(f"{wipe(prompt + self.typed)}{prompt}{self.typed}", end="", flush=True)
-            while not msvcrt.kbhit():  # getwch() alone could not be woken by Ctrl-C
-                time.sleep(0.02)
+            while not msvcrt.kbhit():  # getwch() alone could not be woken
+                if self.over.wait(0.02):
+                    raise KeyboardInterrupt
             key = msvcrt.getwch()
             if key in "\x03\x1a":
-                raise EOFError if key == "\x1a" else KeyboardInterrupt
-            if key in "\0\xe0" or "\ud800" <= key <= "\udbff":  # two codes: an arrow key, or half an emoji
+                raise KeyboardInterrupt if key == "\x03" else EOFError
+            if key in "\0\xe0" or "\ud800" <= key <= "\udbff":  # two codes: an arrow key, or an emoji
                 key = (key + msvcrt.getwch()).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        print(flush=True)
+            with self.lock:
+                rows, _ = place(PROMPT + self.typed)
+                self.typed = self.typed[:-1] if key == "\b" else self.typed + key * key.isprintable()
+                typed = PROMPT + self.typed
+                print(erase(rows) + typed + "\n" * (not place(typed)[1]), end="", flush=True)
+        print("\n" * bool(place(typed)[1]), end="", flush=True)
         return self.typed
 
-    def wake(self) -> None:
+    def stop(self) -> None:
         """Receiver thread: let the main thread no longer wait for a line."""
         with self.lock:
+            self.over.set()
             if self.reading and hasattr(signal, "pthread_kill"):
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 
-def wipe(text: str) -> str:
-    """Return the escape codes that erase text, at the end of which the cursor stands."""
-    width = sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
-    return "\x1b[A" * (width // shutil.get_terminal_size().columns) + "\r\x1b[J"
+def place(text: str) -> tuple:
+    """Return in which row and column, from 0, the cursor of a terminal stands behind text."""
+    at, columns = 0, shutil.get_terminal_size().columns
+    for char in text:
+        wide = unicodedata.east_asian_width(char) in "WF"
+        at += wide and at % columns == columns - 1  # there it does not fit into the row any more
+        at += 2 if wide else not unicodedata.combining(char)
+    return divmod(at, columns)
+
+
+def erase(rows: int) -> str:
+    """Return the codes that erase the row with the cursor, and so many above it."""
+    return "\x1b[A" * rows + "\r\x1b[J"
 
 
 # ---- 3. The connection -----------------------------------------------------------------------------------------------
 
 
 class Chat:
-    """One connection to a server. Raises OSError, OverflowError or ValueError; ConnectionRefusedError if not let in."""
+    """One connection to a server; the main thread sends, the receiver thread sets all other attributes."""
 
     def __init__(self, options: argparse.Namespace, name: str, screen: Screen):
-        self.options, self.screen, self.name = options, screen, name
+        """Connect; raises OSError, OverflowError (a port that cannot be) or UnicodeError (such a host)."""
+        self.options, self.name, self.screen = options, name, screen
         self.buffer = bytearray()  # received, but not taken as a frame yet
-        self.people = set()  # receiver: who is here, for the Tab key
-        self.sent = self.answered = 0  # main, receiver: messages that the server answers, and its answers
-        self.over, self.trouble = threading.Event(), ""  # receiver: nothing more comes; why, if that is known
+        self.people = set()  # who is here, for the Tab key
+        self.sent = self.answered = 0  # lines that the server has to answer (the main thread's), and its answers
+        self.trouble = "it hung up"  # why nothing more comes
         self.sock = socket.create_connection((options.host, options.port), WELCOME_SECONDS)
 
     def enter(self) -> str:
-        """Say who we are, and return why the server does not let us in; nothing if it does."""
+        """Say who we are. Return why the server does not let us in, or start to receive and return nothing."""
         self.send(f"{self.name} {self.options.password}" if self.options.password else self.name)
-        sender, text = self.pair() or ("server", "refused by a server that hung up")
-        kind, _, rest = text.partition(" ")
-        if (sender, kind) == ("server", "refused"):
+        if not (pair := self.pair()):
+            raise ConnectionError("it hung up")
+        kind, _, rest = pair[1].partition(" ")
+        if pair[0] == "server" and kind == "refused":
             return rest
-        if (sender, kind) == ("server", "welcome"):
+        if pair[0] == "server" and kind == "welcome":
             self.name = rest  # as the server spells it
         self.sock.settimeout(None)
-        self.show(sender, text)
+        self.show(*pair)
         threading.Thread(target=self.receive, name="receiver", daemon=True).start()
         return ""
 
+    def talk(self) -> None:
+        """Main thread: send line after line until the input ends; raises KeyboardInterrupt, or OSError."""
+        line = ""
+        while line != "/quit" and not self.screen.over.is_set():
+            try:
+                line = self.screen.read().rstrip()
+            except EOFError:
+                break
+            if line == "/help":
+                self.screen.show(HINT)
+            if line:
+                self.sent += line not in ("/who", "/help", "/quit")
+                self.send(line)
+        while self.answered < self.sent and not self.screen.terminal and not self.screen.over.wait(0.02):
+            pass  # what a pipe says has all been sent, but is not all back
+        if self.screen.over.is_set() and line != "/quit":
+            raise ConnectionError(self.trouble)
+        self.sock.shutdown(socket.SHUT_WR)
+        self.screen.over.wait(2)
+
     def send(self, text: str) -> None:
-        """Main thread, the only one that writes to the socket: send one frame."""
-        data = frame(text)
-        self.trace("->", data[HEADER:])
-        self.sock.sendall(data)
+        """Main thread: send one frame."""
+        self.trace("->", text.encode())
+        self.sock.sendall(frame(text))
 
     def pair(self) -> "tuple | None":
         """Return who speaks and the text; None at the end of the stream."""
@@ -206,25 +246,22 @@ class Chat:
             texts.append(data.decode())
         return tuple(texts)
 
-    def trace(self, arrow: str, payload: bytes) -> None:
-        """Show a frame, its header and payload told apart, with dots for spaces, if --trace asks for it."""
+    def trace(self, arrow: str, data: bytes) -> None:
+        """Show a frame if --trace asks for it: header and payload told apart, dots for spaces, no password."""
         if self.options.trace:
-            text = payload.decode(errors="backslashreplace").replace(self.options.password or "\n", "***")
-            text = text.replace(" ", "·")
-            self.screen.show(f"{arrow} {len(payload):·<10}|{text}")
+            text = data.decode(errors="backslashreplace").replace(self.options.password or "\n", "***")
+            self.screen.show(f"{arrow} {len(data):·<10}|{text.replace(' ', '·')}")
 
     def receive(self) -> None:
         """Receiver thread: show all that comes, until the connection ends."""
         try:
             while pair := self.pair():
                 self.show(*pair)
-            self.trouble = "it hung up"
         except UnicodeDecodeError:
             self.trouble = "it sent something that is not UTF-8"
         except (OSError, ValueError) as error:
             self.trouble = str(error)
-        self.over.set()
-        self.screen.wake()
+        self.screen.stop()
 
     def show(self, sender: str, text: str) -> None:
         """Show what somebody says, and take notice of what the server itself says."""
@@ -240,28 +277,8 @@ class Chat:
         line = f"* {name} {kind} {reason}".rstrip() if kind in ("joined", "left") else f"* {text}"
         self.screen.show(line, 2, len(line))
 
-    def talk(self) -> None:
-        """Main thread: send line after line until the input ends, or the connection does; then hang up."""
-        line = ""
-        while line != "/quit" and not self.over.is_set():
-            try:
-                line = self.screen.read()
-            except EOFError:
-                break
-            if line == "/help":
-                self.screen.show(HINT)
-            if line:
-                self.sent += line.split()[:1] not in (["/who"], ["/help"], ["/quit"])
-                self.send(line)
-        while self.answered < self.sent and not self.over.is_set() and not self.screen.terminal:
-            time.sleep(0.02)  # a pipe's lines are all sent, but not all are back
-        if self.over.is_set() and line != "/quit":
-            raise ConnectionError(self.trouble)
-        self.sock.shutdown(socket.SHUT_WR)
-        self.over.wait(2)
-
     def complete(self, start: str, number: int) -> "str | None":
-        """Return one of the words that begin like this, None if there are not so many: readline calls this for Tab."""
+        """Return one of the words that begin like this, None if there are not so many: readline asks for Tab."""
         words = [word for word in COMMANDS + sorted(self.people) if word.lower().startswith(start.lower())]
         return words[number] if number < len(words) else None
 
@@ -273,13 +290,13 @@ def main(argv: "list | None" = None) -> int:
     """Chat until the input or the connection ends and return the exit code."""
     options, screen, chat = parse_options(argv), Screen(), None
     try:
-        name = options.name or input("your name: " * screen.terminal)
+        name = options.name or input("your name: " * screen.terminal).strip()
         while refusal := (chat := Chat(options, name, screen)).enter():
             chat.sock.close()
-            print(f"* {UNSAFE.sub(chr(0xFFFD), refusal)}", file=sys.stderr)
             if not screen.terminal:
-                return 1
-            name = input("your name: ")
+                raise ConnectionError(refusal)
+            screen.show(f"* {refusal}")
+            name = input("your name: ").strip()
         if readline:
             readline.set_completer(chat.complete)
             readline.set_completer_delims(" ")
@@ -289,13 +306,17 @@ def main(argv: "list | None" = None) -> int:
     except EOFError:
         return 0
     except KeyboardInterrupt:
-        trouble = chat.trouble if chat else ""
-        if not trouble:
+        if not screen.over.is_set():
             return 130
+        trouble = chat.trouble
     except (OSError, OverflowError, ValueError) as error:
         trouble = str(error)
-    advice = "is a server running there? Look at its first line, then try --host and --port"
-    print(f"no connection to {options.host}:{options.port}, {UNSAFE.sub('', trouble)}: {advice}", file=sys.stderr)
+    finally:
+        if chat:
+            chat.sock.close()
+    trouble = f"no chat with {options.host}:{options.port}, {trouble}: "
+    advice = "does a server run there? Its second line says what to type here"
+    print(UNSAFE.sub("\ufffd", trouble) + advice, file=sys.stderr)
     return 1
 
 
@@ -313,5 +334,6 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
 
 if __name__ == "__main__":
     for stream in (sys.stdin, sys.stdout):
-        stream.reconfigure(errors="replace")  # for what is not in the terminal's encoding
+        if stream:
+            stream.reconfigure(errors="replace")  # for what is not in the terminal's encoding
     sys.exit(main())

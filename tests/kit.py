@@ -27,7 +27,8 @@ class Program:
 
     def __init__(self, *command: str, folder: "Path | None" = None, stdin=subprocess.DEVNULL, **more):
         self.lines, self.seen = queue.Queue(), []
-        environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **more.pop("env", {})}
+        ours = {"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": ""}  # what is not flushed is not seen
+        environment = {**os.environ, **ours, **more.pop("env", {})}
         self.process = subprocess.Popen(
             [sys.executable, *map(str, command)],
             cwd=folder or ROOT,

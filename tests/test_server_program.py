@@ -154,7 +154,7 @@ import threading, time, chat_server
 threading.Thread(target=chat_server.main, args=(["--port", "0"],), daemon=True).start()
 time.sleep(60)
 """
-    with Program("-u", "-c", code) as program:
+    with Program("-c", code) as program:
         port = int(program.wait_for("listening on").rpartition(":")[2])
         with Client(port, "ada") as ada:
             assert is_chatting(ada)

@@ -193,6 +193,22 @@ socket.socket.accept = accept_with_small_buffer
         assert [slow.pair() for _ in texts] == [("ada", text) for text in texts]
 
 
+def test_python_3_10_that_takes_no_time_for_for_ever_holds_nothing_up(tmp_path):
+    """SimpleQueue.get(timeout=0) of Python 3.10 now and then waits for ever. Here it always does."""
+    first = """
+import queue
+class Unlucky(queue.SimpleQueue):
+    def get(self, block=True, timeout=None):
+        return super().get(block, None if timeout is not None and timeout <= 0 else timeout)
+queue.SimpleQueue = Unlucky
+"""
+    with Server(script=wrapped(tmp_path, first)) as server:
+        ada = server.client()
+        ada.sock.settimeout(5)
+        ada.send("ada")
+        ada.expect("server", "welcome ada")
+
+
 def test_many_who_vanish_in_the_middle_leave_once_each(server):
     ada, bob, *others = server.gather("ada", "bob", *[f"other{number}" for number in range(20)])
     with Chat(ada, bob) as chat:

@@ -1,0 +1,1118 @@
+"""The terminal client as a person meets it, and as a tool in a pipe; against the kit's server, and one that lies."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from kit import ROOT, TIMEOUT, Server, frame, wrapped
+
+try:
+    from terminal import Terminal
+except ImportError:
+    Terminal = None
+
+CLIENT = ROOT / "chat_client_cli.py"
+SOON = 5  # seconds for what a person expects within one or two; a loaded machine is slow
+GRIN = "\U0001f600"
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people, two joiners, one picture
+WELCOME = ("server", "welcome ada")
+
+posix = pytest.mark.skipif(Terminal is None, reason="Windows has no pseudo-terminals and no pthread_kill")
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        yield server
+        server.process.kill()  # quicker than a goodbye
+
+
+@pytest.fixture
+def sit():
+    """A function that lets somebody sit down at a terminal and join."""
+    with contextlib.ExitStack() as stack:
+
+        def sit(server, name: str = "ada", *options: str, script=CLIENT, **more) -> Terminal:
+            terminal = stack.enter_context(Terminal(script, name, "--port", server.port, *options, **more))
+            terminal.wait_for(f"* online {name}", ">")
+            return terminal
+
+        yield sit
+
+
+class Liar:
+    """A server that says whatever the test wants, to one client."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(TIMEOUT)
+        self.port = self.listener.getsockname()[1]
+        self.sock = None
+
+    def meet(self, *payloads: "str | bytes") -> None:
+        """Wait until the client has said its name, and answer with frames."""
+        self.sock, _ = self.listener.accept()
+        self.sock.settimeout(TIMEOUT)
+        self.file = self.sock.makefile("rb")
+        self.hear()
+        self.say(*payloads)
+
+    def hear(self) -> "str | None":
+        """Return the next payload, None if the client has hung up."""
+        header = self.file.read(10)
+        return self.file.read(int(header)).decode() if header else None
+
+    def say(self, *payloads: "str | bytes") -> None:
+        self.sock.sendall(b"".join(map(frame, payloads)))
+
+    def hang_up(self) -> None:
+        if self.sock:
+            self.file.close()
+            self.sock.close()
+
+    def __enter__(self) -> "Liar":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.hang_up()
+        self.listener.close()
+
+
+@pytest.fixture
+def liar():
+    with Liar() as liar:
+        yield liar
+
+
+class Pipe:
+    """The client (or something else) between pipes. Its input stays open until it is told to end."""
+
+    def __init__(self, *command: str, folder=ROOT, **environment):
+        self.process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8", "TERM": "xterm", **environment},
+        )
+
+    def write(self, data: bytes) -> None:
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def wait_for(self, line: str) -> None:
+        """Wait until the program prints this line; fail if it ends before."""
+        for seen in self.process.stdout:
+            if seen.decode().rstrip("\r\n") == line:
+                return
+        raise AssertionError(f"no line {line!r} came")
+
+    def end_input(self) -> None:
+        self.process.stdin.close()
+        self.process.stdin = None  # communicate() would flush it
+
+    def end(self, data: "bytes | None" = None) -> tuple:
+        """Wait for the end; return exit code, lines of output, and what it complained about."""
+        if data is None:  # its input stays open: it has to end by itself
+            self.process.wait(TIMEOUT)
+        output, complaints = self.process.communicate(data, timeout=TIMEOUT)
+        assert b"\x1b" not in output + complaints, "an escape code in a pipe"
+        assert b"Traceback" not in complaints, complaints.decode()
+        return self.process.returncode, lines_of(output), complaints.decode()
+
+    def __enter__(self) -> "Pipe":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.kill()
+        with contextlib.suppress(OSError, ValueError):
+            self.process.communicate()
+
+
+def lines_of(output: bytes) -> list:
+    return output.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
+
+
+def pipe(server, data: bytes, *options: str, name: str = "ada", script=CLIENT) -> tuple:
+    """Run the client with data as its whole input; return exit code, lines of output, complaints."""
+    with Pipe(script, name, "--port", server.port, *options) as client:
+        return client.end(data)
+
+
+def is_one_sentence(text: str, port: int, host: str = "127.0.0.1") -> bool:
+    """Fail if text is not one line that names host and port and what to try."""
+    lines = text.strip().splitlines()
+    assert len(lines) == 1 and f"{host}:{port}, " in lines[0] and "server" in lines[0].partition(": ")[2], text
+    return True
+
+
+def said(lines: list, name: str = "ada") -> list:
+    """Return what somebody said, of lines of output."""
+    return [line.partition(">> ")[2] for line in lines if line.startswith(f"{name}>> ")]
+
+
+# ---- In a terminal ---------------------------------------------------------------------------------------------------
+
+
+@posix
+def test_a_person_is_asked_for_a_name_and_their_message_stands_there_once(server):
+    with Terminal(CLIENT, "--port", server.port) as ada:
+        ada.wait_for("your name:")
+        ada.enter("ada")
+        ada.wait_for("* online ada", ">")
+        ada.enter("hello")
+        ada.wait_for("ada>> hello", ">")
+        ada.calm()
+        assert ada.lines == ["your name: ada", "* welcome ada", "* online ada", "ada>> hello", ">"]
+
+
+@posix
+def test_the_keyboard_and_the_network_work_at_the_same_time(server, sit):
+    ada = sit(server)
+    bob = server.client("bob")
+    ada.wait_for("* bob joined", ">")
+    bob.send("are you there?")
+    ada.wait_for("bob>> are you there?", ">")
+    ada.type("yes, I a")
+    bob.send("hello?")
+    ada.wait_for("bob>> hello?", "> yes, I a")
+    ada.enter("m")
+    ada.wait_for("bob>> hello?", "ada>> yes, I am", ">")
+    bob.send("/quit")
+    ada.wait_for("* bob left", ">")
+    assert ada.lines[2:] == ["* bob joined", "bob>> are you there?", "bob>> hello?", *ada.lines[-3:]]
+
+
+TYPED = {
+    "a word": "hello",
+    "one character short of a whole row": "x" * 37,
+    "exactly a row": "x" * 38,
+    "one character more than a row": "x" * 39,
+    "exactly two rows": "x" * 78,
+    "five rows": "all work and no play makes ada a dull girl " * 4,
+    "wide characters": "你好，李雷！",
+    "wide characters, exactly a row": "李雷" * 9 + "李",
+    "wide characters in three rows": "李雷" * 25,
+    "wide characters that do not fit at the end of the rows": "a" + "李雷" * 25,
+    "emoji": GRIN * 3,
+    "emoji in two rows": "a" + GRIN * 30,
+    "a combining mark": "Zoe\u0308",
+}
+
+
+@posix
+@pytest.mark.parametrize("text", TYPED.values(), ids=TYPED)
+def test_a_line_that_is_being_typed_survives_messages(server, sit, text):
+    ada = sit(server, width=40)
+    bob = server.client("bob")
+    ada.wait_for("* bob joined", ">")
+    history = ada.lines[:-1]
+    ada.type(text)
+    for news in ("one", "two", "a message that is so long that it needs a second row", "four"):
+        bob.send(news)
+        history.append(f"bob>> {news}")
+        ada.wait_for(history[-1], f"> {text}".rstrip())
+        assert ada.typed == text and ada.lines[:-1] == history
+    ada.enter("!")
+    ada.wait_for(f"ada>> {text}!", ">")
+    ada.calm()
+    assert ada.lines == [*history, f"ada>> {text}!", ">"]
+
+
+@posix
+def test_typing_goes_on_where_the_line_was(server, sit):
+    ada = sit(server, width=20)
+    bob = server.client("bob")
+    typed = ""
+    for letter in "the quick brown fox jumps over the lazy dog":
+        typed += letter
+        ada.press(letter)
+        ada.wait_for_typed(typed)
+        if len(typed) % 5 == 0:
+            bob.send(typed)
+            ada.wait_for(f"bob>> {typed}".rstrip(), f"> {typed}".rstrip())
+            ada.wait_for_typed(typed)
+    ada.press("\x7f" * 9)
+    ada.wait_for_typed(typed[:-9])
+    assert said(ada.lines, "bob") == [typed[:end].rstrip() for end in range(5, len(typed) + 1, 5)]
+    assert sum(line.startswith(">") for line in ada.lines) == 1
+
+
+@posix
+def test_two_thousand_messages_do_no_harm_to_a_line_that_is_being_typed(sit):
+    with Server("--max-rate", "0") as server:
+        ada = sit(server)
+        bob = server.client("bob")
+        ada.wait_for("* bob joined", ">")
+        for part in range(20):
+            bob.send(*[str(number) for number in range(100 * part, 100 * part + 100)])
+            ada.press("abcdefghijklmnopqrst"[part])
+            ada.pump(0.01)
+        bob.skip_to("bob", "1999")
+        ada.wait_for_part("bob>> 1999")
+        ada.calm()
+        bob.send("2000")
+        ada.wait_for("bob>> 2000", "> abcdefghijklmnopqrst")
+        assert ada.lines[3:-1] == [f"bob>> {number}" for number in range(2001)]
+        ada.enter("!")
+        bob.skip_to("ada", "abcdefghijklmnopqrst!")
+
+
+# Three races, each of them made to happen.
+SHOWN = """
+import builtins, threading
+shown, real_input, real_print = threading.Event(), input, print
+def show(*texts, **more):
+    real_print(*texts, **more)
+    if any("NOW" in str(text) for text in texts):
+        shown.set()
+builtins.print = show
+"""
+MESSAGE_AFTER_ENTER = f"""{SHOWN}
+def read(prompt):
+    line = real_input(prompt)
+    shown.wait({TIMEOUT})
+    return line
+builtins.input = read
+"""
+MESSAGE_BEFORE_READLINE = f"""{SHOWN}
+calls = []
+def read(prompt):
+    if calls:
+        shown.wait({TIMEOUT})
+    calls.append(1)
+    return real_input(prompt)
+builtins.input = read
+"""
+SERVER_DIES_BEFORE_READLINE = f"""
+import sys, threading, time
+real, calls = threading.Event.is_set, []
+def is_set(event):
+    value = real(event)
+    if not calls and sys._getframe(1).f_code.co_filename.endswith("chat_client_cli.py"):
+        calls.append(1)
+        event.wait({TIMEOUT})
+        time.sleep(0.3)  # for what the receiver does then
+    return value
+threading.Event.is_set = is_set
+"""
+
+
+@posix
+def test_a_message_that_comes_just_after_enter_is_not_wiped_out(server, sit, tmp_path):
+    ada = sit(server, script=wrapped(tmp_path, MESSAGE_AFTER_ENTER, CLIENT))
+    bob = server.client("bob")
+    ada.wait_for("* bob joined", ">")
+    ada.enter("hello")
+    bob.send("NOW")
+    ada.wait_until(lambda: said(ada.lines) == ["hello"] and ada.lines[-1] == ">")
+    assert said(ada.lines, "bob") == ["NOW"]
+
+
+@posix
+def test_a_message_that_comes_before_the_prompt_leaves_nothing_of_the_line_before(server, sit, tmp_path):
+    ada = sit(server, script=wrapped(tmp_path, MESSAGE_BEFORE_READLINE, CLIENT), width=40)
+    ada.enter("NOW " + "x" * 90)
+    ada.wait_for("ada>> NOW " + "x" * 90, ">")
+    ada.calm()
+    assert ada.lines == ["* welcome ada", "* online ada", "ada>> NOW " + "x" * 90, ">"]
+
+
+@posix
+def test_a_server_that_dies_just_before_the_prompt_is_noticed(server, tmp_path):
+    script = wrapped(tmp_path, SERVER_DIES_BEFORE_READLINE, CLIENT)
+    with Terminal(script, "ada", "--port", server.port) as ada:
+        ada.wait_for("* welcome ada", "* online ada")
+        server.stop(signal.SIGKILL)
+        assert ada.end() == 1
+
+
+@posix
+def test_a_private_message_is_seen_by_two(server, sit):
+    ada = sit(server)
+    bob, eve = server.gather("bob", "eve")
+    ada.wait_for("* eve joined", ">")
+    ada.enter("/msg bob psst")
+    ada.wait_for("ada -> bob>> psst", ">")
+    bob.skip_to("ada -> bob", "psst")
+    bob.send("/msg ada what?", "/msg nobody hello", "done")
+    ada.wait_for("bob -> ada>> what?", "bob>> done", ">")
+    eve.expect("bob", "done")
+
+
+@posix
+def test_arrow_keys_bring_lines_back(server, sit):
+    ada = sit(server)
+    for text in ("one", "two"):
+        ada.enter(text)
+        ada.wait_for(f"ada>> {text}", ">")
+    for key, text in (("A", "two"), ("A", "one"), ("B", "two")):
+        ada.press(f"\x1b[{key}")
+        ada.wait_for("ada>> two", f"> {text}")
+    ada.calm()
+    ada.press("\r")
+    ada.wait_for("ada>> two", "ada>> two", ">")
+
+
+@posix
+def test_tab_completes_the_names_of_those_who_are_here_and_commands(server, sit):
+    bob, eve = server.gather("bob", "Eve")
+    with Terminal(CLIENT, "ada", "--port", server.port) as ada:
+        ada.wait_for("* online bob Eve ada", ">")
+        dora = server.client("dora")
+        ada.wait_for("* dora joined", ">")
+        eve.send("/quit")
+        ada.wait_for("* Eve left", ">")
+        typed = {"/h": "/help", "/msg bo": "/msg bob", "hello D": "hello dora", "B": "bob", "ev": "ev", "/": "/"}
+        for start, whole in typed.items():
+            ada.press(f"{start}\t")
+            ada.wait_for_typed(whole)
+            ada.calm()
+            assert ada.typed == whole
+            ada.press("\x15")  # Ctrl-U: away with the line
+            ada.wait_for_typed("")
+        ada.press("/\t\t")
+        ada.wait_until(lambda: re.search("/help +/msg +/quit +/who", ada.screen.text()) and ada.typed == "/")
+    bob.close(), dora.close()
+
+
+@posix
+def test_help_shows_what_the_server_knows_and_what_the_client_knows(server, sit):
+    ada = sit(server)
+    ada.enter("/help")
+    ada.wait_for_part("* help /msg NAME TEXT")
+    text = ada.screen.text()
+    assert "/who" in text and "Tab completes names" in text and "Ctrl-D leaves" in text
+
+
+@posix
+def test_who_and_an_unknown_command_are_answered(server, sit):
+    ada = sit(server)
+    ada.enter("/who")
+    ada.wait_for("* online ada", "* online ada", ">")
+    ada.enter("/dance")
+    ada.wait_for_part("* error /dance is no command")
+    ada.enter("//dance")
+    ada.wait_until(lambda: said(ada.lines) == ["/dance"])
+
+
+@posix
+def test_an_empty_line_sends_nothing_and_leaves_no_trace(server, sit):
+    ada = sit(server)
+    for _ in range(3):
+        ada.calm()
+        ada.press("\r")
+        ada.calm()
+    ada.enter("x")
+    ada.wait_for("* online ada", "ada>> x", ">")
+    assert len(ada.lines) == 4
+
+
+@posix
+def test_a_taken_or_bad_name_is_asked_for_again_and_all_the_rest_is_kept():
+    with Server("--password", "sesame") as server:
+        eve = server.client()
+        eve.send("Eve sesame")
+        eve.notice("welcome")
+        with Terminal(CLIENT, "eve", "--port", server.port, "--password", "sesame") as ada:
+            ada.wait_for("* the name eve is taken", "your name:")
+            ada.enter("a" * 21)
+            ada.wait_for("* a name has 1 to 20 printable characters and no spaces", "your name:")
+            ada.enter("")
+            ada.wait_for("* a name has 1 to 20 printable characters and no spaces", "your name:")
+            ada.enter("ada")
+            ada.wait_for("* welcome ada", "* online Eve ada", ">")
+            ada.enter("/quit")
+            assert ada.end() == 0
+        assert "sesame" not in ada.raw
+
+
+WAYS_OUT = {"/quit": ("/quit\r", [0]), "Ctrl-D": ("\x04", [0]), "Ctrl-C": ("\x03", [0, 130])}
+
+
+@posix
+@pytest.mark.parametrize("keys, codes", WAYS_OUT.values(), ids=WAYS_OUT)
+def test_a_person_leaves_and_the_terminal_is_as_before(server, sit, keys, codes):
+    ada = sit(server)
+    bob = server.client("bob")
+    ada.wait_for("* bob joined", ">")
+    ada.press(keys)
+    assert ada.end() in codes and ada.is_as_before() and ada.screen.column == 0
+    assert "Traceback" not in ada.raw
+    bob.expect("server", "left ada")
+
+
+@posix
+@pytest.mark.parametrize("keys, codes", [("\x04", [0]), ("\x03", [0, 130])], ids=["Ctrl-D", "Ctrl-C"])
+def test_a_person_who_is_asked_for_a_name_can_leave(keys, codes):
+    with Terminal(CLIENT) as ada:
+        ada.wait_for("your name:")
+        ada.press(keys)
+        assert ada.end() in codes and ada.is_as_before() and "Traceback" not in ada.raw
+
+
+@posix
+def test_ctrl_c_leaves_in_the_middle_of_a_long_line(server, sit):
+    ada = sit(server, width=20)
+    ada.type("x" * 50)
+    ada.press("\x03")
+    assert ada.end() in (0, 130) and ada.is_as_before() and ada.screen.column == 0
+
+
+@posix
+@pytest.mark.parametrize("typed", ["", "half a li"], ids=["nothing", "half a line"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGKILL", 0)], ids=["stopped", "killed"])
+def test_the_end_of_the_server_is_said_by_itself(server, sit, number, typed):
+    ada = sit(server)
+    ada.type(typed or "> ")
+    ada.calm()
+    server.stop(number)
+    ada.wait_until(lambda: f"127.0.0.1:{server.port}" in ada.screen.text(), SOON)
+    assert ada.end() == 1 and ada.is_as_before() and ada.screen.column == 0
+    assert is_one_sentence(ada.screen.text().partition("> " + typed)[2].partition("\n")[2], server.port)
+    assert ("* bye the server is shutting down" in ada.lines) == (number == signal.SIGTERM)
+
+
+@posix
+def test_names_have_colours_in_a_terminal(server, sit):
+    ada = sit(server)
+    bob = server.client("bob")
+    bob.send("hello", "again")
+    ada.wait_for("bob>> hello", "bob>> again", ">")
+    pieces = [piece.removesuffix(">>") for piece in ada.screen.coloured()]
+    assert pieces[-2:] == ["bob", "bob"]
+    codes = re.findall("\x1b\\[([0-9]+)mbob", ada.raw)
+    assert len(codes) == 2 and len(set(codes)) == 1
+
+
+@posix
+def test_no_color_means_no_colour(server, sit):
+    ada = sit(server, NO_COLOR="1")
+    server.client("bob").send("hello")
+    ada.wait_for("* bob joined", "bob>> hello", ">")
+    assert not re.search("\x1b\\[[0-9;]*m", ada.raw)
+
+
+@posix
+def test_output_that_is_no_terminal_gets_no_escape_codes(server, tmp_path):
+    starter = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[2:], stdout=open(sys.argv[1], 'wb')))"
+    output = tmp_path / "output"
+    with Terminal("-c", starter, output, sys.executable, CLIENT, "ada", "--port", server.port) as ada:
+        bob = server.client("bob")
+        ada.press("hello\r")
+        bob.skip_to("ada", "hello")
+        ada.press("\x04")
+        assert ada.end() == 0
+    text = output.read_bytes()
+    assert b"ada>> hello\n" in text and b"\x1b" not in text
+
+
+# ---- Without readline ------------------------------------------------------------------------------------------------
+
+NO_READLINE = "import sys; sys.modules['readline'] = None"
+# The keyboard of Windows: no echo, no lines, Ctrl-C is a key, and an emoji comes in two halves.
+WINDOWS_KEYS = f"""{NO_READLINE}
+import os, select, signal, termios, types
+del signal.pthread_kill
+settings = termios.tcgetattr(0)
+settings[0] &= ~termios.ICRNL
+settings[3] &= ~(termios.ECHO | termios.ICANON | termios.ISIG)
+termios.tcsetattr(0, termios.TCSANOW, settings)
+codes = []
+def kbhit():
+    return bool(codes or select.select([0], [], [], 0)[0])
+def getwch():
+    data = b""
+    while not codes:
+        data += os.read(0, 1)
+        try:
+            units = data.decode().encode("utf-16-le")
+        except UnicodeDecodeError:
+            continue
+        codes.extend(units[i:i + 2].decode("utf-16-le", "surrogatepass") for i in range(0, len(units), 2))
+    return codes.pop(0)
+sys.modules["msvcrt"] = types.SimpleNamespace(kbhit=kbhit, getwch=getwch)
+"""
+
+
+@posix
+def test_without_readline_people_can_chat(server, sit, tmp_path):
+    ada = sit(server, script=wrapped(tmp_path, NO_READLINE, CLIENT))
+    bob = server.client("bob")
+    ada.wait_for("* bob joined", ">")
+    ada.enter("hello")
+    ada.wait_for("* bob joined", "ada>> hello", ">")
+    ada.type("half ")
+    bob.send("hi")
+    ada.wait_for("bob>> hi", ">")
+    ada.enter("a line")
+    ada.wait_for("bob>> hi", "ada>> half a line", ">")
+    ada.press("\x04")
+    assert ada.end() == 0 and ada.is_as_before()
+
+
+@posix
+def test_without_readline_the_end_of_the_server_is_said_by_itself(server, sit, tmp_path):
+    ada = sit(server, script=wrapped(tmp_path, NO_READLINE, CLIENT))
+    server.stop(signal.SIGKILL)
+    assert ada.end() == 1 and f"127.0.0.1:{server.port}" in ada.screen.text()
+
+
+@pytest.fixture
+def windows(server, sit, tmp_path):
+    """Somebody at a terminal that is read as on Windows."""
+    return sit(server, script=wrapped(tmp_path, WINDOWS_KEYS, CLIENT), width=20)
+
+
+@posix
+def test_on_windows_people_can_chat(server, windows):
+    bob = server.client("bob")
+    windows.wait_for("* bob joined", ">")
+    windows.press("\b\bhelo\b")
+    windows.wait_for_typed("hel")
+    bob.send("hi")
+    windows.wait_for("bob>> hi", "> hel")
+    assert windows.typed == "hel"
+    windows.press(f"lo {GRIN}x\b 李雷")
+    windows.wait_for_typed(f"hello {GRIN} 李雷")
+    windows.enter("!")
+    windows.wait_for("bob>> hi", f"ada>> hello {GRIN} 李雷!", ">")
+    bob.skip_to("ada", f"hello {GRIN} 李雷!")
+
+
+@posix
+def test_on_windows_a_long_line_takes_nothing_away(server, windows):
+    bob = server.client("bob")
+    windows.wait_for("* bob joined", ">")
+    typed = ""
+    for character in "the quick brown fox 李雷李雷李雷 jumps over the lazy dog":
+        typed += character
+        windows.press(character)
+        windows.wait_for_typed(typed)
+        assert windows.lines[:-1] == ["* welcome ada", "* online ada", "* bob joined"]
+    bob.send("hi")
+    windows.wait_for("* bob joined", "bob>> hi", f"> {typed}")
+    for end in range(len(typed) - 1, -1, -1):
+        windows.press("\b")
+        windows.wait_for_typed(typed[:end])
+    assert windows.lines == ["* welcome ada", "* online ada", "* bob joined", "bob>> hi", ">"]
+
+
+@posix
+def test_on_windows_an_arrow_key_types_nothing(windows):
+    windows.press("a\0H\xe0Kb")  # two codes each, as getwch() gives them
+    windows.wait_until(lambda: windows.screen.typed.endswith("b"))
+    assert windows.typed == "ab"
+
+
+@posix
+@pytest.mark.parametrize("keys, codes", [("/quit\r", [0]), ("\x1a", [0]), ("\x03", [0, 130])], ids=["/quit", "Z", "C"])
+def test_on_windows_a_person_leaves(server, windows, keys, codes):
+    windows.press(keys)
+    assert windows.end() in codes and windows.screen.column == 0
+
+
+@posix
+def test_on_windows_the_end_of_the_server_is_said_by_itself(server, windows):
+    windows.type("half a li")
+    server.stop(signal.SIGKILL)
+    assert windows.end() == 1
+    assert f"127.0.0.1:{server.port}" in windows.screen.text()
+
+
+# ---- In a pipe -------------------------------------------------------------------------------------------------------
+
+
+def test_a_pipe_is_sent_line_by_line_and_waited_for(server):
+    bob = server.client("bob")
+    code, lines, complaints = pipe(server, b"one\ntwo\n")
+    assert (code, said(lines), complaints) == (0, ["one", "two"], "")
+    bob.skip_to("server", "joined ada")
+    assert bob.pair() == ("ada", "one") and bob.pair() == ("ada", "two") and bob.pair() == ("server", "left ada")
+
+
+INPUTS = {
+    "nothing": (b"", []),
+    "no newline at the end": (b"one\ntwo", ["one", "two"]),
+    "blank lines": (b"\n\none\n\n\ntwo\n\n", ["one", "two"]),
+    "CRLF": (b"one\r\n\r\ntwo\r\n", ["one", "two"]),
+    "spaces and a tab": (b"  one\ttwo\n", ["  one\ttwo"]),
+    "not UTF-8": (b"a\xffb\nend\n", ["a\ufffdb", "end"]),
+    "half a character": ("李".encode()[:2] + b"\nend\n", ["\ufffd", "end"]),
+    "a surrogate": (b"\xed\xa0\x80\nend\n", ["\ufffd\ufffd\ufffd", "end"]),
+    "emoji": (f"{FAMILY} 李雷\n".encode(), [f"{FAMILY} 李雷"]),
+    "commands": (b"/who\n/help\nend\n", ["end"]),
+    "a private message": (b"/msg ada hi\nend\n", ["end"]),
+    "to nobody": (b"/msg bob hi\n/msg bob\n/msg\nend\n", ["end"]),
+    "unknown commands": (b"/dance\n/\n//slash\n/who x\n /who\nend\n", ["/slash", " /who", "end"]),
+    "too long": (b"x" * 2001 + b"\nend\n", ["end"]),
+    "control characters": (b"a\x1b[2Jb\na\x08b\nend\n", ["end"]),
+    "quit": (b"one\n/quit\n", ["one"]),
+    "quit and more": (b"one\n/quit\ntwo\n", ["one"]),
+    "only commands": (b"/who\n/help\n/dance\n", []),
+}
+
+
+@pytest.mark.parametrize("data, texts", INPUTS.values(), ids=INPUTS)
+def test_whatever_comes_through_a_pipe_it_ends_well(server, data, texts):
+    code, lines, complaints = pipe(server, data)
+    assert (code, said(lines), complaints) == (0, texts, "")
+
+
+def test_the_answers_to_commands_come_out_of_a_pipe(server):
+    _, lines, _ = pipe(server, b"/who\n/help\n/dance\n/msg ada psst\n")
+    assert lines.count("* online ada") == 2 and "ada -> ada>> psst" in lines
+    assert any(line.startswith("* help /msg") for line in lines)
+    assert any(line.startswith("* error /dance") for line in lines)
+
+
+def test_the_name_can_be_the_first_line(server):
+    for data in (b"bot\nhello\n", b"bot\r\nhello\r\n"):
+        with Pipe(CLIENT, "--port", server.port) as client:
+            code, lines, complaints = client.end(data)
+        assert (code, said(lines, "bot"), complaints) == (0, ["hello"], "")
+        server.wait_for("- bot left")
+
+
+def test_five_thousand_lines_lose_none():
+    texts = [f"line {number}" for number in range(5000)]
+    with Server("--max-rate", "0") as server:
+        code, lines, complaints = pipe(server, "\n".join(texts).encode())
+    assert (code, said(lines), complaints) == (0, texts, "")
+
+
+def test_a_rate_limit_loses_no_lines(server):
+    texts = [f"line {number}" for number in range(60)]
+    code, lines, _ = pipe(server, "\n".join(texts).encode())
+    assert (code, said(lines)) == (0, texts)
+
+
+MORE_OR_LESS = {  # one answer each
+    "a message": ("hello", "ada", "hello"),
+    "an unknown command": ("/dance", "server", "error no command"),
+    "who with a word too many": ("/who x", "server", "error no command"),
+    "help with a word too many": ("/help me", "server", "error no command"),
+    "quit with a word too many": ("/quit now", "server", "error no command"),
+    "a space before a command": (" /who", "ada", " /who"),
+    "a private message": ("/msg bob hi", "ada -> bob", "hi"),
+    "to nobody": ("/msg x hi", "server", "error nobody called x is here"),
+}
+
+
+@pytest.mark.parametrize("line, sender, answer", MORE_OR_LESS.values(), ids=MORE_OR_LESS)
+def test_a_pipe_waits_for_the_last_answer(liar, line, sender, answer):
+    with Pipe(CLIENT, "ada", "--port", liar.port) as client:
+        client.write(f"{line}\nlast\n".encode())
+        client.end_input()
+        liar.meet(*WELCOME, "bob", "hi", "server", "online bob ada", sender, answer)
+        assert liar.hear() == line and liar.hear() == "last"
+        liar.sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):  # it has not hung up
+            liar.sock.recv(1)
+        liar.sock.settimeout(TIMEOUT)
+        liar.say("ada", "last")
+        assert liar.sock.recv(1) == b""
+        liar.hang_up()
+        assert client.process.wait(TIMEOUT) == 0
+
+
+def test_who_and_help_are_not_waited_for(liar):
+    with Pipe(CLIENT, "ada", "--port", liar.port) as client:
+        client.write(b"/who\n/help\n/who \n")
+        client.end_input()
+        liar.meet(*WELCOME)
+        assert [liar.hear() for _ in range(3)][:2] == ["/who", "/help"]
+        assert liar.hear() is None
+        liar.hang_up()
+        assert client.process.wait(TIMEOUT) == 0
+
+
+def test_a_taken_name_ends_a_pipe(server):
+    server.client("Ada")
+    code, _, complaints = pipe(server, b"one\n")
+    assert code == 1 and "the name ada is taken" in complaints and is_one_sentence(complaints, server.port)
+
+
+def test_a_wrong_password_ends_a_pipe():
+    with Server("--password", "sesame") as server:
+        code, _, complaints = pipe(server, b"one\n", "--password", "simsalabim")
+    assert code == 1 and "password" in complaints and "simsalabim" not in complaints
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGKILL", 0)], ids=["stopped", "killed"])
+def test_a_pipe_that_stays_open_ends_with_the_server(server, number):
+    with Pipe(CLIENT, "ada", "--port", server.port) as client:
+        client.write(b"one\n")
+        client.wait_for("ada>> one")
+        server.stop(number)
+        code, _, complaints = client.end()
+    assert code == 1 and is_one_sentence(complaints, server.port)
+
+
+@posix
+def test_a_pipe_in_the_background_of_a_script_ends_with_the_server(server, tmp_path):
+    # A shell lets its background jobs ignore Ctrl-C.
+    script = wrapped(tmp_path, "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)", CLIENT)
+    with Pipe(script, "ada", "--port", server.port) as client:
+        client.write(b"one\n")
+        client.wait_for("ada>> one")
+        server.stop(signal.SIGKILL)
+        code, _, complaints = client.end()
+    assert code == 1 and is_one_sentence(complaints, server.port)
+
+
+def test_a_server_that_dies_while_a_pipe_waits_is_one_sentence(liar):
+    with Pipe(CLIENT, "ada", "--port", liar.port) as client:
+        client.write(b"one\ntwo\n")
+        client.end_input()
+        liar.meet(*WELCOME)
+        assert [liar.hear(), liar.hear()] == ["one", "two"]
+        liar.say("ada", "one")
+        liar.hang_up()
+        code, lines, complaints = client.end()
+    assert (code, said(lines)) == (1, ["one"]) and is_one_sentence(complaints, liar.port)
+
+
+def test_a_server_that_dies_while_a_pipe_sends_is_one_sentence(liar):
+    with Pipe(CLIENT, "ada", "--port", liar.port) as client:
+        client.write(b"one\n")
+        liar.meet(*WELCOME)
+        assert liar.hear() == "one"
+        liar.hang_up()
+        code, _, complaints = client.end(b"more\n" * 20_000)
+    assert code == 1 and is_one_sentence(complaints, liar.port)
+
+
+def test_whoever_stops_reading_the_output_gets_no_traceback(server):
+    with Pipe(CLIENT, "ada", "--port", server.port) as client:
+        client.wait_for("* welcome ada")
+        client.process.stdout.close()
+        with contextlib.suppress(BrokenPipeError):
+            client.write(b"one\n" * 1000)
+            client.end_input()
+        client.process.wait(TIMEOUT)
+        complaints = client.process.stderr.read().decode()
+    assert "Traceback" not in complaints and "Exception" not in complaints, complaints
+
+
+# ---- What goes wrong -------------------------------------------------------------------------------------------------
+
+
+def complaint(port: int, *options: str, host: str = "127.0.0.1", script=CLIENT) -> bool:
+    """Run the client with an open pipe; fail if it does not end with one sentence and exit code 1."""
+    with Pipe(script, "ada", f"--port={port}", f"--host={host}", *options) as client:
+        code, lines, complaints = client.end()
+    assert (code, lines) == (1, [""])
+    return is_one_sentence(complaints, port, harmless(host))
+
+
+def test_a_server_that_is_not_there_is_one_sentence():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))  # but it does not listen
+        assert complaint(sock.getsockname()[1])
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65_536, 70_000, 10**20])
+def test_a_port_that_cannot_be_is_one_sentence(port):
+    assert complaint(port)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "x" * 64, "\u2067", "1234567890" * 30], ids=ascii)
+def test_a_host_that_is_not_a_name_is_one_sentence(host):
+    assert complaint(1234, host=host)
+
+
+def test_a_host_that_is_not_known_is_one_sentence(tmp_path):
+    unknown = """
+import socket
+def getaddrinfo(*_, **__):
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+socket.getaddrinfo = getaddrinfo
+"""  # so that nobody is asked outside this computer
+    assert complaint(1234, host="nowhere.example", script=wrapped(tmp_path, unknown, CLIENT))
+
+
+def test_a_server_that_says_nothing_is_one_sentence(liar, tmp_path):
+    text, count = re.subn(r"WELCOME_SECONDS = \d+", "WELCOME_SECONDS = 0.5", CLIENT.read_text(encoding="utf-8"))
+    assert count == 1
+    (tmp_path / "impatient.py").write_text(text, encoding="utf-8")
+    assert complaint(liar.port, script=tmp_path / "impatient.py")
+
+
+ENDINGS = {
+    "nothing": b"",
+    "letters in the header": b"hello     ",
+    "a sign in the header": b"+5        hello",
+    "a web server": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "a header over the limit": b"65537     ",
+    "ten nines": b"9999999999",
+    "not UTF-8": frame("bob") + frame(b"\xff"),
+    "a name that is not UTF-8": frame(b"\xff") + frame("hello"),
+    "a surrogate": frame("bob") + frame(b"\xed\xa0\x80"),
+    "half a header": b"5   ",
+    "half a frame": b"5         hel",
+    "a sender without a text": frame("bob"),
+}
+
+
+@posix
+@pytest.mark.parametrize("welcome", [b"", b"".join(map(frame, WELCOME))], ids=["before", "after the welcome"])
+@pytest.mark.parametrize("data", ENDINGS.values(), ids=ENDINGS)
+def test_a_connection_that_ends_badly_is_one_sentence(liar, data, welcome):
+    with Pipe(CLIENT, "ada", "--port", liar.port) as client:
+        liar.meet()
+        liar.sock.sendall(welcome + data)
+        liar.hang_up()
+        code, lines, complaints = client.end()
+    assert code == 1 and is_one_sentence(complaints, liar.port)
+    assert lines == (["* welcome ada"] if welcome else [""])
+
+
+@posix
+def test_a_server_that_hangs_up_at_once_does_not_ask_a_person_for_another_name(liar):
+    with Terminal(CLIENT, "ada", "--port", liar.port) as ada:
+        liar.meet()
+        liar.hang_up()
+        assert ada.end() == 1 and is_one_sentence(ada.screen.text().replace("\n", " "), liar.port)
+
+
+# ---- A server that lies ----------------------------------------------------------------------------------------------
+
+HARMFUL = {
+    "a": "\x1b[2J",
+    "b": "\x1b]0;owned\x07",
+    "c": "\rserver>>",
+    "d": "\nada>>",
+    "e": "\r\n",
+    "f": "\x08\x08",
+    "g": "\x07",
+    "h": "\0",
+    "i": "\x7f",
+    "j": "\x9b2J",
+    "k": "\x85",
+    "l": "\u2028\u2029",
+    "m": "\u202e\u202d\u202a\u202b\u202c",
+    "n": "\u2066\u2067\u2068\u2069",
+    "o": "\x0b\x0c\x0e\x1f",
+}
+HARMLESS = [
+    "tab\ttab",
+    GRIN,
+    FAMILY,
+    "می\u200cخواهم",
+    "Zoe\u0308",
+    "שלום",
+    "李雷",
+    "a\u00a0b",
+    "<b>&amp;</b>",
+    "%s {0} \\",
+]
+
+
+def harmless(text: str) -> str:
+    """Return what has to be seen of a text: for each character that could do harm, a visible one."""
+    harm = [*range(9), *range(10, 32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+    return text.translate(dict.fromkeys(harm, "\ufffd"))
+
+
+def lies() -> tuple:
+    """Return payloads for the wire, and the lines that have to be seen."""
+    pairs = []
+    for key, bad in HARMFUL.items():
+        pairs += [(f"{key}{bad}", "text", f"{key}{bad}>> text"), ("bob", f"{key}{bad}!", f"bob>> {key}{bad}!")]
+        for text in ("online ada {}!", "error {}!", "help {}!", "bye {}!", "nonsense {}!", "{}!"):
+            text = text.format(key + bad)
+            pairs.append(("server", text, f"* {text}"))
+        pairs.append(("server", f"joined {key}{bad}!", f"* {key}{bad}! joined"))
+        pairs.append(("server", f"left {key}{bad}! why{bad}?", f"* {key}{bad}! left why{bad}?"))
+    payloads = [payload for sender, text, _ in pairs for payload in (sender, text)]
+    return payloads, [harmless(line) for _, _, line in pairs]
+
+
+@posix
+def test_nothing_that_arrives_can_harm_the_terminal(liar):
+    payloads, lines = lies()
+    with Terminal(CLIENT, "ada", "--port", liar.port, width=200) as ada:
+        liar.meet(*WELCOME, *payloads, "bob", "end")
+        ada.wait_for("bob>> end", ">")
+        assert ada.lines == ["* welcome ada", *lines, "bob>> end", ">"] and not ada.screen.bells
+
+
+@posix
+def test_nothing_that_arrives_can_harm_a_pipe_and_the_harmless_is_not_harmed(liar):
+    payloads, lines = lies()
+    for text in HARMLESS:
+        payloads += [text, text, "server", f"help {text}"]
+        lines += [f"{text}>> {text}", f"* help {text}"]
+    with Pipe(CLIENT, "ada", "--port", liar.port) as client:
+        liar.meet("server", "welcome ada\x1b[2J", *payloads)
+        liar.hang_up()
+        code, seen, _ = client.end()
+    assert code == 1 and seen == ["* welcome ada\ufffd[2J", *lines]
+
+
+def test_a_harmful_refusal_is_made_harmless(liar):
+    with Pipe(CLIENT, "ada", "--port", liar.port) as client:
+        liar.meet("server", "refused a\x1b[2J\x9b\u202e\nb")
+        code, _, complaints = client.end()
+    assert code == 1 and "a\ufffd[2J\ufffd\ufffd\ufffdb" in complaints
+    assert is_one_sentence(complaints, liar.port)
+
+
+def test_a_trace_is_made_harmless(liar):
+    with Pipe(CLIENT, "ada", "--port", liar.port, "--trace") as client:
+        liar.meet(*WELCOME, "bob", "a\x1b[2J\x9b\u202e\x07b", b"\xff")
+        code, lines, _ = client.end()
+    text = "".join(lines)
+    assert code == 1 and "bob>> a\ufffd[2J" in text and not set("\x1b\x9b\u202e\x07") & set(text)
+
+
+@posix
+def test_names_that_tab_shows_can_do_no_harm(liar):
+    with Terminal(CLIENT, "ada", "--port", liar.port) as ada:
+        liar.meet(*WELCOME, "server", "online ada x\x9b1mA x\u202eB x\x1b[2JC")
+        ada.wait_until(lambda: ada.lines[-1] == ">")
+        ada.press("x\t\t")
+        ada.wait_for_part("> x")
+        ada.calm()  # the screen fails for a raw control character
+        assert not set("\x9b\u202e") & set(ada.raw) and "\x1b[2J" not in ada.raw
+
+
+FORGERIES = {
+    "a name in the text": ("bob", "ada>> forged", "bob>> ada>> forged"),
+    "a name in the text of a private message": ("bob -> ada", "eve>> forged", "bob -> ada>> eve>> forged"),
+    "a notice in the text": ("bob", "* eve left", "bob>> * eve left"),
+    "spaces before it": ("bob", " " * 80 + "eve>> forged", "bob>> " + " " * 80 + "eve>> forged"),
+    "a sender with spaces": ("bob the builder", "hello", "bob the builder>> hello"),
+    "a sender like a message": ("eve>> hi", "hello", "eve>> hi>> hello"),
+    "an empty sender": ("", "hello", ">> hello"),
+    "an empty text": ("bob", "", "bob>> "),
+    "a notice of somebody else": ("Server", "joined eve", "Server>> joined eve"),
+}
+
+
+@posix
+def test_a_text_cannot_pretend_to_be_from_somebody_else(liar):
+    with Pipe(CLIENT, "ada", "--port", liar.port) as client:
+        pairs = [payload for sender, text, _ in FORGERIES.values() for payload in (sender, text)]
+        liar.meet(*WELCOME, *pairs, "server", "", "bob", "end")
+        liar.hang_up()
+        _, lines, _ = client.end()
+    assert lines[1:] == [*(line for _, _, line in FORGERIES.values()), lines[-2], "bob>> end"]
+    assert lines[-2].rstrip() == "*"
+
+
+def test_a_server_that_greets_nobody_is_fine(liar):
+    with Pipe(CLIENT, "ada", "--port", liar.port) as client:
+        client.write(b"hello\n")
+        liar.meet("bob", "hi")  # as the servers of the classic tutorials
+        assert liar.hear() == "hello"
+        liar.say("ada", "hello")
+        client.end_input()
+        assert liar.hear() is None
+        liar.hang_up()
+        assert client.process.wait(TIMEOUT) == 0
+        assert lines_of(client.process.stdout.read()) == ["bob>> hi", "ada>> hello"]
+
+
+# ---- The program -----------------------------------------------------------------------------------------------------
+
+
+def test_trace_shows_header_and_payload_and_no_password():
+    with Server("--password", "sesame") as server:
+        code, lines, complaints = pipe(server, b"a b\n/dance sesame\n", "--password", "sesame", "--trace")
+    assert (code, complaints) == (0, "") and "sesame" not in "".join(line for line in lines if "|" in line)
+    assert lines[:4] == ["-> 10········|ada·***", "<- 6·········|server", "<- 11········|welcome·ada", "* welcome ada"]
+    assert {"-> 3·········|a·b", "<- 3·········|ada", "<- 3·········|a·b", "ada>> a b"} <= set(lines)
+
+
+def test_version_and_help_end_at_once():
+    for option, pattern in (("--version", r"\d+\.\d+(\.\d+)?"), ("--help", r"(?s)usage: .*--host.*--port.*--trace.*")):
+        with Pipe(CLIENT, option) as client:
+            code, lines, complaints = client.end()
+        assert (code, complaints) == (0, "") and re.fullmatch(pattern, "\n".join(lines))
+
+
+def test_a_wrong_option_is_explained():
+    with Pipe(CLIENT, "--port", "many") as client:
+        code, _, complaints = client.end()
+    assert code == 2 and "--port" in complaints
+
+
+def test_nothing_runs_on_import():
+    check = "import threading, chat_client_cli; print(threading.active_count(), callable(chat_client_cli.main))"
+    with Pipe("-c", check) as client:
+        assert client.end() == (0, ["1 True"], "")
+
+
+# Calls main, and then looks for what is left of it.
+CHECK = """
+import gc, socket, sys, threading, time
+import chat_client_cli
+code = chat_client_cli.main(sys.argv[1:])
+end = time.monotonic() + 3
+def left():
+    threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    sockets = [one for one in gc.get_objects() if isinstance(one, socket.socket) and one.fileno() >= 0]
+    return threads, sockets
+while any(left()) and time.monotonic() < end:
+    time.sleep(0.02)
+print("code", code, *left())
+"""
+
+
+@pytest.mark.parametrize("data", [b"one\n", b"one\n/quit\n"], ids=["end of input", "/quit"])
+def test_nothing_is_left_when_main_returns(server, data):
+    with Pipe("-c", CHECK, "ada", "--port", server.port) as client:
+        assert client.end(data)[1][-1] == "code 0 [] []"
+
+
+@posix
+def test_nothing_is_left_when_the_server_goes_and_main_returns(server):
+    with Pipe("-c", CHECK, "ada", "--port", server.port) as client:
+        client.wait_for("* online ada")
+        server.stop(signal.SIGKILL)
+        assert client.end()[1][-1] == "code 1 [] []"
+
+
+@posix
+def test_nothing_is_left_when_ctrl_c_ends_main(server):
+    with Pipe("-c", CHECK, "ada", "--port", server.port) as client:
+        client.write(b"one\n")
+        client.wait_for("ada>> one")
+        client.process.send_signal(signal.SIGINT)
+        assert client.end()[1][-1] == "code 130 [] []"
+
+
+def test_nothing_is_left_when_a_name_is_refused_or_no_server_is_there(server):
+    server.client("ada")
+    with Pipe("-c", CHECK, "ada", "--port", server.port) as client:
+        assert client.end(b"")[1] == ["code 1 [] []"]
+    server.__exit__()
+    with Pipe("-c", CHECK, "ada", "--port", server.port) as client:
+        assert client.end(b"")[1] == ["code 1 [] []"]
+
+
+def test_nothing_is_left_when_the_server_does_not_hang_up(liar):
+    with Pipe("-c", CHECK, "ada", "--port", liar.port) as client:
+        client.end_input()
+        liar.meet(*WELCOME)
+        assert liar.hear() is None
+        client.process.wait(TIMEOUT)
+        assert lines_of(client.process.stdout.read())[-1] == "code 0 [] []"
+
+
+def test_the_program_works_alone_in_an_empty_folder(server, tmp_path):
+    shutil.copy(CLIENT, tmp_path)
+    with Pipe("chat_client_cli.py", "ada", "--port", server.port, folder=tmp_path, PYTHONPATH="") as client:
+        code, lines, complaints = client.end(b"hello\n")
+    assert (code, said(lines), complaints) == (0, ["hello"], "")
+    assert [path.name for path in tmp_path.iterdir()] == ["chat_client_cli.py"]

@@ -137,7 +137,7 @@ class Silences:
     def close(self) -> None:
         self.chat.__exit__()
         for server in (self.server, self.crowded):
-            server.process.kill()  # which ends everything that still waits
+            server.process.terminate()  # which ends everything that still waits
             server.__exit__()
 
 
@@ -319,17 +319,17 @@ def cpu_seconds(server: Server) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-FLOODS = {
-    "messages": frame("x" * 2000) * 10,
-    "the shortest messages": frame("x") * 1000,
-    "frames that are too long": frame("x" * 65_536),
-    "commands": frame("/who") * 1000,
+FLOODS = {  # and whether the others hear it: then it is they who have much to read
+    "messages": (frame("x" * 2000) * 10, True),
+    "the shortest messages": (frame("x") * 1000, True),
+    "frames that are too long": (frame("x" * 65_536), False),
+    "commands": (frame("/who") * 1000, False),
 }
 
 
 @linux
-@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
-def test_a_flood_takes_no_memory_without_bound_and_delays_nobody(flood):
+@pytest.mark.parametrize("flood, heard", FLOODS.values(), ids=FLOODS)
+def test_a_flood_takes_no_memory_without_bound_and_delays_nobody(flood, heard):
     """The flooder reads nothing. 40 MB of it and its echo, if kept, would show."""
     with Server("--max-rate", "0") as server:
         ada, bob, eve = server.gather("ada", "bob", "eve")
@@ -344,7 +344,7 @@ def test_a_flood_takes_no_memory_without_bound_and_delays_nobody(flood):
                 pass  # cut off, or stopped by TCP
         print(f"{sent} bytes, {memory(server) - before} MB more")
         assert memory(server) - before < 60
-        assert chat.was_fine()
+        assert chat.was_fine() or heard
 
 
 # ---- Too many -----------------------------------------------------------------------------------------------

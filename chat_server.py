@@ -35,7 +35,7 @@ MAX_NAME, MAX_TEXT = 20, 2000  # characters
 NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
 LINGER_SECONDS, RETRY_SECONDS = 1, 0.02  # to read what one is owed when let go; between two tries to send a backlog
 TICK_SECONDS, BURST_SECONDS = 0.5, 2  # between two looks for Ctrl-C; how much of the rate limit may be used at once
-MAX_BACKLOG = 2 << 20  # bytes that wait for one person, who is let go beyond that
+MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
 MAX_INBOX, MAX_ROUND = 2000, 500  # events: above the first, readers wait; after the second, the room sends
 SPARE = 100  # connections beyond --max-clients, so that they can be told that the room is full
 # A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
@@ -111,7 +111,8 @@ class Room:
             patience = RETRY_SECONDS if self.behind or self.leaving else None
             with suppress(queue.Empty):
                 for _ in range(MAX_ROUND):
-                    if (event := self.inbox.get(timeout=patience)) is None:
+                    # (In Python 3.10, get(timeout=0) can wait for ever, so say in so many words not to.)
+                    if (event := self.inbox.get(patience != 0, patience)) is None:
                         return
                     act, person, what = event
                     if not person.gone:  # who has been let go is not heard any more
@@ -145,8 +146,8 @@ class Room:
             pass  # the system takes nothing more just now
         except OSError:  # the connection is lost: the reader notices as well, and says so
             person.backlog, data = bytearray(), b""
-        person.backlog += data
-        if person.backlog:
+        if data or person.backlog:
+            person.backlog += data
             self.behind = True
             if len(person.backlog) > MAX_BACKLOG:
                 self.inbox.put((self.dismiss, person, ("too slow a reader", "bye too slow a reader")))
@@ -265,8 +266,8 @@ class Person:
     def recv(self, size: int) -> bytes:
         """Reader thread: sock.recv, but TimeoutError if a name or the rest of a frame is late."""
         while True:
-            patience = FRAME_SECONDS if self.named else self.born + NAME_SECONDS - time.monotonic()
-            self.sock.settimeout(max(0.001, patience))
+            if not self.named:
+                self.sock.settimeout(max(0.001, self.born + NAME_SECONDS - time.monotonic()))
             try:
                 return self.sock.recv(size)
             except TimeoutError:
@@ -283,11 +284,11 @@ class Person:
 
 def read_from(person: Person, room: Room) -> None:
     """Reader thread: pass on what one client says; this thread alone reads its socket."""
-    words = reason = ""
+    words, reason, rate = "", "", room.options.max_rate
     try:
         while (data := read_frame(person.recv, person.buffer)) is not None and not person.gone:
             room.inbox.put(understand(person, room, data))
-            if rate := room.options.max_rate:  # burst and all: who is faster waits, and TCP holds up its sends
+            if rate:  # burst and all: who is faster waits, and TCP holds up its sends
                 now = time.monotonic()
                 person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / rate
                 time.sleep(max(0, person.free_at - now))
@@ -316,6 +317,7 @@ def understand(person: Person, room: Room, data: bytes) -> tuple:
         room.trace(person, "<-", b"***" if secret else data)
     if not person.named:
         person.named = True
+        person.sock.settimeout(FRAME_SECONDS)
         return room.enter, person, data
     text = data.decode(errors="surrogateescape")
     if not MESSAGE.fullmatch(text):

@@ -40,7 +40,7 @@ class Screen:
             start = match.end()
             if match[2]:
                 self.escape(match[1], match[2])
-            elif unicodedata.category(match[0]) == "Cc":
+            elif match[0] < " " or "\x7f" <= match[0] < "\xa0":
                 self.control(match[0])
             else:
                 self.put(match[0])
@@ -160,7 +160,9 @@ class Terminal:
         self.settings = termios.tcgetattr(self.slave)
         locale = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
         mine = {"TERM": "xterm", "LC_ALL": locale, "INPUTRC": os.devnull, **environment}
-        others = {name: os.environ[name] for name in os.environ if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+        # Unbuffered, readline would write its prompt byte by byte, and messages could come in between.
+        away = ("COLUMNS", "LINES", "NO_COLOR", "PYTHONUNBUFFERED")
+        others = {name: value for name, value in os.environ.items() if name not in away}
         self.process = subprocess.Popen(
             [sys.executable, "-c", BECOME, sys.executable, *map(str, command)],
             cwd=ROOT,
@@ -212,7 +214,7 @@ class Terminal:
 
     def calm(self) -> None:
         """Wait until nothing has happened for a moment. The client wipes out what was typed only then."""
-        while self.pump(0.2):
+        while self.pump(0.15):
             pass
 
     # What the person does.

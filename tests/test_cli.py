@@ -713,7 +713,7 @@ def test_a_pipe_waits_for_the_last_answer(liar, line, sender, answer):
         client.end_input()
         liar.meet(*WELCOME, "bob", "hi", "server", "online bob ada", sender, answer)
         assert liar.hear() == line and liar.hear() == "last"
-        liar.sock.settimeout(0.3)
+        liar.sock.settimeout(0.15)
         with pytest.raises(TimeoutError):  # it has not hung up
             liar.sock.recv(1)
         liar.sock.settimeout(TIMEOUT)

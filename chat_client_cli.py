@@ -113,7 +113,7 @@ class Screen:
             try:
                 print(text, end="", flush=True)
             except OSError:
-                sys.stdout = None  # nobody reads us any more, and print() knows what that means
+                sys.stdout = open(os.devnull, "w")  # nobody reads us any more
             self.shown = time.monotonic()
 
     def read(self) -> str:
@@ -148,7 +148,9 @@ class Screen:
             key = msvcrt.getwch()
             if key in "\x03\x1a":
                 raise KeyboardInterrupt if key == "\x03" else EOFError
-            if key in "\0\xe0" or "\ud800" <= key <= "\udbff":  # two codes: an arrow key, or an emoji
+            if key in "\0\xe0":  # an arrow key, for example: it has two codes, and types nothing
+                key = msvcrt.getwch() and ""
+            elif "\ud800" <= key <= "\udbff":  # an emoji has two codes as well
                 key = (key + msvcrt.getwch()).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             with self.lock:
                 rows, _ = place(PROMPT + self.typed)
@@ -243,7 +245,7 @@ class Chat:
             if (data := read_frame(self.sock.recv, self.buffer)) is None:
                 return None
             self.trace("<-", data)
-            texts.append(data.decode())
+            texts.append(UNSAFE.sub("\ufffd", data.decode()))
         return tuple(texts)
 
     def trace(self, arrow: str, data: bytes) -> None:
@@ -313,6 +315,8 @@ def main(argv: "list | None" = None) -> int:
         trouble = str(error)
     finally:
         if chat:
+            with suppress(OSError):  # wake the receiver, as close() alone would not
+                chat.sock.shutdown(socket.SHUT_RDWR)
             chat.sock.close()
     trouble = f"no chat with {options.host}:{options.port}, {trouble}: "
     advice = "does a server run there? Its second line says what to type here"
@@ -333,6 +337,7 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     for stream in (sys.stdin, sys.stdout):
         if stream:
             stream.reconfigure(errors="replace")  # for what is not in the terminal's encoding

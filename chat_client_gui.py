@@ -52,14 +52,13 @@ MAX_LINES, MAX_WIRE, SHOWN = 5000, 1000, 20  # lines of messages, of the wire vi
 UNSAFE = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 LINK = r"""https?://[^\s<>"]*[^\s<>"'.,;:!?)\]}]"""  # nothing but http: a file: or javascript: could do harm
 COMMANDS = ["/msg ", "/who", "/help", "/quit"]
-COLOURS = """bg panel text muted line accent own private danger n0 n1 n2 n3 n4 n5 n6 n7
+TOKENS, *HEX = """bg panel text muted line accent own private danger n0 n1 n2 n3 n4 n5 n6 n7
     #ffffff #f6f8fa #1f2328 #59636e #d8dee4 #0b57d0 #eaf3ff #fff4d6 #b42318
     #0550ae #116329 #953800 #8250df #a40e26 #1b6f75 #6f4e00 #a3287a
     #16181d #1e2128 #e6edf3 #9aa4af #30363d #6cb2ff #1d2b40 #3a2f14 #ff8a80
-    #79c0ff #7ee787 #ffa657 #d2a8ff #ff9492 #56d4dd #e3b341 #f778ba"""  # n0 to n7 are for names
-TOKENS, *HEX = COLOURS.splitlines()
-LIGHT = dict(zip(TOKENS.split(), "".join(HEX[:2]).split(), strict=True))
-DARK = dict(zip(TOKENS.split(), "".join(HEX[2:]).split(), strict=True))
+    #79c0ff #7ee787 #ffa657 #d2a8ff #ff9492 #56d4dd #e3b341 #f778ba""".splitlines()
+NAMES = TOKENS.split()[9:]
+LIGHT, DARK = (dict(zip(TOKENS.split(), (HEX[i] + HEX[i + 1]).split(), strict=True)) for i in (0, 2))
 
 # ---- 1. Framing ------------------------------------------------------------------------------------------
 
@@ -131,19 +130,18 @@ class Connection:
 
     def run(self, host: str, port: int) -> None:
         """Receiver thread: connect, let the sender go, receive until the end, clear up, say why."""
-        reason = "The server hung up."
+        reason, hint = "The server hung up.", "Is the server running, are host and port right?"
         try:
             self.sock.settimeout(PATIENCE)
             self.sock.connect((host, port))
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small things without delay
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # notice a dead network
             self.sender.start()
-            if not self.closed.is_set():  # a close() before there was a connection went unheard
-                self.receive(bytearray())
+            self.receive(bytearray())
         except (OSError, ValueError) as error:
-            reason = explain(error, f"{host}:{port}")
+            reason = f"No chat with {host}:{port}: {getattr(error, 'strerror', '') or error}. {hint}"
         self.close()
-        if self.sender.ident:
+        with suppress(RuntimeError):  # it never started
             self.sender.join()  # else it could write to the next socket that gets this one's number
         self.sock.close()
         self.inbox.put(("lost", self, reason))
@@ -157,9 +155,10 @@ class Connection:
                 self.put("wire", "recv", bytes(buffer), chunk)
             return chunk
 
-        while (sender := read_frame(recv, buffer)) is not None:
+        # A close() before there was a connection did not end anything: so we ask.
+        while not self.closed.is_set() and (sender := read_frame(recv, buffer)) is not None:
             if (text := read_frame(recv, buffer)) is None:
-                raise ConnectionError("hung up in the middle of a message")
+                raise ConnectionError("it hung up in the middle of a message")
             self.sock.settimeout(None)  # who has spoken once may be silent for ever
             self.put("pair", sender.decode(), text.decode())
 
@@ -177,20 +176,6 @@ class Connection:
         while self.inbox.qsize() > MAX_INBOX and not self.closed.is_set():
             time.sleep(0.005)
         self.inbox.put((kind, self, *details))
-
-
-def explain(error: Exception, address: str) -> str:
-    """Return what went wrong with a connection, as a sentence that helps."""
-    for kind, words in (
-        (ConnectionRefusedError, "Nobody listens on ADDRESS: is the server running, are host and port right?"),
-        (socket.gaierror, "No computer is known as ADDRESS: is the host right?"),
-        (TimeoutError, f"No answer from ADDRESS within {PATIENCE} seconds."),
-        (UnicodeError, "What ADDRESS says is not UTF-8: that is no chat server."),
-        (ValueError, f"ADDRESS does not speak as a chat server does: {error}."),
-    ):
-        if isinstance(error, kind):
-            return words.replace("ADDRESS", address)
-    return f"The connection to {address} broke: {getattr(error, 'strerror', '') or error}."
 
 
 def answers(sent: str, me: str, sender: str, text: str) -> bool:
@@ -244,14 +229,7 @@ def dissect(before: bytes, chunk: bytes) -> tuple:
         whole, half = whole + (at >= start and end <= len(data)), "½" * (end > len(data))
         at = end
     count = f"{whole or ''}{half}" or "the rest of 1"
-    words = f"{count} frame{'s' * (whole > 1 or count == '1½')}"
-    return words, [part for part in parts if part[1]]
-
-
-def visible(data: bytes) -> str:
-    """Return data as text that is safe to show: dots for spaces, escapes for what has no shape."""
-    text = data.decode(errors="backslashreplace").replace(" ", "·")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return f"{count} frame{'s' * (whole > 1 or count == '1½')}", [part for part in parts if part[1]]
 
 
 # ---- 3. The window ---------------------------------------------------------------------------------------
@@ -275,7 +253,7 @@ class ChatWindow:
         self.connection = self.server = None  # a Connection; the process of a server that we started
         self.me, self.online, self.people = "", False, set()  # people: names
         self.waiting, self.unsure = [], []  # texts sent, but not answered; the same of lost connections
-        self.fresh, self.stale = [], False  # chars and tags to insert; has waiting or unsure changed?
+        self.fresh = []  # what flush() will show: chars and tags in turn
         self.history, self.place = [""], 0  # lines that were typed, and which of them is in the entry
         self.at_bottom, self.front, self.missed, self.unread = True, True, 0, 0
         self.timer, self.tries, self.dark, self.size = None, 0, options.dark, 11
@@ -300,20 +278,19 @@ class ChatWindow:
         header = put(ttk.Frame(self.root, padding=3 * u), fill="x")
         put(ttk.Frame(self.root, style="Line.TFrame", height=1), fill="x")
         self.banner, self.form, self.chat = (ttk.Frame(self.root, padding=pad * u) for pad in (3, 0, 0))
-        button = put(ttk.Menubutton(header, text="Menu"), side="right")
-        self.dot, self.title, self.state = (
-            put(ttk.Label(header, text="●", style=f"{name}.TLabel"), side="left", padx=u)
-            for name in ("Dot", "Bold", "Muted")
-        )
+        self.dot = put(ttk.Label(header, text="●"), side="left", padx=u)
+        self.title = put(ttk.Label(header, style="Bold.TLabel"), side="left", padx=u)
+        self.state = put(ttk.Label(header, style="Muted.TLabel"), side="left", padx=u)
         put(ttk.Button(self.banner, text="Reconnect now", command=self.connect), side="right")
         self.lost = put(ttk.Label(self.banner, style="Danger.TLabel"), side="left", padx=u)
+        button = put(ttk.Menubutton(header, text="Menu"), side="right")
         self.menu = button["menu"] = tk.Menu(button, tearoff=False)
         for label, keys, action in (
             ("Wire view (F12)", "<F12>", self.toggle_wire),
             ("Light or dark (Ctrl T)", "<Control-t>", lambda: self.paint(flip=True)),
             ("Bigger (Ctrl +)", "<Control-plus> <Control-equal> <Control-KP_Add>", lambda: self.paint(1)),
             ("Smaller (Ctrl -)", "<Control-minus> <Control-KP_Subtract>", lambda: self.paint(-1)),
-            ("Open the last link (Ctrl L)", "<Control-l>", lambda: self.open_link("end")),
+            ("Open the last link (Ctrl L)", "<Control-l>", self.open_link),
             ("Send again what is not confirmed (Ctrl R)", "<Control-r>", self.send_again),
             ("Disconnect (Ctrl D)", "<Control-d>", self.show_form),
             ("Close (Ctrl Q)", "<Control-q>", self.leave),
@@ -355,12 +332,12 @@ class ChatWindow:
         put(button, side="right", padx=(3 * u, 0))
         self.entry = put(ttk.Entry(bottom), **fill)
         upper, self.lower = put(ttk.Frame(chat), **fill), ttk.Frame(chat)
-        for frame in (upper, self.lower):
-            put(ttk.Frame(frame, style="Line.TFrame", height=1), side="bottom", fill="x")
-        options = {"width": 1, "state": "disabled", "bd": 0, "highlightthickness": 2, "pady": 2 * u, "takefocus": 1}
-        self.messages = scrolled(tk.Text(upper, height=4, wrap="word", **options), self.on_scroll)
-        self.wire = scrolled(tk.Text(self.lower, height=10, wrap="char", **options))
+        self.messages, self.wire = tk.Text(upper, height=4, wrap="word"), tk.Text(self.lower, height=10)
         for text in (self.messages, self.wire):
+            put(ttk.Frame(text.master, style="Line.TFrame", height=1), side="bottom", fill="x")
+            scrolled(text, self.on_scroll).configure(width=1, state="disabled", bd=0, pady=2 * u)
+            text.configure(highlightthickness=2, takefocus=1)
+            text.bind("<Button-1>", lambda event: event.widget.focus_set())  # else Ctrl-C may fail
             text.mark_set("tail", "1.0")
             text.mark_gravity("tail", "left")
         self.newer = ttk.Button(upper, command=lambda: self.messages.see("end"))
@@ -372,15 +349,13 @@ class ChatWindow:
             (self.root, "<FocusIn>", lambda event: self.show_state(front=True)),
             (self.root, "<FocusOut>", lambda event: self.show_state(front=False)),
             (self.messages, "<Configure>", lambda event: self.at_bottom and self.messages.see("end")),
-            (self.messages, "<Button-1>", lambda event: self.messages.focus_set()),  # for Ctrl-C
-            (self.wire, "<Button-1>", lambda event: self.wire.focus_set()),
             (self.roster, "<Double-1>", self.address),
             (self.roster, "<Return>", self.address),
             (self.entry, "<Return>", self.send),
             (self.entry, "<Tab>", self.complete),
             (self.entry, "<Up>", lambda event: self.recall(-1)),
             (self.entry, "<Down>", lambda event: self.recall(1)),
-            (self.entry, "<<Paste>>", self.paste),
+            (self.entry, "<<Paste>>", lambda event: self.root.after_idle(self.paste)),
             (self.entry, "<KeyRelease>", lambda event: self.show_state()),
         ):
             widget.bind(key, action)
@@ -399,26 +374,22 @@ class ChatWindow:
             style.theme_create("chat", "clam")  # it has the shapes of clam, and none of its colours
         style.theme_use("chat")
         ground = {"background": c["panel"], "fieldbackground": c["bg"], "troughcolor": c["panel"]}
-        chosen = {"selectbackground": c["accent"], "selectforeground": c["bg"]}
+        chosen = {"selectbackground": c["accent"], "selectforeground": c["bg"], "insertcolor": c["text"]}
         edge = {"bordercolor": c["line"], "lightcolor": c["panel"], "darkcolor": c["panel"]}
-        style.configure(".", foreground=c["text"], insertcolor=c["text"], **ground, **chosen, **edge)
-        ring = dict.fromkeys(("bordercolor", "lightcolor", "darkcolor"), (("focus", c["accent"]),))
-        lit = [("disabled", c["panel"]), ("active", c["own"]), ("selected", c["own"])]
-        style.map(".", background=lit, foreground=[("disabled", c["muted"])], **ring)
-        for name, options in (
-            ("Line.TFrame", {"background": c["line"]}),
-            ("Bold.TLabel", {"font": bold}),
-            ("Muted.TLabel", {"font": small, "foreground": c["muted"]}),
-            ("Danger.TLabel", {"foreground": c["danger"]}),
-            ("TEntry", {"padding": 2 * u}),
-            ("TButton", {"background": c["bg"], "padding": 2 * u, "anchor": "center", "relief": "flat"}),
-            ("Accent.TButton", {"background": c["accent"], "foreground": c["bg"], "font": bold}),
-            ("Treeview", {"fieldbackground": c["panel"], "rowheight": normal.metrics("linespace") + 2 * u}),
-            ("TScrollbar", {"background": c["line"], "arrowsize": 10}),
-        ):
-            style.configure(name, **options)
+        style.configure(".", foreground=c["text"], **ground, **chosen, **edge)
+        ring, lit = [("focus", c["accent"])], [("disabled", c["panel"]), ("active", c["own"]), ("selected", c["own"])]
+        style.map(".", background=lit, foreground=[("disabled", c["muted"])], bordercolor=ring, lightcolor=ring)
+        style.configure("Line.TFrame", background=c["line"])
+        style.configure("Bold.TLabel", font=bold)
+        style.configure("Muted.TLabel", font=small, foreground=c["muted"])
+        style.configure("Danger.TLabel", foreground=c["danger"])
+        style.configure("TEntry", padding=2 * u)
+        style.configure("TButton", background=c["bg"], padding=2 * u, anchor="center", relief="flat")
+        style.configure("Accent.TButton", background=c["accent"], foreground=c["bg"], font=bold)
         style.map("Accent.TButton", background=[("active", c["n0"])])
+        style.configure("Treeview", fieldbackground=c["panel"], rowheight=normal.metrics("linespace") + 2 * u)
         style.layout("Treeview.Item", [("Treeitem.text", {"sticky": "w"})])
+        style.configure("TScrollbar", background=c["line"], arrowsize=10)
         style.layout("Vertical.TScrollbar", [("Vertical.Scrollbar.thumb", {"sticky": "nswe"})])
         self.root.configure(bg=c["panel"])
         self.menu.configure(bg=c["bg"], fg=c["text"], activebackground=c["own"], activeforeground=c["text"])
@@ -429,16 +400,17 @@ class ChatWindow:
         """Do the same for messages and wire view, and line up times, names and texts in columns."""
         u, measure = self.unit, lambda *what: self.root.tk.call("font", "measure", *what)
         names = 7 * u + measure(small, "00:00") + measure(bold, "m" * 9)
-        tabs = (names, "right", names + 2 * u, "left", names + 12 * u, "left")
-        space = dict.fromkeys(("spacing1", "spacing2", "spacing3"), u // 2)
-        self.messages.configure(bg=c["bg"], highlightbackground=c["bg"], font="TkDefaultFont", tabs=tabs, **space)
-        self.wire.configure(bg=c["panel"], highlightbackground=c["panel"], font="TkFixedFont")
-        for text, indent in ((self.messages, names + 2 * u), (self.wire, 8 * u)):
-            text.configure(fg=c["text"], highlightcolor=c["accent"], selectbackground=c["accent"])
+        self.messages["tabs"] = (names, "right", names + 2 * u, "left", names + 12 * u, "left")
+        fill = ("background", "lmargincolor", "rmargincolor")
+        for text, bg, family, indent in (
+            (self.messages, c["bg"], "TkDefaultFont", names + 2 * u),
+            (self.wire, c["panel"], "TkFixedFont", 8 * u),
+        ):
+            text.configure(bg=bg, fg=c["text"], font=family, highlightbackground=bg, highlightcolor=c["accent"])
             for tag, options in (
                 ("public", {}),
-                ("own", dict.fromkeys(("background", "lmargincolor", "rmargincolor"), c["own"])),
-                ("private", dict.fromkeys(("background", "lmargincolor", "rmargincolor"), c["private"])),
+                ("own", dict.fromkeys(fill, c["own"])),
+                ("private", dict.fromkeys(fill, c["private"])),
                 ("waiting", {"foreground": c["muted"]}),
                 ("notice", {"foreground": c["muted"], "font": small}),
                 ("error", {"foreground": c["danger"], "font": small}),
@@ -446,11 +418,10 @@ class ChatWindow:
                 ("mention", {"background": c["private"], "font": bold}),
                 ("header", {"foreground": c["n4"], "underline": True}),
                 ("payload", {"foreground": c["n0"]}),
-                *((f"n{i}", {"foreground": c[f"n{i}"], "font": bold}) for i in range(8)),
+                *((name, {"foreground": c[name], "font": bold}) for name in NAMES),
             ):
-                text.tag_configure(tag, lmargin1=4 * u, lmargin2=indent, rmargin=4 * u, **options)
-        for i in range(8):
-            self.roster.tag_configure(f"n{i}", foreground=c[f"n{i}"])
+                text.tag_configure(tag, lmargin1=4 * u, lmargin2=indent, rmargin=4 * u, spacing1=u, **options)
+                self.roster.tag_configure(tag, foreground=options.get("foreground", ""))
 
     # What Tk calls.
 
@@ -479,28 +450,22 @@ class ChatWindow:
             self.server = subprocess.Popen(command, text=True, errors="replace", creationflags=flags, **pipes)
             threading.Thread(target=watch, args=(self.server, self.inbox), name="watcher", daemon=True).start()
 
-    def send(self, event=None, text: str = "") -> None:
-        """Send what is in the entry, or this text; while it would reach nobody, leave it there."""
-        text = text or self.entry.get()
-        messages = messages_in(text)
+    def send(self, event=None) -> None:
+        """Send what is in the entry, or leave it there while it would reach nobody."""
+        messages = messages_in(self.entry.get())
         if not self.online:
             self.status["text"] = "Not connected: what you typed stays here."
         elif len(messages) <= 10 or messagebox.askyesno("Send", f"Send {len(messages)} messages?"):
-            self.history[-1:] = [text, ""]
+            self.history[-1:] = [self.entry.get(), ""]
             self.place = len(self.history) - 1
             self.entry.delete(0, "end")
             self.messages.see("end")
             self.say(messages)
 
-    def paste(self, event) -> "str | None":
-        """Send several pasted lines as several messages; a single one just goes into the entry."""
-        text, here, pasted = self.entry.get(), self.entry.index("insert"), ""
-        with suppress(tk.TclError):  # nothing there, or no text
-            pasted = self.root.clipboard_get()
-        if len(pasted.splitlines()) < 2 or not self.online:
-            return None  # Tk goes on as usual
-        self.send(text=text[:here] + pasted + text[here:])
-        return "break"
+    def paste(self) -> None:
+        """Send what has just been pasted into the entry, if it is several lines."""
+        if "\n" in self.entry.get().strip():
+            self.send()
 
     def complete(self, event) -> "str | None":
         """Complete the word before the cursor; where nothing is typed, let Tab move on."""
@@ -516,7 +481,7 @@ class ChatWindow:
             self.entry.delete(0, "end")
             self.entry.insert(0, self.history[self.place])
 
-    def address(self, event=None) -> None:
+    def address(self, event) -> None:
         """Begin a private message to who is selected in the roster; what is typed becomes its text."""
         if name := self.roster.focus():
             self.entry.insert(0, f"/msg {name} ")
@@ -528,12 +493,12 @@ class ChatWindow:
         if link := self.messages.tag_prevrange("link", f"{place} + 1 char"):
             threading.Thread(target=webbrowser.open, args=(self.messages.get(*link),), daemon=True).start()
 
-    def send_again(self, place: str = "tail") -> None:
+    def send_again(self, place: str = "") -> None:
         """Send again what is not confirmed: the message at this place, or all."""
         if self.online:
-            first = int(float(self.messages.index(place))) - int(float(self.messages.index("tail")))
-            last = len(self.unsure) if place == "tail" else first + 1
-            texts, self.unsure[first:last] = self.unsure[first:last], []
+            line = int(float(self.messages.index(place or "tail"))) - int(float(self.messages.index("tail")))
+            texts = self.unsure[line : line + 1] if place else self.unsure[:]
+            del self.unsure[line : line + len(texts)]
             self.say(texts)
 
     def toggle_wire(self) -> None:
@@ -543,9 +508,9 @@ class ChatWindow:
         if self.connection:
             self.connection.tapped = shown
 
-    def on_scroll(self, first: str, last: str) -> None:
+    def on_scroll(self) -> None:
         """Notice whether the newest line is in sight."""
-        self.at_bottom = float(last) >= 1
+        self.at_bottom = self.messages.yview()[1] >= 1
         if self.at_bottom:
             self.missed = 0
             self.newer.place_forget()
@@ -581,7 +546,7 @@ class ChatWindow:
         """Understand who says what. Nothing in it can be trusted but that it is text."""
         sender, text, sent = clean(sender, 2 * MAX_NAME + 4).replace("\t", "\ufffd"), clean(text), ""
         if self.waiting and answers(self.waiting[0], self.me, sender, text):
-            sent, self.stale = self.waiting.pop(0), True
+            sent = self.waiting.pop(0)
         if sender == "server":
             self.on_notice(text, sent)
             return
@@ -604,8 +569,9 @@ class ChatWindow:
             self.show_form(text.capitalize())
         if kind in ("joined", "left"):
             text = " ".join([*words[:1], kind, *words[1:]])
-        bad = kind in ("refused", "error", "bye")
-        self.write("error" if bad else "notice", "*", text + f" (you wrote: {sent})" * (kind == "error"))
+        self.write("error" if kind in ("refused", "error", "bye") else "notice", "*", text)
+        if kind == "error" and sent:
+            self.write("error", "*", f"you wrote: {sent}")
 
     def on_wire(self, verb: str, before: bytes, chunk: bytes) -> None:
         """Show a chunk as it came or went, headers underlined."""
@@ -613,7 +579,8 @@ class ChatWindow:
         clock = f"{time.strftime('%H:%M:%S')}.{now % 1 * 1000:03.0f}  {'←' if verb == 'recv' else '→'}"
         pieces = [f"{clock} {verb} {len(chunk)} bytes: this {verb} held {words}\n    ", "notice"]
         for what, data in parts:
-            pieces += [visible(data), what, "  " * (what == "payload"), ""]
+            text = repr(data.decode(errors="backslashreplace"))[1:-1].replace(" ", "·")
+            pieces += [text, what, "  " * (what == "payload"), ""]
         insert(self.wire, [*pieces, "\n", ""], MAX_WIRE)
 
     def on_lost(self, reason: str) -> None:
@@ -651,10 +618,9 @@ class ChatWindow:
         if self.connection:
             self.connection.close()
         self.connection, self.timer, self.online = None, None, False
-        self.unsure, self.waiting, self.stale = self.unsure + self.waiting, [], True
+        self.unsure, self.waiting = self.unsure + self.waiting, []
         self.part([*self.people])
         self.flush()
-        self.show_state()
 
     def count_down(self, reason: str, seconds: int) -> None:
         """Wait so many seconds, then connect again."""
@@ -674,7 +640,7 @@ class ChatWindow:
 
     def enter(self, name: str) -> None:
         """Show the room: we are in."""
-        self.me, self.online, self.tries, self.stale = name, True, 0, True
+        self.me, self.online, self.tries = name, True, 0
         self.form.pack_forget()
         self.banner.pack_forget()
         self.chat.pack(fill="both", expand=True)
@@ -712,7 +678,7 @@ class ChatWindow:
         for text in texts:
             self.connection.outbox.put(text)
             self.me = self.me if text.strip() != "/quit" else ""  # then the end is no loss
-        self.waiting, self.stale = self.waiting + texts, True
+        self.waiting = self.waiting + texts
         self.flush()
 
     def write(self, kind: str, gutter: str, text: str, name: str = "") -> None:
@@ -726,15 +692,13 @@ class ChatWindow:
         """Show what is new in one go, and below all else what waits for an answer."""
         sent, pieces = [*self.unsure, *self.waiting], []
         for i, text in enumerate(sent[:SHOWN]):
-            state, again = (
-                ("not confirmed  ", "send again" * self.online) if i < len(self.unsure) else ("sending …", "")
-            )
-            pieces += [f"\t{self.me}>>\t{text}  ", "waiting", state, ("waiting", "notice")]
-            pieces += [again, ("waiting", "link", "again"), "\n", "waiting"]
+            unsure = i < len(self.unsure)
+            pieces += [f"\t{self.me}>>\t{text}  ", "waiting", "not confirmed  " if unsure else "sending …"]
+            pieces += [("waiting", "notice"), "send again" * (unsure and self.online), ("waiting", "link", "again")]
+            pieces += ["\n", "waiting"]
         pieces += [f"\t\t… and {len(sent) - SHOWN} more\n" * (len(sent) > SHOWN), "waiting"]
-        if self.fresh or self.stale:
-            insert(self.messages, self.fresh, MAX_LINES, pieces)
-        self.fresh, self.stale = [], False
+        insert(self.messages, self.fresh, MAX_LINES, pieces)
+        self.fresh = []
         if self.missed and not self.at_bottom:
             self.newer["text"] = f"↓  {self.missed:,} new"
             self.newer.place(relx=0.5, rely=1, y=-3 * self.unit, anchor="s")
@@ -747,10 +711,10 @@ def put(widget, **where):
     return widget
 
 
-def scrolled(widget, notice=None):
+def scrolled(widget, notice=lambda: None):
     """Pack a widget with a scroll bar beside it, and return it."""
     bar = put(ttk.Scrollbar(widget.master, command=widget.yview), side="right", fill="y")
-    widget.configure(yscrollcommand=lambda *ends: (bar.set(*ends), notice and notice(*ends)))
+    widget.configure(yscrollcommand=lambda *ends: (bar.set(*ends), notice()))
     return put(widget, fill="both", expand=True)
 
 
@@ -771,21 +735,10 @@ def insert(text: "tk.Text", pieces: list, limit: int, tail: "list | tuple" = ())
 
 def colour_of(name: str) -> str:
     """Return the tag with the colour of a name, the same today and tomorrow."""
-    return f"n{sum(name.encode()) % 8}" if name else ""
+    return NAMES[sum(name.encode()) % 8] if name else ""
 
 
 # ---- 4. The program --------------------------------------------------------------------------------------
-
-
-def parse_options(argv: "list | None") -> argparse.Namespace:
-    """Return the options; argparse itself ends the program for --help or a wrong one."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("name", nargs="?", default="", help="yours; with it, connect at once")
-    parser.add_argument("--host", default="127.0.0.1", help="default %(default)s")
-    parser.add_argument("--port", default="1234", help="default %(default)s")
-    parser.add_argument("--password", default="", help="of the room, if it has one")
-    parser.add_argument("--dark", action="store_true", help="light letters on dark ground")
-    return parser.parse_args(argv)
 
 
 def main(argv: "list | None" = None) -> int:
@@ -805,21 +758,31 @@ def main(argv: "list | None" = None) -> int:
     return 0
 
 
+def parse_options(argv: "list | None") -> argparse.Namespace:
+    """Return the options; argparse itself ends the program for --help or a wrong one."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("name", nargs="?", default="", help="yours; with it, connect at once")
+    parser.add_argument("--host", default="127.0.0.1", help="default %(default)s")
+    parser.add_argument("--port", default="1234", help="default %(default)s")
+    parser.add_argument("--password", default="", help="of the room, if it has one")
+    parser.add_argument("--dark", action="store_true", help="light letters on dark ground")
+    return parser.parse_args(argv)
+
+
 def mistake(name: str, host: str, port: str) -> str:
     """Return what is wrong with what stands in the form, as a sentence; nothing if it could be right."""
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
         return f"A name has 1 to {MAX_NAME} printable characters and no spaces."
     if not host:
         return "The host is the computer where the server runs: 127.0.0.1 is this one."
-    if not (port.isascii() and port.isdigit() and int(port) < 65536):
-        return "A port is a number from 1 to 65535, the same as the server's."
-    return ""
+    good = port.isascii() and port.isdigit() and int(port) < 65536
+    return "" if good else "A port is a number from 1 to 65535, the same as the server's."
 
 
 def watch(process: subprocess.Popen, inbox: queue.SimpleQueue) -> None:
     """Watcher thread: wait until our server listens, then read on, or it would wait for a reader."""
-    line = ""
     with process:
+        line = ""
         for line in process.stdout:
             if line.startswith("listening on"):
                 inbox.put(("server", process, line.rpartition(":")[2].strip(), ""))
@@ -832,10 +795,10 @@ def advice(system: str = sys.platform, release: str = "/etc/os-release") -> str:
         return "brew install python-tk@{}.{}".format(*sys.version_info)
     if system == "win32":
         return "run Python's installer again, Modify, and tick tcl/tk"
-    kind = ""
     with suppress(OSError):
-        kind = Path(release).read_text(encoding="utf-8")
-    return "sudo dnf install python3-tkinter" if "fedora" in kind else "sudo apt install python3-tk"
+        if "fedora" in Path(release).read_text(encoding="utf-8"):
+            return "sudo dnf install python3-tkinter"
+    return "sudo apt install python3-tk"
 
 
 if __name__ == "__main__":

@@ -434,12 +434,16 @@ def test_no_whole_name_within_10_seconds_is_refused(silences, case):
 
 def test_connections_without_a_name_do_not_lock_out_the_others_for_longer(silences):
     assert silences.newcomer_came.wait(30)
+    silences.crowded.wait_for("newcomers have to wait")  # it keeps no more connections than it can afford
     pair, seconds = silences.newcomer_welcome
     print(f"let in after {seconds:.1f} s")
     assert pair == ("server", "welcome eve")
     assert seconds < 15
     silences.chat.__exit__()
     assert silences.chat.was_fine()
+    for client in silences.inside:
+        client.send("the end")
+        silences.chat.news += client.skip_to(client.name, "the end")
     assert len(silences.chat.heard("joined", "eve")) == 2
 
 

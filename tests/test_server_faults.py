@@ -273,6 +273,20 @@ def test_who_goes_on_sending_after_the_last_words_is_cut(server):
     assert chat.was_fine()
 
 
+def test_who_never_hangs_up_is_cut_although_others_leave_all_the_time(server):
+    ghost = server.client()
+    ghost.send("server")
+    assert ghost.notice("refused")
+    assert ghost.rest() == []
+    end = time.monotonic() + 5
+    with pytest.raises(OSError):  # the server has closed the connection
+        while time.monotonic() < end:
+            with server.client("other") as other:
+                other.send("/quit")
+                assert other.rest() == []
+            ghost.raw(b"x")
+
+
 # ---- Too fast -----------------------------------------------------------------------------------------------
 
 

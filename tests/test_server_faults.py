@@ -209,6 +209,18 @@ queue.SimpleQueue = Unlucky
         ada.expect("server", "welcome ada")
 
 
+def test_a_stopped_reader_that_reads_again_is_told_why_it_has_to_go(tmp_path):
+    """Here the server's clock runs at a tenth, so that it is patient enough for any machine."""
+    first = "import time; monotonic = time.monotonic; time.monotonic = lambda: monotonic() / 10"
+    with Server("--max-rate", "0", script=wrapped(tmp_path, first)) as server:
+        ada, bob, stuck = server.gather("ada", "bob", "stuck")
+        with Chat(ada, bob, LONGEST, pause=0):
+            server.wait_for("- stuck")
+        *before, last = stuck.rest()
+        assert last == ("server", "bye too slow a reader")
+        assert [int(text.split()[0]) for _, text in before] == list(range(len(before))), "and nothing is missing"
+
+
 def test_many_who_vanish_in_the_middle_leave_once_each(server):
     ada, bob, *others = server.gather("ada", "bob", *[f"other{number}" for number in range(20)])
     with Chat(ada, bob) as chat:

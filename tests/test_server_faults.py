@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from kit import TIMEOUT, Client, Server, frame, wrapped
+from kit import TIMEOUT, Client, Program, Server, frame, wrapped
 
 GRIN = "\U0001f600"
 LONGEST = GRIN * 2000  # the longest message there is, in bytes
@@ -247,6 +247,25 @@ def test_connections_that_end_without_a_name_are_not_heard_of(server):
         server.wait_for("- somebody")
     ada.send("that was all")
     assert [pair for pair in ada.skip_to("ada", "that was all") if "nobody" not in pair[1]] == []
+
+
+@linux
+def test_a_dead_network_is_noticed_in_two_minutes():
+    """The kernel asks again and again whether the other side is still there, and gives up."""
+    code = """
+import socket, chat_server
+listener = chat_server.listen("127.0.0.1", 0)
+client = socket.create_connection(listener.getsockname())
+sock = chat_server.Person(*listener.accept()).sock
+assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+idle, pause, count = (
+    sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_KEEP{name}")) for name in ("IDLE", "INTVL", "CNT")
+)
+print("after", idle + pause * count, "seconds")
+"""
+    with Program("-c", code) as program:
+        line = program.wait_for("seconds")
+        assert 60 <= int(line.split()[1]) <= 120
 
 
 # ---- Last words ---------------------------------------------------------------------------------------------

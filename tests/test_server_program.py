@@ -306,6 +306,17 @@ def test_one_line_for_each_who_joins_or_leaves_with_address_and_reason():
     assert [line.split()[1] for line in joined] == ["ada", "bob", "ada"]
 
 
+def test_a_name_that_the_terminal_cannot_show_is_printed_all_the_same():
+    with Server(env={"PYTHONIOENCODING": "ascii"}) as server:
+        ada, zoe = server.gather("ada", "Zoë")
+        server.wait_for(r"+ Zo\xeb joined")
+        zoe.send("/quit")
+        server.wait_for(r"- Zo\xeb left")
+        ada.expect("server", "left Zoë")
+        assert is_chatting(ada, server.client("bob"))
+        server.wait_for("+ bob joined")
+
+
 def test_nobodys_words_are_printed():
     with Server() as server:
         ada, bob = server.gather("ada", "bob")

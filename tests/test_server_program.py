@@ -357,6 +357,14 @@ def test_a_password_is_not_printed_even_if_the_name_was_forgotten():
         assert "geheimnis" not in "\n".join(stopped(server))
 
 
+def test_a_password_is_not_printed_even_if_it_stands_where_the_header_should():
+    with Server("--password", "geheimnis", "--trace") as server:
+        client = server.client()
+        client.raw(b"geheimnis\n")
+        assert client.notice("bye")
+        assert "geheimnis" not in "\n".join(stopped(server))
+
+
 # ---- Trace and transcript -----------------------------------------------------------------------------------
 
 

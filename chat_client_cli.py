@@ -125,6 +125,7 @@ class Screen:
         try:
             line = (self.read_keys if msvcrt and self.terminal else input)(prompt) if self.reading else ""
         except (EOFError, KeyboardInterrupt):
+            self.reading = False
             print("\n" * self.terminal, end="", flush=True)
             raise
         finally:
@@ -164,8 +165,9 @@ class Screen:
         """Receiver thread: let the main thread no longer wait for a line."""
         with self.lock:
             self.over.set()
-            if self.reading and hasattr(signal, "pthread_kill"):
-                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        while self.reading and hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            time.sleep(0.5)  # the signal is lost if it comes just before the wait: then once more
 
 
 def place(text: str) -> tuple:
@@ -337,6 +339,8 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    if os.name == "nt":
+        os.system("")  # switches on the escape codes of a Windows console
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     for stream in (sys.stdin, sys.stdout):
         if stream:

@@ -249,7 +249,7 @@ class Person:
 
     def __init__(self, sock: socket.socket, address: tuple):
         self.sock, self.address = sock, f"{address[0]}:{address[1]}"
-        self.born, self.named = time.monotonic(), False  # reader: has the first frame come, and who it has to be
+        self.born, self.named = time.monotonic(), False  # reader: has the first frame, the name, come?
         self.buffer = bytearray()  # reader: received, but not taken as a frame yet
         self.free_at = 0.0  # reader: when the rate limit will have forgotten all messages so far
         self.name, self.says = "", b""  # room: the name, and the same as a frame; empty until let in
@@ -257,9 +257,9 @@ class Person:
         self.backlog = bytearray()  # room: what the system did not take yet
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages go at once
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a dead network is noticed in two minutes
-        for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
-            if hasattr(socket, option):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        for option, value in {"KEEPIDLE": 60, "KEEPINTVL": 15, "KEEPCNT": 4, "USER_TIMEOUT": 120_000}.items():
+            if hasattr(socket, f"TCP_{option}"):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{option}"), value)
         self.writer = sock.dup()  # room: the same connection once more, for sending never waits, but receiving does
         self.writer.setblocking(False)
 

@@ -165,10 +165,11 @@ class Connection:
     def send(self) -> None:
         """Sender thread: send what is in the outbox until None comes."""
         with suppress(OSError):  # the receiver notices it as well, and says so
-            for text in iter(self.outbox.get, None):
+            for i, text in enumerate(iter(self.outbox.get, None)):
                 self.sock.sendall(frame(text))
-                if self.tapped:
-                    self.put("wire", "send", b"", frame(text))
+                name, space, secret = text.partition(" ") if i == 0 else (text, "", "")
+                if self.tapped:  # all but a password
+                    self.put("wire", "send", b"", frame(name + space + "*" * len(secret)))
         self.close()
 
     def put(self, kind: str, *details) -> None:
@@ -273,7 +274,7 @@ class ChatWindow:
         """Make the window, its menu and keys, the header with the state, the banner for bad news."""
         u = self.unit = max(4, round(self.root.winfo_fpixels("3p")))  # 4 pixels, more on a sharp screen
         self.root.geometry(f"{230 * u}x{160 * u}")
-        self.root.minsize(120 * u, 116 * u)
+        self.root.minsize(150 * u, 136 * u)
         self.root.protocol("WM_DELETE_WINDOW", self.leave)
         header = put(ttk.Frame(self.root, padding=3 * u), fill="x")
         put(ttk.Frame(self.root, style="Line.TFrame", height=1), fill="x")
@@ -303,6 +304,7 @@ class ChatWindow:
         """Make the form that asks where to and as whom."""
         u, card, self.fields = self.unit, ttk.Frame(self.form), []
         card.place(relx=0.5, rely=0.5, anchor="center")
+        put(ttk.Label(card, text="Join a chat", style="Bold.TLabel"), anchor="w")
         for label in ("Name", "Host", "Port", "Password of the room, if it has one"):
             put(ttk.Label(card, text=label, style="Muted.TLabel"), anchor="w", pady=(2 * u, u))
             field = put(ttk.Entry(card, width=40, show="•" * label.startswith("Pass")), fill="x")
@@ -319,11 +321,11 @@ class ChatWindow:
     def build_chat(self) -> None:
         """Make what is seen when connected: on the right who is here, below the line to type in."""
         u, chat, fill = self.unit, self.chat, {"fill": "both", "expand": True}
-        side = put(ttk.Frame(chat), side="right", fill="y")
+        side = put(ttk.Frame(chat, padding=(2 * u, 3 * u, 0, 0)), side="right", fill="y")
         put(ttk.Frame(chat, style="Line.TFrame", width=1), side="right", fill="y")
-        self.here = put(ttk.Label(side, style="Muted.TLabel", padding=(3 * u, 3 * u, 0, u)), anchor="w")
+        self.here = put(ttk.Label(side, style="Muted.TLabel", padding=(1, 0, 0, u)), anchor="w")
         self.roster = scrolled(ttk.Treeview(side, show="tree", selectmode="browse"))
-        self.roster.column("#0", width=40 * u)
+        self.roster.column("#0", width=38 * u)
         bottom = put(ttk.Frame(chat, padding=3 * u), side="bottom", fill="x")
         below = put(ttk.Frame(bottom), side="bottom", fill="x")
         self.status = put(ttk.Label(below, style="Muted.TLabel"), side="left")
@@ -374,9 +376,9 @@ class ChatWindow:
             style.theme_create("chat", "clam")  # it has the shapes of clam, and none of its colours
         style.theme_use("chat")
         ground = {"background": c["panel"], "fieldbackground": c["bg"], "troughcolor": c["panel"]}
-        chosen = {"selectbackground": c["accent"], "selectforeground": c["bg"], "insertcolor": c["text"]}
+        chosen = {"selectbackground": c["accent"], "selectforeground": c["bg"], "arrowcolor": c["text"]}
         edge = {"bordercolor": c["line"], "lightcolor": c["panel"], "darkcolor": c["panel"]}
-        style.configure(".", foreground=c["text"], **ground, **chosen, **edge)
+        style.configure(".", foreground=c["text"], insertcolor=c["text"], **ground, **chosen, **edge)
         ring, lit = [("focus", c["accent"])], [("disabled", c["panel"]), ("active", c["own"]), ("selected", c["own"])]
         style.map(".", background=lit, foreground=[("disabled", c["muted"])], bordercolor=ring, lightcolor=ring)
         style.configure("Line.TFrame", background=c["line"])
@@ -384,13 +386,16 @@ class ChatWindow:
         style.configure("Muted.TLabel", font=small, foreground=c["muted"])
         style.configure("Danger.TLabel", foreground=c["danger"])
         style.configure("TEntry", padding=2 * u)
-        style.configure("TButton", background=c["bg"], padding=2 * u, anchor="center", relief="flat")
-        style.configure("Accent.TButton", background=c["accent"], foreground=c["bg"], font=bold)
-        style.map("Accent.TButton", background=[("active", c["n0"])])
-        style.configure("Treeview", fieldbackground=c["panel"], rowheight=normal.metrics("linespace") + 2 * u)
+        bright = dict.fromkeys(("background", "bordercolor", "lightcolor", "darkcolor"), c["accent"])
+        style.configure("TButton", background=c["bg"], padding=2 * u, anchor="center", relief="raised")
+        style.configure("Accent.TButton", **bright, foreground=c["bg"], font=bold)
+        style.map("Accent.TButton", background=[("active", c["n0"])], bordercolor=[("focus", c["text"])])
+        row = normal.metrics("linespace") + 2 * u
+        style.configure("Treeview", fieldbackground=c["panel"], bordercolor=c["panel"], rowheight=row)
         style.layout("Treeview.Item", [("Treeitem.text", {"sticky": "w"})])
-        style.configure("TScrollbar", background=c["line"], arrowsize=10)
-        style.layout("Vertical.TScrollbar", [("Vertical.Scrollbar.thumb", {"sticky": "nswe"})])
+        style.configure("TScrollbar", background=c["line"], bordercolor=c["panel"], gripcount=0, relief="flat")
+        thumb = ("Vertical.Scrollbar.thumb", {"sticky": "nswe"})
+        style.layout("Vertical.TScrollbar", [("Vertical.Scrollbar.trough", {"sticky": "ns", "children": [thumb]})])
         self.root.configure(bg=c["panel"])
         self.menu.configure(bg=c["bg"], fg=c["text"], activebackground=c["own"], activeforeground=c["text"])
         self.paint_texts(c, small, bold)
@@ -399,7 +404,7 @@ class ChatWindow:
     def paint_texts(self, c: dict, small: tuple, bold: tuple) -> None:
         """Do the same for messages and wire view, and line up times, names and texts in columns."""
         u, measure = self.unit, lambda *what: self.root.tk.call("font", "measure", *what)
-        names = 7 * u + measure(small, "00:00") + measure(bold, "m" * 9)
+        names = 7 * u + measure(small, "00:00") + measure(bold, "m" * 8)
         self.messages["tabs"] = (names, "right", names + 2 * u, "left", names + 12 * u, "left")
         fill = ("background", "lmargincolor", "rmargincolor")
         for text, bg, family, indent in (
@@ -407,6 +412,7 @@ class ChatWindow:
             (self.wire, c["panel"], "TkFixedFont", 8 * u),
         ):
             text.configure(bg=bg, fg=c["text"], font=family, highlightbackground=bg, highlightcolor=c["accent"])
+            text.configure(selectbackground=c["accent"], selectforeground=c["bg"])
             for tag, options in (
                 ("public", {}),
                 ("own", dict.fromkeys(fill, c["own"])),
@@ -422,6 +428,7 @@ class ChatWindow:
             ):
                 text.tag_configure(tag, lmargin1=4 * u, lmargin2=indent, rmargin=4 * u, spacing1=u, **options)
                 self.roster.tag_configure(tag, foreground=options.get("foreground", ""))
+            text.tag_raise("sel")
 
     # What Tk calls.
 
@@ -518,7 +525,8 @@ class ChatWindow:
     def report(self, kind: type, error: Exception, trace) -> None:
         """Say that this program has a mistake; Tk calls this with what a callback raised."""
         traceback.print_exception(kind, error, trace)
-        self.status["text"] = f"A mistake in this program, please report it: {kind.__name__}: {error}"
+        words = f"A mistake in this program, please report it: {kind.__name__}: {error}"
+        self.status["text"] = self.problem["text"] = words
 
     def leave(self) -> None:
         """Close the window at once: this waits for nobody, neither for a network nor for a thread."""
@@ -577,11 +585,12 @@ class ChatWindow:
         """Show a chunk as it came or went, headers underlined."""
         (words, parts), now = dissect(before, chunk), time.time()
         clock = f"{time.strftime('%H:%M:%S')}.{now % 1 * 1000:03.0f}  {'←' if verb == 'recv' else '→'}"
-        pieces = [f"{clock} {verb} {len(chunk)} bytes: this {verb} held {words}\n    ", "notice"]
-        for what, data in parts:
+        pieces = [f"{clock} {verb} {len(chunk)} bytes: this {verb} held {words}\n", "notice"]
+        for i, (what, data) in enumerate(parts, start=1):
             text = repr(data.decode(errors="backslashreplace"))[1:-1].replace(" ", "·")
-            pieces += [text, what, "  " * (what == "payload"), ""]
-        insert(self.wire, [*pieces, "\n", ""], MAX_WIRE)
+            pieces += ["    " * (i % 4 == 1), "", text, what]  # a pair of frames a line
+            pieces += ["" if what == "header" else "  " if i % 4 else "\n", ""]
+        insert(self.wire, [*pieces, "\n" * (len(parts) % 4 > 0), ""], MAX_WIRE)
 
     def on_lost(self, reason: str) -> None:
         """Go back to the form, or try again after a while if we have been in the room."""
@@ -683,9 +692,9 @@ class ChatWindow:
 
     def write(self, kind: str, gutter: str, text: str, name: str = "") -> None:
         """Add a line to what flush() shows."""
-        self.fresh += [time.strftime("%H:%M"), (kind, "notice"), f"\t{gutter}\t", (kind, colour_of(name))]
-        for part, tag in spans(text, self.me):
-            self.fresh += [part, (kind, tag)]
+        self.fresh += [time.strftime("%H:%M"), (kind, "notice"), f"\t{gutter}\t", (kind, colour_of(name) or kind)]
+        for part, tag in spans(text, self.me if name else ""):
+            self.fresh += [part, (kind, tag or kind)]
         self.fresh += ["\n", kind]
 
     def flush(self) -> None:

@@ -535,6 +535,14 @@ def test_a_room_password_is_sent_with_the_name(windows):
         assert window.fields[3]["show"]
 
 
+def test_a_server_that_accepts_and_says_nothing_is_given_up(windows, server, monkeypatch):
+    monkeypatch.setattr(gui, "PATIENCE", 0.5)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    window = windows.open("ada", "--port", server.port)
+    assert "Connecting" in window.problem["text"] and "connecting" in window.state["text"]
+    windows.wait_until(lambda: "timed out" in window.problem["text"])
+
+
 def test_nobody_listening_is_said_in_the_form(windows):
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -606,6 +614,7 @@ def test_text_can_be_selected_and_copied_but_not_changed(windows, server):
     windows.wait_until(lambda: "own" in tags_at(window, "copy me"))
     place = window.messages.search("copy me", "1.0")
     window.messages.tag_add("sel", place, f"{place} + 7 chars")
+    assert window.messages.tag_names(place)[-1] == "sel", "no other colour hides the selection"
     window.messages.focus_force()
     window.root.update()
     window.messages.event_generate("<<Copy>>")
@@ -630,8 +639,8 @@ def test_it_scrolls_only_at_the_bottom_and_a_button_counts_what_is_new(windows, 
         assert window.messages.yview()[0] == 0
         window.newer.invoke()
         windows.wait_until(lambda: not window.newer.winfo_ismapped() and window.at_bottom)
-        window.root.geometry("500x470")
-        windows.wait_until(lambda: window.root.winfo_height() == 470)
+        window.root.geometry("600x544")
+        windows.wait_until(lambda: window.root.winfo_height() == 544)
         windows.update()
         assert window.at_bottom, "a smaller window still shows the newest line"
 
@@ -830,6 +839,16 @@ def test_the_wire_view_shows_chunks_and_frames_and_costs_nothing_while_closed(wi
         assert not window.connection.tapped
 
 
+def test_the_wire_view_hides_a_password(windows):
+    with Server("--password", "s3cret") as server:
+        window = windows.open("--port", server.port, "--password", "s3cret")
+        window.toggle_wire()
+        fill_form(window, name="ada")
+        window.connect()
+        windows.wait_until(lambda: "welcome·ada" in window.wire.get("1.0", "end"))
+        windows.wait_until(lambda: "10········ada·******" in window.wire.get("1.0", "end"))
+
+
 def test_light_and_dark_and_sizes_change_all_at_once(windows, server):
     window = windows.join(server.port, "ada", "--dark")
     assert window.messages["bg"] == gui.DARK["bg"]
@@ -858,10 +877,10 @@ def test_the_keyboard_reaches_everything_and_the_focus_is_visible(windows, serve
     assert window.messages["highlightcolor"] == gui.LIGHT["accent"]
 
 
-@pytest.mark.parametrize("width", [480, 1000])
+@pytest.mark.parametrize("width", [600, 1000])
 def test_nothing_is_clipped_in_the_form_or_the_room(windows, server, width):
     window = windows.open("--port", server.port)
-    window.root.geometry(f"{width}x640")
+    window.root.geometry(f"{width}x544")
     windows.wait_until(lambda: window.root.winfo_width() == width)
     card = window.form.winfo_children()[0]
     assert card.winfo_reqheight() <= window.form.winfo_height() and card.winfo_reqwidth() <= width
@@ -981,7 +1000,7 @@ def test_an_error_in_a_callback_is_shown_in_the_status_line(windows, capfd):
     with pytest.raises(AssertionError):
         windows.wait_until(lambda: False)
     assert isinstance(windows.errors.pop(), ZeroDivisionError)
-    assert "ZeroDivisionError" in window.status["text"]
+    assert "ZeroDivisionError" in window.status["text"] and "ZeroDivisionError" in window.problem["text"]
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 

@@ -13,7 +13,7 @@ import time
 from datetime import datetime
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Program, Server, frame
+from kit import ROOT, TIMEOUT, Client, Program, Server, frame, wrapped
 
 SCRIPT = ROOT / "chat_server.py"
 STOP_SECONDS = 3  # 2 are promised; a loaded machine takes its time
@@ -238,6 +238,36 @@ def test_a_stopped_reader_does_not_hold_up_the_stop(number):
         assert ada.notice("bye")
         assert ada.rest() == []
         assert stuck.pair() == ("ada", "0 " + "x" * 1900)
+
+
+@posix
+def test_a_stop_waits_for_who_still_reads_what_it_is_owed(tmp_path):
+    """As on a system that keeps only little for each connection, and with a clock at a tenth, for slow machines."""
+    first = """
+import socket, time
+accept, monotonic = socket.socket.accept, time.monotonic
+def accept_with_small_buffer(self):
+    sock, address = accept(self)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10_000)
+    return sock, address
+socket.socket.accept, time.monotonic = accept_with_small_buffer, lambda: monotonic() / 10
+"""
+    with Server("--max-rate", "0", script=wrapped(tmp_path, first)) as server:
+        ada = server.client("ada")
+        slow = server.client("slow", receive_buffer=4096)
+        ada.expect("server", "joined slow")
+        texts = [f"{count} " + "x" * 1900 for count in range(100)]
+        for text in texts:
+            ada.send(text)
+            ada.expect("ada", text)
+        server.process.send_signal(signal.SIGTERM)
+        assert ada.notice("bye")
+        ada.close()
+        assert [slow.pair() for _ in texts] == [("ada", text) for text in texts]
+        assert slow.notice("bye")
+        assert slow.rest() == []
+        slow.close()
+        assert server.process.wait(TIMEOUT) == 0
 
 
 @posix

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from kit import Server, frame
+from kit import Server, frame, wrapped
 
 GRIN = "\U0001f600"
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people, two joiners, one picture
@@ -386,6 +386,32 @@ def test_quit_leaves_and_what_stands_behind_it_is_not_heard(server):
     bob.expect("ada", "last words")
     bob.expect("server", "left ada")
     heard_nothing_more(bob)
+
+
+def test_who_leaves_at_once_gets_all_answers_first(tmp_path):
+    """Here the room waits for more before it sends, so that all of this happens between two of its sends."""
+    first = """
+import queue
+class Late(queue.SimpleQueue):
+    def get(self, block=True, timeout=None):
+        return super().get(True, timeout if block else 0.3)
+queue.SimpleQueue = Late
+"""
+    with Server(script=wrapped(tmp_path, first)) as server:
+        [ada] = server.gather("ada")
+        bob = server.client()
+        bob.send("bob", "hello", "/msg ada secret", "/msg bob note", "/who", "/quit")
+        heard = bob.rest()
+        assert heard == [
+            ("server", "welcome bob"),
+            ("server", "online ada bob"),
+            ("bob", "hello"),
+            ("bob -> ada", "secret"),
+            ("bob -> bob", "note"),
+            ("server", "online ada bob"),
+        ]
+        for pair in [("server", "joined bob"), ("bob", "hello"), ("bob -> ada", "secret"), ("server", "left bob")]:
+            ada.expect(*pair)
 
 
 # ---- Coming and going ---------------------------------------------------------------------------------------

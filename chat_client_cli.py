@@ -136,7 +136,7 @@ class Screen:
         if self.terminal and time.monotonic() - self.shown > 0.1:
             rows, column = place(PROMPT + line)
             print(erase(rows + bool(column)), end="", flush=True)
-        return line.strip("\r")
+        return line
 
     def read_keys(self, prompt: str) -> str:
         """Return a line read key by key: Windows has no readline, and its input() does not tell what was typed."""

@@ -3,8 +3,7 @@
 
     python3 chat_client_gui.py        then fill in the form; or at once: python3 chat_client_gui.py ada
 
-Tk wants all calls from one thread, and a network makes its callers wait. So who waits never touches Tk,
-and who touches Tk never waits:
+Tk wants all calls from one thread, a network makes callers wait. So who waits never touches Tk:
 
     main thread      Tk and the whole window; empties the inbox, a little at a time
     receiver thread  connects, then is the only one that reads the socket; fills the inbox
@@ -30,7 +29,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
@@ -221,15 +219,14 @@ def dissect(before: bytes, chunk: bytes) -> tuple:
     before is the beginning of a frame that earlier chunks left behind. dissect(b"", b"2         hi3") is
     ("1½ frames", [("header", b"2         "), ("payload", b"hi"), ("header", b"3")]).
     """
-    data, start, at, whole, half, parts = before + chunk, len(before), 0, 0, "", []
+    data, start, at, whole, parts = before + chunk, len(before), 0, 0, []
     while at < len(data):
-        header = data[at : at + HEADER]
-        end = at + HEADER + int(header if len(header) == HEADER and header.strip().isdigit() else len(data))
-        parts += [("header", data[max(at, start) : at + HEADER])]
-        parts += [("payload", data[max(at + HEADER, start) : end])]
-        whole, half = whole + (at >= start and end <= len(data)), "½" * (end > len(data))
+        header, text = data[at : at + HEADER], at + HEADER
+        end = text + int(header if len(header) == HEADER and header.strip().isdigit() else len(data))
+        parts += [("header", data[max(at, start) : text]), ("payload", data[max(text, start) : end])]
+        whole += at >= start and end <= len(data)
         at = end
-    count = f"{whole or ''}{half}" or "the rest of 1"
+    count = f"{whole or ''}{'½' * (at > len(data))}" or "the rest of 1"
     return f"{count} frame{'s' * (whole > 1 or count == '1½')}", [part for part in parts if part[1]]
 
 
@@ -271,7 +268,7 @@ class ChatWindow:
     # Building.
 
     def build_frame(self) -> None:
-        """Make the window, its menu and keys, the header with the state, the banner for bad news."""
+        """Make the window, the header with the state of things, the banner for bad news."""
         u = self.unit = max(4, round(self.root.winfo_fpixels("3p")))  # 4 pixels, more on a sharp screen
         self.root.geometry(f"{230 * u}x{160 * u}")
         self.root.minsize(150 * u, 136 * u)
@@ -284,7 +281,10 @@ class ChatWindow:
         self.state = put(ttk.Label(header, style="Muted.TLabel"), side="left", padx=u)
         put(ttk.Button(self.banner, text="Reconnect now", command=self.connect), side="right")
         self.lost = put(ttk.Label(self.banner, style="Danger.TLabel"), side="left", padx=u)
-        button = put(ttk.Menubutton(header, text="Menu"), side="right")
+        self.build_menu(put(ttk.Menubutton(header, text="Menu"), side="right"))
+
+    def build_menu(self, button: "ttk.Menubutton") -> None:
+        """Make the menu; each entry has a key as well."""
         self.menu = button["menu"] = tk.Menu(button, tearoff=False)
         for label, keys, action in (
             ("Wire view (F12)", "<F12>", self.toggle_wire),
@@ -333,7 +333,12 @@ class ChatWindow:
         button = ttk.Button(bottom, text="Send", style="Accent.TButton", command=self.send)
         put(button, side="right", padx=(3 * u, 0))
         self.entry = put(ttk.Entry(bottom), **fill)
-        upper, self.lower = put(ttk.Frame(chat), **fill), ttk.Frame(chat)
+        self.build_texts(put(ttk.Frame(chat), **fill), ttk.Frame(chat))
+        self.bind_keys()
+
+    def build_texts(self, upper: "ttk.Frame", lower: "ttk.Frame") -> None:
+        """Make the messages and, hidden at first, the wire view; new lines come to the mark `tail`."""
+        u, self.lower = self.unit, lower
         self.messages, self.wire = tk.Text(upper, height=4, wrap="word"), tk.Text(self.lower, height=10)
         for text in (self.messages, self.wire):
             put(ttk.Frame(text.master, style="Line.TFrame", height=1), side="bottom", fill="x")
@@ -343,7 +348,6 @@ class ChatWindow:
             text.mark_set("tail", "1.0")
             text.mark_gravity("tail", "left")
         self.newer = ttk.Button(upper, command=lambda: self.messages.see("end"))
-        self.bind_keys()
 
     def bind_keys(self) -> None:
         """Say what the keys and the mouse do, apart from the menu."""
@@ -357,7 +361,7 @@ class ChatWindow:
             (self.entry, "<Tab>", self.complete),
             (self.entry, "<Up>", lambda event: self.recall(-1)),
             (self.entry, "<Down>", lambda event: self.recall(1)),
-            (self.entry, "<<Paste>>", lambda event: self.root.after_idle(self.paste)),
+            (self.entry, "<<Paste>>", self.paste),
             (self.entry, "<KeyRelease>", lambda event: self.show_state()),
         ):
             widget.bind(key, action)
@@ -367,13 +371,22 @@ class ChatWindow:
     def paint(self, bigger: int = 0, flip: bool = False) -> None:
         """Give everything its colours and fonts, again when they become bigger or dark."""
         self.size, self.dark = min(max(self.size + bigger, 8), 24), self.dark != flip
-        c, u, style = DARK if self.dark else LIGHT, self.unit, ttk.Style(self.root)
+        c = DARK if self.dark else LIGHT
         for kind in ("Text", "Menu", "Fixed", "Default"):
             normal = font.nametofont(f"Tk{kind}Font", self.root)
             normal.configure(size=self.size)
         small, bold = (normal.actual("family"), self.size - 2), (normal.actual("family"), self.size, "bold")
+        self.root.configure(bg=c["panel"])
+        self.menu.configure(bg=c["bg"], fg=c["text"], activebackground=c["own"], activeforeground=c["text"])
+        self.paint_widgets(c, small, bold, normal.metrics("linespace"))
+        self.paint_texts(c, small, bold)
+        self.show_state()
+
+    def paint_widgets(self, c: dict, small: tuple, bold: tuple, line: int) -> None:
+        """Set the theme up: clam has the shapes, everything else comes from c."""
+        u, style = self.unit, ttk.Style(self.root)
         if "chat" not in style.theme_names():
-            style.theme_create("chat", "clam")  # it has the shapes of clam, and none of its colours
+            style.theme_create("chat", "clam")
         style.theme_use("chat")
         ground = {"background": c["panel"], "fieldbackground": c["bg"], "troughcolor": c["panel"]}
         chosen = {"selectbackground": c["accent"], "selectforeground": c["bg"], "arrowcolor": c["text"]}
@@ -390,16 +403,12 @@ class ChatWindow:
         style.configure("TButton", background=c["bg"], padding=2 * u, anchor="center", relief="raised")
         style.configure("Accent.TButton", **bright, foreground=c["bg"], font=bold)
         style.map("Accent.TButton", background=[("active", c["n0"])], bordercolor=[("focus", c["text"])])
-        row = normal.metrics("linespace") + 2 * u
-        style.configure("Treeview", fieldbackground=c["panel"], bordercolor=c["panel"], rowheight=row)
+        style.configure("Treeview", rowheight=line + 2 * u)
+        style.configure("Treeview", fieldbackground=c["panel"], bordercolor=c["panel"])
         style.layout("Treeview.Item", [("Treeitem.text", {"sticky": "w"})])
         style.configure("TScrollbar", background=c["line"], bordercolor=c["panel"], gripcount=0, relief="flat")
         thumb = ("Vertical.Scrollbar.thumb", {"sticky": "nswe"})
         style.layout("Vertical.TScrollbar", [("Vertical.Scrollbar.trough", {"sticky": "ns", "children": [thumb]})])
-        self.root.configure(bg=c["panel"])
-        self.menu.configure(bg=c["bg"], fg=c["text"], activebackground=c["own"], activeforeground=c["text"])
-        self.paint_texts(c, small, bold)
-        self.show_state()
 
     def paint_texts(self, c: dict, small: tuple, bold: tuple) -> None:
         """Do the same for messages and wire view, and line up times, names and texts in columns."""
@@ -469,10 +478,9 @@ class ChatWindow:
             self.messages.see("end")
             self.say(messages)
 
-    def paste(self) -> None:
-        """Send what has just been pasted into the entry, if it is several lines."""
-        if "\n" in self.entry.get().strip():
-            self.send()
+    def paste(self, event) -> None:
+        """Send what is pasted if that is several lines, but let Tk put it into the entry first."""
+        self.root.after_idle(lambda: "\n" in self.entry.get().strip() and self.send())
 
     def complete(self, event) -> "str | None":
         """Complete the word before the cursor; where nothing is typed, let Tab move on."""
@@ -524,7 +532,7 @@ class ChatWindow:
 
     def report(self, kind: type, error: Exception, trace) -> None:
         """Say that this program has a mistake; Tk calls this with what a callback raised."""
-        traceback.print_exception(kind, error, trace)
+        sys.excepthook(kind, error, trace)
         words = f"A mistake in this program, please report it: {kind.__name__}: {error}"
         self.status["text"] = self.problem["text"] = words
 
@@ -663,13 +671,11 @@ class ChatWindow:
                 label = f"●  {name}{' (you)' * (name == self.me)}"
                 self.roster.insert("", "end", iid=name, text=label, tags=colour_of(name))
                 self.people.add(name)
-        self.here["text"] = f"HERE  {len(self.people)}"
 
     def part(self, names: list) -> None:
         """Take people off the roster."""
         self.roster.delete(*self.people.intersection(names))
         self.people.difference_update(names)
-        self.here["text"] = f"HERE  {len(self.people)}"
 
     def show_state(self, front: "bool | None" = None) -> None:
         """Say where we are, in the header and the title, and how long a line is when it becomes too long."""
@@ -679,6 +685,7 @@ class ChatWindow:
         state = f"connected as {self.me}" if self.online else "connecting" if self.connection else "not connected"
         self.dot["foreground"] = c["n1" if self.online else "muted" if self.connection else "danger"]
         self.title["text"], self.state["text"], size = address, state, len(self.entry.get())
+        self.here["text"] = f"HERE  {len(self.people)}"
         self.root.title(f"({self.unread}) " * bool(self.unread) + f"{address} – chat")
         self.counter["text"] = f"{size:,} of {MAX_TEXT:,}" * (size > MAX_TEXT - 200)
 
@@ -800,14 +807,12 @@ def watch(process: subprocess.Popen, inbox: queue.SimpleQueue) -> None:
 
 def advice(system: str = sys.platform, release: str = "/etc/os-release") -> str:
     """Return how one gets tkinter on this system."""
-    if system == "darwin":
-        return "brew install python-tk@{}.{}".format(*sys.version_info)
-    if system == "win32":
-        return "run Python's installer again, Modify, and tick tcl/tk"
     with suppress(OSError):
         if "fedora" in Path(release).read_text(encoding="utf-8"):
             return "sudo dnf install python3-tkinter"
-    return "sudo apt install python3-tk"
+    brew = "brew install python-tk@{}.{}".format(*sys.version_info)
+    others = {"darwin": brew, "win32": "run Python's installer again, Modify, and tick tcl/tk"}
+    return others.get(system, "sudo apt install python3-tk")
 
 
 if __name__ == "__main__":

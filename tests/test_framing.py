@@ -158,6 +158,15 @@ def test_wrong_headers(header):
         take_frame(bytearray(header))
 
 
+@pytest.mark.parametrize("length", [1, 9])
+def test_nothing_but_spaces_pads_a_header(length):
+    for byte in set(range(256)) - {ord(" ")}:
+        header = b"5".ljust(10 - length) + bytes([byte]) * length
+        with pytest.raises(ValueError):
+            take_frame(bytearray(header + b"hello"))
+            pytest.fail(f"{header} was taken")
+
+
 def test_an_eleventh_digit_belongs_to_the_payload():
     buffer = bytearray(b"00000000021" + b"2")
     assert take_frame(buffer) == b"12"

@@ -375,7 +375,7 @@ def test_a_password_is_never_printed(tmp_path):
                 client.send("hello")
                 client.expect("ada", "hello")
         output = "\n".join(stopped(server))
-    assert "password" in output, "others have to know that there is one"
+    assert re.search(r"^to join: .* --password \.\.\.$", output, re.MULTILINE), "others have to know that there is one"
     assert "geheimnis" not in output + transcript.read_text(encoding="utf-8")
 
 

@@ -582,7 +582,7 @@ class ChatWindow:
         elif kind == "left":
             self.part(words[:1])
         elif kind == "refused":
-            self.show_form(text.capitalize())
+            self.show_form(f"Refused: {' '.join(words)}.")
         if kind in ("joined", "left"):
             text = " ".join([*words[:1], kind, *words[1:]])
         self.write("error" if kind in ("refused", "error", "bye") else "notice", "*", text)
@@ -593,7 +593,8 @@ class ChatWindow:
         """Show a chunk as it came or went, headers underlined."""
         (words, parts), now = dissect(before, chunk), time.time()
         clock = f"{time.strftime('%H:%M:%S')}.{now % 1 * 1000:03.0f}  {'←' if verb == 'recv' else '→'}"
-        pieces = [f"{clock} {verb} {len(chunk)} bytes: this {verb} held {words}\n", "notice"]
+        held = f"this {verb} held {words}" if chunk else "the end of the stream"
+        pieces = [f"{clock} {verb} {len(chunk)} bytes: {held}\n", "notice"]
         for i, (what, data) in enumerate(parts, start=1):
             text = repr(data.decode(errors="backslashreplace"))[1:-1].replace(" ", "·")
             pieces += ["    " * (i % 4 == 1), "", text, what]  # a pair of frames a line
@@ -641,7 +642,7 @@ class ChatWindow:
 
     def count_down(self, reason: str, seconds: int) -> None:
         """Wait so many seconds, then connect again."""
-        self.lost["text"] = f"{reason} Next try in {seconds} s."
+        self.lost["text"] = f"Next try in {seconds} s. {reason}"
         action = (self.count_down, reason, seconds - 1) if seconds > 1 else (self.connect,)
         self.timer = self.root.after(1000, *action)
 

@@ -351,6 +351,34 @@ def test_without_a_rate_limit_nobody_is_slowed_down(server):
     assert time.monotonic() - start < 10
 
 
+def test_who_floods_a_room_that_comes_late_has_to_wait_and_loses_nothing(tmp_path):
+    """While the file is there, the room takes nothing from its inbox until that grows no more."""
+    late = tmp_path / "late"
+    first = f"""
+import os, queue, time
+class Late(queue.SimpleQueue):
+    def get(self, block=True, timeout=None):
+        if os.path.exists({str(late)!r}):
+            size = -1
+            while size < self.qsize():
+                size = self.qsize()
+                time.sleep(0.2)
+            if size > 1:
+                os.remove({str(late)!r})
+                print("waiting:", size, flush=True)
+        return super().get(block, timeout)
+queue.SimpleQueue = Late
+"""
+    with Server("--max-rate", "0", script=wrapped(tmp_path, first)) as server:
+        ada, bob = server.gather("ada", "bob")
+        texts = [str(number) for number in range(5000)]
+        late.touch()
+        ada.send(*texts)
+        assert int(server.wait_for("waiting:").split()[1]) < len(texts) / 2
+        for person in (ada, bob):
+            assert [person.pair() for _ in texts] == [("ada", text) for text in texts]
+
+
 def memory(server: Server) -> int:
     """Return the most memory that a server has used so far, in MB."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()

@@ -2,7 +2,7 @@
 """A chat client for the terminal: what you type goes to everybody in the room.
 
     python3 chat_client_cli.py [NAME]
-    printf 'one\ntwo\n' | python3 chat_client_cli.py bot
+    seq 3 | python3 chat_client_cli.py bot
 
 Two things happen at the same time, so there are two threads, one for each direction:
 
@@ -11,7 +11,8 @@ Two things happen at the same time, so there are two threads, one for each direc
 
 On the wire everything is a frame: the payload's length in bytes as ASCII digits, padded with spaces to 10 bytes, then
 the payload in UTF-8. We send our name, then messages; the server sends pairs: who speaks, then the text. What we say is
-shown when it comes back, so that all see one same order. Left out: connecting again by itself.
+shown when it comes back, so that all see one same order. Left out: connecting again by itself; staying in the middle of
+a line, for whatever comes in moves the cursor to its end.
 """
 
 import argparse
@@ -28,10 +29,10 @@ import zlib
 from contextlib import suppress
 
 readline = msvcrt = None
-with suppress(ImportError):  # Windows has none
-    import readline
-with suppress(ImportError):  # only Windows has it
+with suppress(ImportError):  # only Windows has this one
     import msvcrt
+with suppress(ImportError):
+    import readline
 
 VERSION, PROMPT = "1.0", "> "
 WELCOME_SECONDS = 15  # for the server to let us in
@@ -120,10 +121,12 @@ class Screen:
         """Main thread: return the next line; raises EOFError, or KeyboardInterrupt for Ctrl-C and stop()."""
         with self.lock:
             self.reading = not self.over.is_set()
-        # A message may draw the prompt before readline does, so its own erases that; \1 and \2 mark what takes no room.
+        # A message may draw the prompt before readline does: so readline's own begins by erasing that. \1 and \2 mark
+        # what takes no room.
         prompt = ("\1" + erase(0) + "\2" if readline else "") + PROMPT if self.terminal else ""
+        read = self.read_keys if msvcrt and self.terminal else input
         try:
-            line = (self.read_keys if msvcrt and self.terminal else input)(prompt) if self.reading else ""
+            line = read(prompt) if self.reading else ""
         except (EOFError, KeyboardInterrupt):
             self.reading = False
             print("\n" * self.terminal, end="", flush=True)
@@ -133,7 +136,7 @@ class Screen:
                 self.reading = False
         # The line will come back as a message, so erase what was typed. But not if something was shown in the same
         # moment: that would be erased instead.
-        if self.terminal and time.monotonic() - self.shown > 0.1:
+        if self.terminal and time.monotonic() - self.shown > 0.2:
             rows, column = place(PROMPT + line)
             print(erase(rows + bool(column)), end="", flush=True)
         return line
@@ -149,8 +152,12 @@ class Screen:
             key = msvcrt.getwch()
             if key in "\x03\x1a":
                 raise KeyboardInterrupt if key == "\x03" else EOFError
-            if key in "\0\xe0":  # an arrow key, for example: it has two codes, and types nothing
-                key = msvcrt.getwch() and ""
+            if key in "\0\xe0":  # an arrow key has two codes, and types nothing
+                second = msvcrt.getwch()
+                if key == "\xe0" and second not in "GHIKMOPQRS":  # but this was the letter
+                    msvcrt.ungetwch(second)
+                else:
+                    key = ""
             elif "\ud800" <= key <= "\udbff":  # an emoji has two codes as well
                 key = (key + msvcrt.getwch()).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             with self.lock:
@@ -162,7 +169,7 @@ class Screen:
         return self.typed
 
     def stop(self) -> None:
-        """Receiver thread: let the main thread no longer wait for a line."""
+        """Receiver thread: wake up the main thread if it waits for a line (on Windows, not if that is a pipe's)."""
         with self.lock:
             self.over.set()
         while self.reading and hasattr(signal, "pthread_kill"):
@@ -189,10 +196,12 @@ def erase(rows: int) -> str:
 
 
 class Chat:
-    """One connection to a server; the main thread sends, the receiver thread sets all other attributes."""
+    """One connection to a server. Once let in, the main thread sends, the receiver thread does the rest."""
 
     def __init__(self, options: argparse.Namespace, name: str, screen: Screen):
         """Connect; raises OSError, OverflowError (a port that cannot be) or UnicodeError (such a host)."""
+        if not 0 < options.port < 65536:  # some systems would take the remainder
+            raise OverflowError("a port is a number from 1 to 65535")
         self.options, self.name, self.screen = options, name, screen
         self.buffer = bytearray()  # received, but not taken as a frame yet
         self.people = set()  # who is here, for the Tab key
@@ -229,7 +238,7 @@ class Chat:
                 self.sent += line not in ("/who", "/help", "/quit")
                 self.send(line)
         while self.answered < self.sent and not self.screen.terminal and not self.screen.over.wait(0.02):
-            pass  # what a pipe says has all been sent, but is not all back
+            pass  # the end of a pipe is not the end: there are answers to come
         if self.screen.over.is_set() and line != "/quit":
             raise ConnectionError(self.trouble)
         self.sock.shutdown(socket.SHUT_WR)
@@ -283,7 +292,7 @@ class Chat:
 
     def complete(self, start: str, number: int) -> "str | None":
         """Return one of the words that begin like this, None if there are not so many: readline asks for Tab."""
-        words = [word for word in COMMANDS + sorted(self.people) if word.lower().startswith(start.lower())]
+        words = [f"{word} " for word in COMMANDS + sorted(self.people) if word.lower().startswith(start.lower())]
         return words[number] if number < len(words) else None
 
 
@@ -322,6 +331,7 @@ def main(argv: "list | None" = None) -> int:
             chat.sock.close()
     trouble = f"no chat with {options.host}:{options.port}, {trouble}: "
     advice = "does a server run there? Its second line says what to type here"
+    advice = "look at what the server prints, and try again" if chat else advice
     print(UNSAFE.sub("\ufffd", trouble) + advice, file=sys.stderr)
     return 1
 

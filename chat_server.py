@@ -28,12 +28,12 @@ import sys
 import threading
 import time
 import unicodedata
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 
 VERSION = "1.0"
 MAX_NAME, MAX_TEXT = 20, 2000  # characters
 NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
-LINGER_SECONDS, RETRY_SECONDS = 1, 0.02  # to read what one is owed when let go; between two tries to send a backlog
+LINGER_SECONDS, RETRY_SECONDS = 1, 0.02  # for who was let go to read the rest; between two tries to send a backlog
 TICK_SECONDS, BURST_SECONDS = 0.5, 2  # between two looks for Ctrl-C; how much of the rate limit may be used at once
 MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
 MAX_INBOX, MAX_ROUND = 2000, 500  # events: above the first, readers wait; after the second, the room sends
@@ -100,7 +100,7 @@ class Room:
         self.leaving = []  # people who have been let go, but are still connected
         self.behind = False  # has anybody a backlog?
         self.news = []  # what everybody hears in this round, in order
-        self.apart = {}  # Person -> what this one hears in this round, where it is not just the news
+        self.apart = {}  # Person -> what this one hears instead: the news, and what is for this one alone
         self.inbox = queue.SimpleQueue()  # events: (method, person, what)
         self.log = queue.SimpleQueue()  # for the scribe: (a file's path or None, a line)
         self.closing = False  # set by a signal
@@ -111,8 +111,8 @@ class Room:
             patience = RETRY_SECONDS if self.behind or self.leaving else None
             with suppress(queue.Empty):
                 for _ in range(MAX_ROUND):
-                    # (In Python 3.10, get(timeout=0) can wait for ever, so say in so many words not to.)
-                    if (event := self.inbox.get(patience != 0, patience)) is None:
+                    event = self.inbox.get(timeout=patience) if patience != 0 else self.inbox.get_nowait()
+                    if event is None:
                         return
                     act, person, what = event
                     if not person.gone:  # who has been let go is not heard any more
@@ -121,18 +121,19 @@ class Room:
             self.deliver()
 
     def deliver(self) -> None:
-        """Send everybody what is new to them in this round, in one piece each; hang up on who was let go."""
+        """Send everybody what is new in this round, in one piece each; end what has lingered long enough."""
         everything, self.behind = b"".join(self.news), False
         for person in self.people.values():
             self.send(person, b"".join(self.apart[person]) if person in self.apart else everything)
         self.news, self.apart = [], {}
-        for person in self.leaving:
+        for person in self.leaving[:]:
             self.send(person, b"")
-        while self.leaving and time.monotonic() > self.leaving[0].leave_by:
-            self.leaving.pop(0).shutdown(socket.SHUT_RDWR)
+            if time.monotonic() > person.leave_by or (person.sock.fileno() < 0 and not person.backlog):
+                self.leaving.remove(person)
+                person.shutdown(socket.SHUT_RDWR)
 
     def send(self, person: "Person", data: bytes) -> None:
-        """Send what the system takes at once; the rest is this person's backlog."""
+        """Send what the system takes at once, the rest is this person's backlog; then hang up on who was let go."""
         if self.options.trace:
             buffer = bytearray(data)
             while (payload := take_frame(buffer)) is not None:
@@ -154,7 +155,7 @@ class Room:
         elif person.gone:
             person.shutdown(socket.SHUT_WR)
 
-    # Events name one of the methods from here to dismiss().
+    # Events name one of these: enter, say, whisper, who, tell, dismiss.
 
     def enter(self, person: "Person", data: bytes) -> None:
         """Let somebody in under the name in data, or say why not."""
@@ -232,13 +233,13 @@ class Room:
     def trace(self, person: "Person", arrow: str, payload: bytes) -> None:
         """Any thread: log a frame, header and payload told apart, dots for spaces, escapes for the unprintable."""
         text = payload.decode(errors="backslashreplace").replace(" ", "·")
-        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
         self.log.put((None, f"{person.address} {arrow} {len(payload):·<10}|{text}"))
 
 
 def fold(name: str) -> str:
     """Return what is equal for names that count as the same: Ada, ada and ＡＤＡ."""
-    return unicodedata.normalize("NFKC", name).casefold()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 # ---- 3. One connection -----------------------------------------------------------------------------------------------
@@ -249,18 +250,22 @@ class Person:
 
     def __init__(self, sock: socket.socket, address: tuple):
         self.sock, self.address = sock, f"{address[0]}:{address[1]}"
-        self.born, self.named = time.monotonic(), False  # reader: has the first frame, the name, come?
+        self.born, self.named = time.monotonic(), False  # reader: when it connected; has its first frame come?
         self.buffer = bytearray()  # reader: received, but not taken as a frame yet
-        self.free_at = 0.0  # reader: when the rate limit will have forgotten all messages so far
+        self.free_at = 0.0  # reader: until then, the rate limit is used up
         self.name, self.says = "", b""  # room: the name, and the same as a frame; empty until let in
         self.gone, self.leave_by = False, math.inf  # room: let go; the deadline for hanging up
         self.backlog = bytearray()  # room: what the system did not take yet
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages go at once
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a dead network is noticed in two minutes
-        for option, value in {"KEEPIDLE": 60, "KEEPINTVL": 15, "KEEPCNT": 4, "USER_TIMEOUT": 120_000}.items():
-            if hasattr(socket, f"TCP_{option}"):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{option}"), value)
-        self.writer = sock.dup()  # room: the same connection once more, for sending never waits, but receiving does
+        # A dead network is noticed in two minutes (KEEPALIVE is what macOS calls KEEPIDLE); small messages go at once.
+        times = {"KEEPIDLE": 60, "KEEPALIVE": 60, "KEEPINTVL": 15, "KEEPCNT": 4, "USER_TIMEOUT": 120_000, "NODELAY": 1}
+        with suppress(OSError):  # macOS takes no options once the other side is gone
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in times.items():
+                if hasattr(socket, f"TCP_{option}"):
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{option}"), value)
+        # room: the same connection once more. To the system now neither of them waits; only the timeout that Python
+        # keeps in sock lets recv() wait, so sock has to have one at all times.
+        self.writer = sock.dup()
         self.writer.setblocking(False)
 
     def recv(self, size: int) -> bytes:
@@ -270,8 +275,8 @@ class Person:
                 self.sock.settimeout(max(0.001, self.born + NAME_SECONDS - time.monotonic()))
             try:
                 return self.sock.recv(size)
-            except TimeoutError:
-                if self.buffer or not self.named:
+            except TimeoutError as error:
+                if self.buffer or not self.named or error.errno:  # with an errno, it is the network that is dead
                     raise
 
     def shutdown(self, how: int) -> None:
@@ -288,7 +293,9 @@ def read_from(person: Person, room: Room) -> None:
     try:
         while (data := read_frame(person.recv, person.buffer)) is not None and not person.gone:
             room.inbox.put(understand(person, room, data))
-            if rate:  # burst and all: who is faster waits, and TCP holds up its sends
+            # Each frame costs 1 / rate seconds. Quiet ones pay for it, BURST_SECONDS of them at the most; what is
+            # left to pay is slept off, and TCP holds up the sender.
+            if rate:
                 now = time.monotonic()
                 person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / rate
                 time.sleep(max(0, person.free_at - now))
@@ -297,8 +304,8 @@ def read_from(person: Person, room: Room) -> None:
     except ValueError as error:
         reason = "wrong header"
         words = f"bye {reason if room.options.password else error}"  # the bytes might be somebody's password
-    except TimeoutError:
-        reason = "half a frame and then silence" if person.named else "no name in time"
+    except TimeoutError as error:
+        reason = error.strerror or ("half a frame and then silence" if person.named else "no name in time")
         words = f"{'bye' if person.named else 'refused'} {reason}"
     except OSError as error:
         reason = error.strerror or str(error)
@@ -306,8 +313,9 @@ def read_from(person: Person, room: Room) -> None:
     # Closing a socket with unread bytes in it resets the connection, and our last words could be lost. So read on
     # until the client hangs up as well, or the room does it by force.
     with person.sock, suppress(OSError):
-        while person.recv(4096):
-            pass
+        person.sock.settimeout(LINGER_SECONDS)
+        while person.sock.recv(65_536):
+            time.sleep(0.002)  # in no hurry: it may be a flood
 
 
 def understand(person: Person, room: Room, data: bytes) -> tuple:
@@ -358,7 +366,7 @@ def main(argv: "list | None" = None) -> int:
         with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect(("192.0.2.1", 9))  # sends nothing, only looks up which way it would go
             host = probe.getsockname()[0]
-    start, secret = "py" if os.name == "nt" else "python3", " --password ..." * bool(options.password)
+    start, secret = "py" if os.name == "nt" else "python3", " --password ..." if options.password else ""
     room.log.put((None, f"to join: {start} chat_client_cli.py --host {host} --port {port}{secret}"))
     scribe = threading.Thread(target=write, args=(room.log,), name="scribe", daemon=True)
     scribe.start()
@@ -381,7 +389,10 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
     parser.add_argument("--transcript", metavar="FILE", help="append public messages to it")
     parser.add_argument("--trace", action="store_true", help="show every frame")
     parser.add_argument("--version", action="version", version=VERSION)
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if not (options.max_rate == 0 or options.max_rate >= 1) or options.max_clients < 1:
+        parser.error("--max-rate is 0 or at least 1, --max-clients is at least 1")
+    return options
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -399,22 +410,24 @@ def listen(host: str, port: int) -> socket.socket:
 
 def attend(listener: socket.socket, room: Room) -> None:
     """Accept clients until the room closes, then say goodbye to all of them."""
-    with suppress(ImportError, OSError, ValueError):  # a client takes two open files; Windows has no limit
+    limit = room.options.max_clients + SPARE
+    with suppress(ImportError, OSError, ValueError):  # each takes two open files; Windows does not limit them
         import resource
 
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard > 0 else 10_240, hard))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if 0 <= soft < 2 * limit + 50:  # -1 is infinity
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(2 * limit + 50, hard % 2**63), hard))
     connections = []
     while not room.closing:
         connections = [person for person in connections if person.sock.fileno() >= 0]
         try:
-            if len(connections) >= room.options.max_clients + SPARE:
+            if len(connections) >= limit:
                 raise RuntimeError("too many connections")
             person = Person(*listener.accept())
             threading.Thread(target=read_from, args=(person, room), name="reader", daemon=True).start()
             connections.append(person)
-        except TimeoutError:
-            pass  # nobody came
+        except (TimeoutError, ConnectionError, TypeError):
+            pass  # nobody came, or is gone again (then macOS gives no address)
         except (OSError, RuntimeError) as error:  # too many connections, open files or threads
             room.log.put((None, f"newcomers have to wait: {error}"))
             time.sleep(TICK_SECONDS)
@@ -430,10 +443,12 @@ def attend(listener: socket.socket, room: Room) -> None:
 
 def write(log: queue.SimpleQueue) -> None:
     """Scribe thread: the only one that prints or writes a file; ends when None comes."""
+    transcript = None
     for path, line in iter(log.get, None):
         try:
-            with open(path, "a", encoding="utf-8") if path else nullcontext(sys.stdout) as file:
-                print(line, file=file, flush=True)
+            if path and not transcript:
+                transcript = open(path, "a", encoding="utf-8")
+            print(line, file=transcript if path else sys.stdout, flush=log.empty())
         except OSError as error:
             if path:
                 log.put((None, f"not in the transcript: {error}"))

@@ -385,7 +385,7 @@ def test_tab_completes_the_names_of_those_who_are_here_and_commands(server, sit)
         ada.wait_for("* dora joined", ">")
         eve.send("/quit")
         ada.wait_for("* Eve left", ">")
-        typed = {"/h": "/help", "/msg bo": "/msg bob", "hello D": "hello dora", "B": "bob", "ev": "ev", "/": "/"}
+        typed = {"/h": "/help ", "/msg bo": "/msg bob ", "hello D": "hello dora ", "B": "bob ", "ev": "ev", "/": "/"}
         for start, whole in typed.items():
             ada.press(f"{start}\t")
             ada.wait_for_typed(whole)

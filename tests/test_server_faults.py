@@ -469,6 +469,38 @@ def test_the_soft_limit_on_open_files_is_raised(tmp_path):
         people[0].expect("person59", "hello")
 
 
+def test_who_is_gone_before_it_is_accepted_does_no_harm(tmp_path):
+    """On macOS, accept() then has no address, and the socket takes no options: so it is made to be here."""
+    first = """
+import socket
+accept, gone = socket.socket.accept, []
+def accept_who_is_gone(self):
+    sock, address = accept(self)
+    if gone:
+        return sock, address
+    gone.append(sock)
+    return sock, None
+socket.socket.accept = accept_who_is_gone
+"""
+    with Server(script=wrapped(tmp_path, first)) as server:
+        server.client()
+        ada = server.client("ada")
+        ada.send("still here?")
+        ada.expect("ada", "still here?")
+
+
+@linux
+def test_who_hangs_up_at_once_leaves_no_open_file_behind(server):
+    files = Path(f"/proc/{server.process.pid}/fd")
+    before = len(list(files.iterdir()))
+    for _ in range(300):
+        Client(server.port).close()
+    [ada] = server.gather("ada")
+    ada.send("hello")
+    ada.expect("ada", "hello")
+    assert len(list(files.iterdir())) < before + 100, "files stay open after the connections are over"
+
+
 def test_threads_that_cannot_be_started_are_the_newcomers_trouble_only(tmp_path):
     """As on a system that allows no more of them: none can be started while the file is there."""
     full = tmp_path / "full"

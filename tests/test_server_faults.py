@@ -527,6 +527,28 @@ threading.Thread.start = start_if_allowed
         assert not unlucky.sock.recv(1), "it is neither served nor closed"
 
 
+# ---- Nothing at all -----------------------------------------------------------------------------------------
+
+
+def naps(server: Server) -> int:
+    """Return how often the threads of a server have gone to sleep so far."""
+    states = [path.read_text() for path in Path(f"/proc/{server.process.pid}/task").glob("*/status")]
+    return sum(int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", state)[1]) for state in states)
+
+
+@linux
+def test_a_server_with_nothing_to_do_sleeps():
+    with Server() as server:
+        ada, bob = server.gather("ada", "bob")
+        ada.send("good night")
+        bob.expect("ada", "good night")
+        server.wait_for("+ bob")
+        before = naps(server)
+        time.sleep(1)  # what is measured, not a guess
+        count = naps(server) - before
+        assert count < 20, f"it woke up {count} times"
+
+
 # ---- What the silences of the beginning have come to --------------------------------------------------------
 
 

@@ -108,7 +108,7 @@ class Screen:
             if self.reading and self.terminal:
                 typed = PROMPT + (readline.get_line_buffer() if readline else self.typed)
                 rows, column = place(typed)
-                text = f"{erase(rows)}{text}\n{typed}" + "\n" * (not column)
+                text = f"{erase(rows)}{text}\n{typed}" + ("" if column else "\n")  # a full row: on to the next
             else:
                 text += "\n"
             try:
@@ -136,7 +136,7 @@ class Screen:
                 self.reading = False
         # The line will come back as a message, so erase what was typed. But not if something was shown in the same
         # moment: that would be erased instead.
-        if self.terminal and time.monotonic() - self.shown > 0.2:
+        if self.terminal and time.monotonic() - self.shown > 0.15:
             rows, column = place(PROMPT + line)
             print(erase(rows + bool(column)), end="", flush=True)
         return line
@@ -164,8 +164,9 @@ class Screen:
                 rows, _ = place(PROMPT + self.typed)
                 self.typed = self.typed[:-1] if key == "\b" else self.typed + key * key.isprintable()
                 typed = PROMPT + self.typed
-                print(erase(rows) + typed + "\n" * (not place(typed)[1]), end="", flush=True)
-        print("\n" * bool(place(typed)[1]), end="", flush=True)
+                _, column = place(typed)
+                print(erase(rows) + typed, end="" if column else "\n", flush=True)
+        print(end="\n" if column else "", flush=True)
         return self.typed
 
     def stop(self) -> None:

@@ -764,14 +764,15 @@ def main(argv: "list | None" = None) -> int:
     with suppress(ImportError, AttributeError, OSError):  # Windows only: sharp letters
         __import__("ctypes").windll.shcore.SetProcessDpiAwareness(1)
     try:
-        window = ChatWindow(tk.Tk(className="chat"), options)
+        root = tk.Tk(className="chat")
     except getattr(tk, "TclError", AttributeError) as error:  # where tk is None it has no Tk
         reason = f"no display ({error})" if tk else f"no tkinter, get it with: {advice()}"
         print(f"no window here, {reason}; or use chat_client_cli.py", file=sys.stderr)
         return 1
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: window.root.after_idle(window.leave))
-    window.root.mainloop()
+        signal.signal(number, lambda *_: root.after_idle(lambda: window.leave()))
+    window = ChatWindow(root, options)
+    root.mainloop()
     return 0
 
 

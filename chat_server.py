@@ -33,7 +33,7 @@ from contextlib import suppress
 VERSION = "1.0"
 MAX_NAME, MAX_TEXT = 20, 2000  # characters
 NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
-LINGER_SECONDS, RETRY_SECONDS = 1, 0.02  # for who was let go to read the rest; between two tries to send a backlog
+LINGER_SECONDS, RETRY_SECONDS = 1, 0.05  # for who was let go to read the rest; between two tries to send a backlog
 TICK_SECONDS, BURST_SECONDS = 0.5, 2  # between two looks for Ctrl-C; how much of the rate limit may be used at once
 MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
 MAX_INBOX, MAX_ROUND = 2000, 500  # events: above the first, readers wait; after the second, the room sends
@@ -446,9 +446,11 @@ def write(log: queue.SimpleQueue) -> None:
     transcript = None
     for path, line in iter(log.get, None):
         try:
-            if path and not transcript:
-                transcript = open(path, "a", encoding="utf-8")
-            print(line, file=transcript if path else sys.stdout, flush=log.empty())
+            if path:
+                transcript = transcript or open(path, "ab", buffering=0)
+                transcript.write(f"{line}\n".encode())
+            else:
+                print(line, flush=True)
         except OSError as error:
             if path:
                 log.put((None, f"not in the transcript: {error}"))

@@ -214,7 +214,7 @@ class Terminal:
 
     def calm(self) -> None:
         """Wait until nothing has happened for a moment. The client wipes out what was typed only then."""
-        while self.pump(0.15):
+        while self.pump(0.25):
             pass
 
     # What the person does.

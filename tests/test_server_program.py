@@ -485,6 +485,14 @@ def test_the_transcript_has_one_line_for_each_public_message(tmp_path):
         assert start <= moment <= datetime.now()
 
 
+def test_lines_are_seen_at_once_although_a_transcript_is_written_too(tmp_path):
+    with Server("--transcript", str(tmp_path / "transcript")) as server:
+        for number in range(10):
+            client = server.client()
+            client.send(f"person{number}", "hello")
+            server.wait_for(f"+ person{number} joined")
+
+
 @pytest.mark.parametrize("kind", ["no folder", "a folder", "a full disk", "a pipe that nobody reads"])
 def test_a_bad_transcript_stops_neither_the_chat_nor_the_stop(tmp_path, kind):
     path = {"no folder": tmp_path / "no" / "folder", "a folder": tmp_path, "a full disk": "/dev/full"}.get(kind)

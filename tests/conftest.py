@@ -1,12 +1,25 @@
-"""Where CI is set, nothing may be skipped because something is not installed: that is a failure there."""
+"""What holds for all tests."""
 
+import gc
 import os
 
 import pytest
 
+# Python collects garbage in whatever thread is running. A window that is garbage must not end in another thread than its
+# own: Tk would end this whole process. So it is collected here, after each test of the window, and not elsewhere.
+gc.disable()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item):
+    yield
+    if "gui" in item.nodeid:
+        gc.collect()
+
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport():
+    """Where CI is set, nothing may be skipped because something is not installed: that is a failure there."""
     report = (yield).get_result()
     if os.environ.get("CI") and report.skipped and "not installed" in str(report.longrepr):
         report.outcome = "failed"

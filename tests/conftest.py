@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-# Python collects garbage in whatever thread is running. A window that is garbage must not end in another thread than its
-# own: Tk would end this whole process. So it is collected here, after each test of the window, and not elsewhere.
+# Python collects garbage in whatever thread is running. A window that is garbage must not end in another thread than
+# its own: Tk would end this whole process. So it is collected here, after each test of the window, and nowhere else.
 gc.disable()
 
 

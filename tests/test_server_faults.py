@@ -489,6 +489,28 @@ socket.socket.accept = accept_who_is_gone
         ada.expect("ada", "still here?")
 
 
+def test_a_network_that_has_died_is_a_leave_with_that_reason(tmp_path):
+    """The keep-alive's verdict is a TimeoutError of recv(), like that of a deadline: so it is made here."""
+    first = """
+import errno, socket
+recv, dead = socket.socket.recv, []
+def recv_until_dead(self, size):
+    if self in dead:
+        dead.remove(self)
+        raise TimeoutError(errno.ETIMEDOUT, "the network is dead")
+    data = recv(self, size)
+    if data.endswith(b"my last words"):
+        dead.append(self)
+    return data
+socket.socket.recv = recv_until_dead
+"""
+    with Server(script=wrapped(tmp_path, first)) as server:
+        ada, bob = server.gather("ada", "bob")
+        ada.send("my last words")
+        bob.expect("ada", "my last words")
+        bob.expect("server", "left ada the network is dead")
+
+
 @linux
 def test_who_hangs_up_at_once_leaves_no_open_file_behind(server):
     files = Path(f"/proc/{server.process.pid}/fd")

@@ -243,10 +243,8 @@ def test_a_stopped_reader_does_not_hold_up_the_stop(number):
         assert stuck.pair() == ("ada", "0 " + "x" * 1900)
 
 
-@posix
-def test_a_stop_waits_for_who_still_reads_what_it_is_owed(tmp_path):
-    """As on a system that keeps only little for each connection, and with a clock at a tenth, for slow machines."""
-    first = """
+# As on a system that keeps only little for each connection, and with a clock at a tenth, for slow machines.
+SMALL_AND_SLOW = """
 import socket, time
 accept, monotonic = socket.socket.accept, time.monotonic
 def accept_with_small_buffer(self):
@@ -255,7 +253,29 @@ def accept_with_small_buffer(self):
     return sock, address
 socket.socket.accept, time.monotonic = accept_with_small_buffer, lambda: monotonic() / 10
 """
-    with Server("--max-rate", "0", script=wrapped(tmp_path, first)) as server:
+
+
+@posix
+def test_who_hangs_up_half_way_gets_all_that_waits_for_it(tmp_path):
+    with Server("--max-rate", "0", script=wrapped(tmp_path, SMALL_AND_SLOW)) as server:
+        ada = server.client("ada")
+        slow = server.client("slow", receive_buffer=4096)
+        ada.expect("server", "joined slow")
+        texts = [f"{count} " + "x" * 1900 for count in range(100)]
+        for text in texts:
+            ada.send(text)
+            ada.expect("ada", text)
+        slow.hang_up()
+        ada.expect("server", "left slow")
+        for number in range(20):  # these rounds have to leave what waits alone
+            ada.send(f"round {number}")
+            ada.expect("ada", f"round {number}")
+        assert slow.rest() == [("ada", text) for text in texts]
+
+
+@posix
+def test_a_stop_waits_for_who_still_reads_what_it_is_owed(tmp_path):
+    with Server("--max-rate", "0", script=wrapped(tmp_path, SMALL_AND_SLOW)) as server:
         ada = server.client("ada")
         slow = server.client("slow", receive_buffer=4096)
         ada.expect("server", "joined slow")

@@ -63,6 +63,7 @@ TWINS = {  # two ways to write the same name
     "the Kelvin sign": ("kim", "\u212aim"),
     "two sigmas": ("σας", "ΣΑΣ"),
     "a circled digit": ("ada1", "ada①"),
+    "a letter that is decomposed by folding": ("\u0390", "\u03aa\u0301"),
 }
 DIFFERENT = {  # alike to the eye, but not the same
     "Latin and Cyrillic": ("ada", "\u0430da"),

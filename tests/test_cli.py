@@ -230,6 +230,8 @@ def test_a_line_that_is_being_typed_survives_messages(server, sit, request, text
 def test_typing_goes_on_where_the_line_was(server, sit):
     ada = sit(server, width=20)
     bob = server.client("bob")
+    ada.wait_for("* bob joined", ">")
+    ada.calm()  # the message may have drawn the prompt before readline was there to read
     typed = ""
     for letter in "the quick brown fox jumps over the lazy dog":
         typed += letter

@@ -242,6 +242,18 @@ class Guest:
         self.sock.close()
 
 
+def gather(port: int, *names: str) -> list:
+    """Return a guest for each name, all of them in the finished server's room; what they heard so far is read."""
+    here = []
+    for name in names:
+        newcomer = Guest(port, name)
+        newcomer.hear_until("* online")
+        for guest in here:
+            guest.hear_until(f"* joined {name}")
+        here.append(newcomer)
+    return here
+
+
 # ---- 4. Programs and pictures ----------------------------------------------------------------------------------------
 
 

@@ -70,11 +70,12 @@ def read_from(person: Person) -> None:
     """Pass on what one client says, frame by frame, until it hangs up."""
     with person.sock:
         while (data := read_frame(person.sock.recv, person.buffer)) is not None:
-            understand(person, data.decode())
+            understand(person, data)
 
 
-def understand(person: Person, text: str) -> None:
-    """Do what a text means: the first one is a name, each later one goes back under it."""
+def understand(person: Person, data: bytes) -> None:
+    """Do what a payload means: the first is a name, each later one goes back under it."""
+    text = data.decode()
     if not person.name:
         person.name = text
         person.sock.sendall(frame("server") + frame(f"welcome {text}"))

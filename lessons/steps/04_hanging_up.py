@@ -86,14 +86,15 @@ def read_from(person: Person) -> None:
     with person.sock:
         try:
             while (data := read_frame(person.recv, person.buffer)) is not None:
-                understand(person, data.decode())
+                understand(person, data)
         except (OSError, ValueError) as error:  # lost, silent in the middle of a frame; a wrong header, not UTF-8
             reason = str(error)
     print(f"- {person.address} left {reason}".rstrip(), flush=True)
 
 
-def understand(person: Person, text: str) -> None:
-    """Do what a text means: the first one is a name, each later one goes back under it."""
+def understand(person: Person, data: bytes) -> None:
+    """Do what a payload means: the first is a name, each later one goes back under it."""
+    text = data.decode()
     if not person.name:
         person.name = text
         person.sock.sendall(frame("server") + frame(f"welcome {text}"))

@@ -167,15 +167,16 @@ def read_from(person: Person, room: Room) -> None:
     with person.sock:
         try:
             while not person.gone and (data := read_frame(person.recv, person.buffer)) is not None:
-                understand(person, room, data.decode(errors="surrogateescape"))
+                understand(person, room, data)
         except (OSError, ValueError) as error:  # lost, silent in the middle of a frame; a wrong header
             reason = str(error)
         room.dismiss(person)
     print(f"- {person.address} left {reason}".rstrip(), flush=True)
 
 
-def understand(person: Person, room: Room, text: str) -> None:
-    """Do what a text means. A bad one is its sender's business alone."""
+def understand(person: Person, room: Room, data: bytes) -> None:
+    """Do what a payload means. A bad one is its sender's business alone."""
+    text = data.decode(errors="surrogateescape")
     if not person.name:
         room.enter(person, text)
     elif not MESSAGE.fullmatch(text):

@@ -208,27 +208,23 @@ def read_from(person: Person, room: Room) -> None:
     with person.sock:
         try:
             while not person.gone and (data := read_frame(person.recv, person.buffer)) is not None:
-                room.inbox.put(understand(person, room, data.decode(errors="surrogateescape")))
-                slow_down(person, room)
+                room.inbox.put(understand(person, room, data))
+                # Each frame costs 1 / rate seconds. Quiet ones pay for it, BURST_SECONDS of them at the most; what is
+                # left to pay is slept off, and TCP holds up the sender.
+                now = time.monotonic()
+                person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / MAX_RATE
+                time.sleep(max(0, person.free_at - now))
+                while room.inbox.qsize() > MAX_INBOX:
+                    time.sleep(0.001)
         except (OSError, ValueError) as error:  # lost, silent in the middle of a frame; a wrong header
             reason = str(error)
         room.inbox.put((room.dismiss, person, ""))
     print(f"- {person.address} left {reason}".rstrip(), flush=True)
 
 
-def slow_down(person: Person, room: Room) -> None:
-    """Wait while this person is too fast, or the room has too much to do: then TCP holds up the sender."""
-    # Each frame costs 1 / rate seconds. Quiet ones pay for it, BURST_SECONDS of them at the most; what is left to pay
-    # is slept off.
-    now = time.monotonic()
-    person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / MAX_RATE
-    time.sleep(max(0, person.free_at - now))
-    while room.inbox.qsize() > MAX_INBOX:
-        time.sleep(0.001)
-
-
-def understand(person: Person, room: Room, text: str) -> tuple:
-    """Return the event that a text means. A bad one is its sender's business alone."""
+def understand(person: Person, room: Room, data: bytes) -> tuple:
+    """Return the event that a payload means. A bad one is its sender's business alone."""
+    text = data.decode(errors="surrogateescape")
     if not person.named:
         person.named = True
         return room.enter, person, text

@@ -499,3 +499,194 @@ class Pieces:
     def close(self) -> None:
         """Keep in mind that it was closed."""
         self.story.append("close()")
+
+
+# ---- Lesson 00: Start here -------------------------------------------------------------------------------------------
+
+
+@exercise(
+    "start-roles",
+    1,
+    "Which of the three programs waits, and which ones call it?",
+    "Two programs can run on one computer. Cover the names of the laptops: who listens, who connects?",
+)
+def check_start_roles(roles):
+    expect(lambda: roles()["P"], "server", "Which of the three programs waits to be called?", "P listens")
+    expect(lambda: roles()["Q"], "client", "Q runs on the laptop of P. But does it wait, or call?", "Q connects to P")
+    story = ["R connects to P", 'R sends "hello"']
+    expect(lambda: roles()["R"], "client", "R spoke first. But who called whom?", *story)
+
+
+@exercise(
+    "start-command",
+    2,
+    "The address holds two things, glued by a colon. Which method of a string cuts it there?",
+    'host, _, port = address.partition(":") gives you both. Where do they stand in the line?',
+)
+def check_start_command(command):
+    address, line = "192.168.1.20:1234", command("192.168.1.20:1234", "bob")
+    question = "Compare the two lines word by word: where is the first difference?"
+    if address in str(line):
+        question = "Which part of the address names the computer, and which one the program?"
+    elif "127.0.0.1" in str(line):
+        question = "On your neighbour's computer, which computer does 127.0.0.1 mean?"
+    wanted = "python3 chat_client_cli.py bob --host 192.168.1.20 --port 1234"
+    expect(lambda: line, wanted, question, f'command("{address}", "bob")')
+    wanted = "python3 chat_client_cli.py zoe --host 10.0.0.7 --port 50123"
+    question = "What in your line is always the same, although it depends on the server or on the name?"
+    expect(lambda: command("10.0.0.7:50123", "zoe"), wanted, question, 'command("10.0.0.7:50123", "zoe")')
+
+
+@exercise(
+    "start-reason",
+    3,
+    "Write the words of the line on paper and number them from 0. With which number does the reason begin?",
+    'words[4:] is a list of the words from the fifth on; " ".join(...) makes one text of them. And if there are none?',
+)
+def check_start_reason(reason):
+    line = "- bob left, 192.168.1.31:50622 too slow a reader"
+    expect(lambda: reason(line), "too slow a reader", "How many words can a reason have?", line)
+    bare = "- ada left, 192.168.1.20:50614"
+    expect(lambda: reason(bare), "hung up", "What is left behind the address, if the server gives no reason?", bare)
+    other = "- somebody left, 10.0.0.7:9 wrong header"
+    expect(lambda: reason(other), "wrong header", "Does your function look at where the reason begins?", other)
+
+
+# ---- Lesson 03: A stream has no messages -----------------------------------------------------------------------------
+
+
+@exercise(
+    "frame",
+    1,
+    "What has the header to count: the characters of text, or the bytes of data?",
+    'b"%-10d" % 5 is ten bytes, the 5 on the left. Which number do you want there instead of 5?',
+)
+def check_frame(frame):
+    kind = "A frame is bytes. Is your header bytes, too?"
+    expect(lambda: type(frame("hello")).__name__, "bytes", kind, 'frame("hello")')
+    place = "Is your header 10 bytes long, with the digits on the left and then spaces?"
+    expect(lambda: frame("hello"), b"5         hello", place, 'frame("hello")')
+    expect(lambda: frame("x" * 1200), b"1200      " + b"x" * 1200, place, 'frame("x" * 1200)')
+    count = "How many bytes is née? Which of text and data has to be counted?"
+    expect(lambda: frame("née"), b"4         n\xc3\xa9e", count, 'frame("née")')
+    expect(lambda: frame(""), b"0         ", "An empty text makes a frame, too: which header has it?", 'frame("")')
+
+
+@exercise(
+    "take-frame",
+    3,
+    "How many bytes must be there before you may look at the header, and how many before the payload is whole?",
+    "int(buffer[:10]) is the payload's length; the frame ends at 10 + that. What does del buffer[:end] do?",
+)
+def check_take_frame(take_frame):
+    def wants(buffer: bytes, returned, left: bytes, question: str) -> None:
+        story = f"buffer = bytearray({buffer!r}); shown: what take_frame(buffer) returns, and buffer afterwards"
+        expect(lambda: taken(take_frame, buffer), (returned, left), question, story)
+
+    whole = b"5         hello"
+    wants(whole, b"hello", b"", "Where in the buffer does the payload begin and end, and who takes the frame off it?")
+    for size in range(10):
+        part = whole[:size]
+        wants(part, None, part, "Is the header whole? What does your code do with less than 10 bytes?")
+    for size in range(10, 15):
+        part = whole[:size]
+        wants(part, None, part, "Is the payload whole? What does your code do when some bytes are still missing?")
+    wants(whole + whole, b"hello", whole, "What of the buffer belongs to this frame, and what to the next?")
+    wants(whole + b"3  ", b"hello", b"3  ", "What of the buffer belongs to this frame, and what to the next?")
+    wants(b"4         n\xc3\xa9e", b"n\xc3\xa9e", b"", "The header counts bytes: what does your code count?")
+    wants(b"0         " + whole, b"", whole, "Is an empty payload a payload, or nothing at all?")
+
+
+def taken(take_frame, data: bytes) -> tuple:
+    """Return what take_frame gives for a buffer with data in it, and what is left in the buffer."""
+    buffer = bytearray(data)
+    payload = take_frame(buffer)
+    return bytes(payload) if isinstance(payload, bytearray) else payload, bytes(buffer)
+
+
+@exercise(
+    "wrong-headers",
+    2,
+    "int() also takes signs, underscores and white space. Which method of bytes says whether all of it are digits?",
+    'header.rstrip(b" ") takes away the spaces on the right, and nothing else. What must be true of the rest?',
+)
+def check_wrong_headers(length):
+    for header, wanted in ((b"5         ", 5), (b"0         ", 0), (b"65536     ", 65_536), (b"0000000012", 12)):
+        question = "This header is right: what in your code thinks otherwise?"
+        expect(lambda header=header: length(header), wanted, question, f"length({header!r})")
+    wrong = (
+        ("int() takes signs and underscores: what takes only digits?", b"+5        ", b"-1        ", b"1_0       "),
+        ("On which side of the digits may spaces stand?", b" 5        ", b"         5"),
+        ("What else than spaces does strip() without an argument take away?", b"5\n        ", b"5\t        "),
+        ("How many digits has this header?", b"          "),
+        ("May more digits follow after a space?", b"1 0       ", b"1        0"),
+        ("Who is allowed to send more than 65,536 bytes?", b"65537     ", b"9999999999"),
+        ("To str all the world's digits are digits. What are they to bytes?", "٣        ".encode()),
+        ("Which bytes are digits?", b"\xff         ", b"hello     ", b"5x        "),
+    )
+    for question, *headers in wrong:
+        for header in headers:
+            expect(lambda header=header: length(header), ValueError, question, f"length({header!r})")
+
+
+# ---- Lesson 08: a protocol -------------------------------------------------------------------------------------------
+
+
+@exercise(
+    "notice",
+    1,
+    "How many frames does the server send each time, and what stands in the first?",
+    'frame("server") is the first. What do two bytes objects give with a + between them?',
+)
+def check_notice(notice) -> None:
+    story = ["a notice is two frames: who speaks (server), then its kind, a space and the text"]
+    wanted = b"6         server10        joined bob"
+    expect(lambda: notice("joined", "bob"), wanted, "What stands in each of the two frames?", *story)
+    wanted = b"6         server11        joined zo\xc3\xab"
+    expect(lambda: notice("joined", "zoë"), wanted, "Does the header count characters or bytes?", *story)
+    wanted = b"6         server21        bye too slow a reader"
+    expect(lambda: notice("bye", "too slow a reader"), wanted, "Is it right for every kind?", *story)
+
+
+@exercise(
+    "event",
+    2,
+    "Which texts are messages, and which of them lose their first character?",
+    'What does "/msg bob see  you".split(maxsplit=2) give, and how long is the list for "/msg bob"?',
+)
+def check_event(event) -> None:
+    for text, wanted, question in [
+        ("hello", ("say", "hello"), "What does a text mean that does not begin with a slash?"),
+        ("and/or", ("say", "and/or"), "Where does the slash have to stand to mean something?"),
+        ("//hello", ("say", "/hello"), "How does somebody say a text that begins with a slash?"),
+        ("//who", ("say", "/who"), "Which is looked at first: the two slashes or the command?"),
+        ("/who", ("who",), "Is it a tuple with one item, and the right one?"),
+        ("/msg bob hello", ("whisper", "bob", "hello"), "Which three parts does this text have?"),
+        ("/msg bob see  you", ("whisper", "bob", "see  you"), "Is every space of the words still there?"),
+        ("/mgs bob the key", ("error", "/mgs bob the key"), "Who may read a text that is no command?"),
+        ("/msg bob", ("error", "/msg bob"), "How many parts does this text have?"),
+        ("/msg", ("error", "/msg"), "How many parts does this text have?"),
+        ("/whoami", ("error", "/whoami"), "Is everything a command that begins like one?"),
+        ("/", ("error", "/"), "What is left when the slash stands alone?"),
+    ]:
+        expect(lambda: event(text), wanted, question, f"the client sends {text!r}")
+
+
+@exercise(
+    "line",
+    2,
+    "Which of the two frames can Eve write what she likes into, and which does only the server write?",
+    "The text proves nothing. Which sender can nobody have as a name?",
+)
+def check_line(line) -> None:
+    for sender, text, wanted, question in [
+        ("ada", "hello", "ada>> hello", "What does an ordinary message look like?"),
+        ("server", "joined bob", "* joined bob", "What does a notice look like?"),
+        ("eve", "left bob", "eve>> left bob", "Who says so: the server, or somebody who wants you to think so?"),
+        ("eve", "server joined bob", "eve>> server joined bob", "Which frame tells who speaks?"),
+        ("serverfan", "hello", "serverfan>> hello", "Is everybody the server whose name begins like its name?"),
+        ("server -> ada", "left bob", "server -> ada>> left bob", "Is that the sender of a notice, exactly?"),
+        ("server", "bye wrong header", "* bye wrong header", "Which kinds of notices are there, next year too?"),
+        ("ada -> bob", "psst", "ada -> bob>> psst", "What does a private message look like?"),
+    ]:
+        expect(lambda: line(sender, text), wanted, question, f"the pair is {sender!r}, {text!r}")

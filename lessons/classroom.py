@@ -669,7 +669,7 @@ def check_event(event) -> None:
         ("/whoami", ("error", "/whoami"), "Is everything a command that begins like one?"),
         ("/", ("error", "/"), "What is left when the slash stands alone?"),
     ]:
-        expect(lambda: event(text), wanted, question, f"the client sends {text!r}")
+        expect(lambda text=text: event(text), wanted, question, f"the client sends {text!r}")
 
 
 @exercise(
@@ -689,4 +689,4 @@ def check_line(line) -> None:
         ("server", "bye wrong header", "* bye wrong header", "Which kinds of notices are there, next year too?"),
         ("ada -> bob", "psst", "ada -> bob>> psst", "What does a private message look like?"),
     ]:
-        expect(lambda: line(sender, text), wanted, question, f"the pair is {sender!r}, {text!r}")
+        expect(lambda sender=sender, text=text: line(sender, text), wanted, question, f"the pair is {sender!r}, {text!r}")

@@ -1,0 +1,1036 @@
+#!/usr/bin/env python3
+"""Tell how far your chat server has come: what is right, what is wrong, and which question to ask yourself.
+
+    python3 check.py my_server.py                    runs: python my_server.py --port N
+    python3 check.py -- java ChatServer {port}       any language: {port} becomes a port that is free
+    python3 check.py --at 127.0.0.1:1234 -- ./server     a server that takes no port
+
+The checks come in stages, in the order of the lessons. Each plays a few clients (ada, bob, ...) that send bytes and
+look at what comes back. It stops at the first stage that is not right and shows what crossed the wire, with what the
+program printed meanwhile. `--list` shows all checks with their bytes.
+
+Clients are told apart by name. A number behind a name (ada3 is the third ada) makes it a new one: whether names come
+free again is a matter of stage 7. The exit code is 0 if all stages that
+were asked for are right, 1 if not, 2 if the call itself is wrong.
+"""
+
+import argparse
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections import Counter, deque
+from contextlib import suppress
+from typing import NamedTuple
+
+PATIENCE = 8  # seconds for what has to come: a loaded machine is slow, and only a wrong answer takes so long
+START_SECONDS, LINE_SECONDS = 15, 1.5  # to listen at all; for a line that says so, before we just try
+CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a check is over
+FLOOD_LINES = 100_000  # printed during one check
+WIDTH, BLOCK = 110, 25  # columns and lines of what is said about a wrong answer
+HELLO = "i am in"  # the first message of everybody; its echo is the proof that the server knows this client
+
+# What users say about each kind of trouble, and the question that leads to its cause. The numbers are fixed.
+SYMPTOMS = {
+    0: ("it does not say what the page about the protocol says", "What does the protocol want here, word by word?"),
+    2: ("Connection refused", "On which address and port does your program listen, and is it still running then?"),
+    4: ("Address already in use", "What lets a server take its port again right after it has stopped?"),
+    5: ("messages come out merged", "Two messages can arrive in one recv(): how do you know where the first one ends?"),
+    6: ("messages are cut, or it waits for ever", "One message can take several recv(): how do you know it is whole?"),
+    7: ("everything is shifted after some message", "Which bytes may a header hold, and what exactly does it count?"),
+    8: ("UnicodeDecodeError now and then", "Can recv() return half a character, and what may be decoded when?"),
+    9: ("one byte kills the server", "Whose trouble is it if a client sends bytes that are not UTF-8?"),
+    10: ("a bytes-like object is required, not 'str'", "Which of your values are text, which bytes, and who converts?"),
+    11: ("ConnectionResetError when somebody shuts the window", "What does recv() do when the other side vanishes?"),
+    12: ("BrokenPipeError, and the innocent is thrown out", "In whose thread does sending to one who is gone fail?"),
+    13: ("100 % CPU or blank lines after somebody has left", "What does recv() return once the other side hung up?"),
+    22: ("two users with one name, or forged names", "Who decides which name stands before a message, and when?"),
+    23: ("one silent or slow client freezes everybody", "What can your program wait for, and who waits meanwhile?"),
+    24: ("dictionary changed size, or the order differs", "Which threads use the same thing, and who keeps order?"),
+    25: ("a ghost user stays", "In which of all the ways to leave does your program take somebody off its list?"),
+    26: ("Ctrl-C does nothing, or needs two", "Which thread hears of Ctrl-C, and what do the others wait for?"),
+    32: ("a message clears my screen", "Which characters does a terminal obey instead of showing them?"),
+    36: ("somebody's text looks like another's message", "Can a text hold what looks like the end of a line?"),
+    37: ("the server dies at about 1,000 clients", "How many open files may your program have, and select() watch?"),
+}
+CLUES = {  # errors that say what is wrong wherever they appear, as Python prints them
+    4: r"Address already in use|WinError 10048",
+    10: r"a bytes-like object is required|can't concat str to bytes|can only concatenate str \(not \"bytes\"\)",
+    24: r"changed (size|during) ",
+    37: r"filedescriptor out of range",
+}
+
+
+class Wrong(Exception):
+    """Something is not as it should be; the text says what came instead of what should have come."""
+
+    outcome = "wrong"
+
+
+class NotYet(Wrong):
+    """There is no sign of what is asked for: not an error, but not right either."""
+
+    outcome = "not there yet"
+
+
+class WrongCall(Exception):
+    """We were not called as we should be."""
+
+
+# ---- 1. The wire -----------------------------------------------------------------------------------------------------
+
+
+def frame(payload: "str | bytes") -> bytes:
+    """Return payload as one frame: frame("hello") is b"5         hello"."""
+    data = payload.encode() if isinstance(payload, str) else payload
+    return b"%-10d%b" % (len(data), data)
+
+
+def frames(*payloads: "str | bytes") -> bytes:
+    """Return the frames of all payloads in one piece."""
+    return b"".join(map(frame, payloads))
+
+
+def end_of_frame(data: bytes, start: int = 0) -> int:
+    """Return where the frame that begins at start ends, 0 if it is not whole yet; ValueError for a wrong header."""
+    header = bytes(data[start : start + 10])
+    if not re.fullmatch(rb"(?=.{0,10}$)\d+ *", header, re.DOTALL) and header:
+        raise ValueError(f"{header} is no header: it has 10 bytes, the payload's length in digits and then spaces")
+    end = start + 10 + int(header or 0)
+    return end if len(header) == 10 and len(data) >= end else 0
+
+
+def show(data: bytes, room: int = WIDTH - 24) -> str:
+    """Return data as Python writes it, frame by frame, no longer than about room."""
+    parts, start = [], 0
+    with suppress(ValueError):
+        while end := end_of_frame(data, start):
+            parts.append(crop(data[start:end]))
+            start = end
+    parts += [crop(data[start:])] if start < len(data) or not data else []
+    if len(" ".join(parts)) <= room:
+        return " ".join(parts)
+    some = [part for i, part in enumerate(parts) if len(" ".join(parts[: i + 1])) < room - 25] or parts[:1]
+    return f"{' '.join(some)} and {len(parts) - len(some)} more" if len(some) < len(parts) else parts[0]
+
+
+def crop(data: bytes) -> str:
+    """Return data as Python writes it, the middle left out if it is long."""
+    return repr(bytes(data)) if len(data) <= 48 else f"{bytes(data[:36])}... ({len(data)} bytes)"
+
+
+# ---- 2. The program that is checked ----------------------------------------------------------------------------------
+
+
+running = []  # programs that have to be killed, whatever happens
+
+
+class Program:
+    """The program as a process with all its children, and what it prints, each line with its time."""
+
+    starting = interrupted = False  # Ctrl-C has to wait until a process that is being started can be found here
+
+    def __init__(self, command: list, address: tuple):
+        self.address, self.began = address, time.monotonic()
+        self.lines = deque(maxlen=400)  # (time, line): the last ones
+        self.printed = 0  # lines, all of them
+        self.names = Counter()  # how many clients were called ada, and so on
+        self.known = set()  # the names of all clients
+        self.first = None  # the connection that proved that it listens: the first client gets it
+        apart = {"start_new_session": True} if os.name == "posix" else {"creationflags": 0x200}  # a group of its own
+        # Output that waits in a buffer would not be seen, and a pipe should not be what a letter like é fails at.
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        Program.starting = True
+        try:
+            self.process = subprocess.Popen(command, env=environment, bufsize=0, **pipes, **apart)
+            running.append(self)
+        except OSError as error:
+            raise WrongCall(f"cannot run {command[0]}: {error.strerror or error}") from error
+        finally:
+            Program.starting = False
+        if Program.interrupted:
+            raise KeyboardInterrupt
+        self.collector = threading.Thread(target=self.collect, name="collector", daemon=True)
+        self.collector.start()
+
+    def collect(self) -> None:
+        """Collector thread: note each line that the program prints; drop what is too much, but never stop reading."""
+        rest, pipe = b"", self.process.stdout
+        while chunk := pipe.read(65_536):
+            *lines, rest = (rest + chunk).split(b"\n")
+            self.printed += len(lines)
+            self.lines.extend((time.monotonic(), printable(line)) for line in lines[-400:])
+            rest = rest[-10_000:]
+        if rest:
+            self.lines.append((time.monotonic(), printable(rest)))
+
+    def listens(self) -> None:
+        """Wait until the program listens; Wrong if it does not.
+
+        A connection that only looks whether somebody is there would itself be a client that leaves. So we wait for
+        the program to say so; if it says nothing, our first client tries until it gets in.
+        """
+        end, says_so = self.began + START_SECONDS, re.compile(rf"listen|\b{self.address[1]}\b", re.IGNORECASE)
+        while time.monotonic() < self.began + LINE_SECONDS and self.process.poll() is None:
+            if any(says_so.search(line) for _, line in [*self.lines]):
+                break
+            time.sleep(0.01)
+        while self.first is None:
+            try:
+                self.first = socket.create_connection(self.address, timeout=PATIENCE)
+            except OSError:
+                self.complain(time.monotonic() > end)
+                time.sleep(0.03)
+
+    def complain(self, late: bool) -> None:
+        """Raise Wrong if nobody listens and nobody will: the program has ended, listens elsewhere, or it is late."""
+        port = self.address[1]
+        if self.process.poll() is not None:
+            self.collector.join(1)
+            if self.process.returncode == 0 and not any("Error" in line for _, line in self.lines):
+                raise NotYet("your program came to its end without an error, before anybody could connect")
+            raise Wrong(f"your program ended with exit code {self.process.returncode} before anybody could connect")
+        said = [int(number) for _, line in [*self.lines] for number in re.findall(r"(?:port |:)(\d{2,5})\b", line)]
+        if said and port not in said and time.monotonic() > self.began + 2 * LINE_SECONDS:
+            raise Wrong(f"your program speaks of port {said[0]}, but it was told to listen on {port}: nobody is there")
+        if late:
+            raise Wrong(
+                f"nobody listens on {self.address[0]}:{port} after {START_SECONDS} seconds, and your program still "
+                "runs. Does it take its port from the command, or is there a number in its text?"
+            )
+
+    def ended(self, patience: float = 0) -> str:
+        """Return how the program ended, nothing if it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(patience)
+            self.collector.join(1)
+        code = self.process.poll()
+        return "" if code is None else f"your program has ended with exit code {code}"
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the program and its children, as a terminal does."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        """End the program and its children at once. Nothing is asked of them: they may hang."""
+        if self.first:
+            self.first.close()
+        if os.name == "posix":
+            self.signal(signal.SIGKILL)
+        elif self.process.poll() is None:
+            subprocess.run(["taskkill", "/T", "/F", "/PID", str(self.process.pid)], capture_output=True)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        self.collector.join(2)
+        if not self.collector.is_alive():  # else a child that left the group holds the pipe open
+            self.process.stdout.close()
+        if self in running:
+            running.remove(self)
+
+    def cpu_seconds(self) -> "float | None":
+        """Return the processor time that the program has used; None where we cannot know."""
+        with suppress(OSError, ValueError, IndexError):
+            if sys.platform.startswith("linux"):
+                with open(f"/proc/{self.process.pid}/stat") as file:
+                    ticks = file.read().rpartition(")")[2].split()[11:13]
+                return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+            if sys.platform == "darwin":
+                command = ["ps", "-o", "time=", "-p", str(self.process.pid)]
+                text = subprocess.run(command, capture_output=True, text=True).stdout
+                return sum(float(part) * 60**i for i, part in enumerate(reversed(text.strip().split(":"))))
+        return None
+
+
+def printable(line: bytes) -> str:
+    """Return a line of output as harmless text."""
+    text = line.rstrip(b"\r").decode(errors="backslashreplace").replace("\t", "    ")
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:1000])
+
+
+class Target(NamedTuple):
+    """How to start the program that is checked."""
+
+    command: list  # {port} stands for the port
+    at: "tuple | None"  # (host, port), if it takes no port
+
+    def start(self) -> Program:
+        """Return the program once it listens; Wrong, with the program, if it does not."""
+        for attempt in range(3):
+            address = self.at or ("127.0.0.1", free_port())
+            program = Program([part.replace("{port}", str(address[1])) for part in self.command], address)
+            try:
+                program.listens()
+                return program
+            except Wrong as error:
+                error.program = program
+                program.kill()
+                taken = any(re.search(CLUES[4], line) for _, line in program.lines)
+                if self.at or not taken or attempt == 2:  # else somebody was quicker than we: another port, then
+                    raise
+        raise AssertionError("not reached")
+
+
+def free_port() -> int:
+    """Return a port that is free now, outside of those that systems give to clients."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+# ---- 3. Clients and their transcript ---------------------------------------------------------------------------------
+
+
+class Scene:
+    """One check on its way: its clients, and all that happened. Without a program it is a rehearsal for --list."""
+
+    def __init__(self, program: "Program | None", symptom: int = 0, room: bool = False):
+        self.program, self.symptom = program, symptom
+        self.room = room  # does everybody hear everybody? Before stage 6, nobody has to
+        self.names, self.known = (program.names, program.known) if program else (Counter(), set())
+        self.events = []  # (time, who, what)
+        self.should = ""  # what should come now
+        self.clients = []
+        self.began, self.printed = time.monotonic(), program.printed if program else 0
+        self.over = threading.Event()  # set if the check has to stop
+
+    def note(self, who: str, what: str) -> None:
+        self.events.append((time.monotonic(), who, what))
+
+    def expect(self, what: str) -> bool:
+        """Note what should come now. Return whether it can come: in a rehearsal, nothing does."""
+        self.should = what
+        if not self.program:
+            self.note("", f"     {what}")
+        return bool(self.program)
+
+    def client(self, name: str) -> "Client":
+        """Return a new client that is connected and has said nothing; nobody had its name before."""
+        self.names[name] += 1
+        client = Client(self, name if self.names[name] == 1 else f"{name}{self.names[name]}")
+        self.known.add(client.name)
+        return client
+
+    def join(self, *names: str) -> "Client | list":
+        """Return clients that are in: each has said its name and a first message, and heard that message."""
+        people = [self.client(name) for name in names]
+        for person in people:
+            person.enters()
+        return people if len(people) > 1 else people[0]
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; Wrong if the check has to stop."""
+        if self.program and self.over.wait(seconds):
+            raise Wrong("stopped")
+
+    def lives(self) -> None:
+        """The program is still there, and has not printed more than anybody can read."""
+        if not self.program:
+            return
+        if ended := self.program.ended():
+            raise Wrong(ended)
+        if self.program.printed - self.printed > FLOOD_LINES:
+            raise Wrong(f"your program floods its output: more than {FLOOD_LINES:,} lines during this one check")
+
+    def close(self) -> None:
+        """Let all clients hang up, as politely as the server lets them."""
+        end = time.monotonic() + CLEAN_SECONDS
+        for client in self.clients:
+            with suppress(OSError):
+                client.sock.shutdown(socket.SHUT_WR)
+        for client in self.clients:
+            with suppress(OSError):
+                while (left := end - time.monotonic()) > 0:
+                    client.sock.settimeout(left)
+                    if not client.sock.recv(65_536):
+                        break
+            client.sock.close()
+
+    def abort(self) -> None:
+        """Any thread: let a check that runs elsewhere come to its end."""
+        self.over.set()
+        for client in self.clients:
+            with suppress(OSError):
+                client.sock.shutdown(socket.SHUT_RDWR)
+
+
+class Client:
+    """A client of the server that is checked. What it sends and hears is noted in the scene."""
+
+    def __init__(self, scene: Scene, name: str):
+        self.scene, self.name = scene, name
+        self.buffer = bytearray()  # received, but not a pair yet
+        self.over = False  # the stream has ended
+        self.last = None  # the pair that came last
+        self.notices = []  # what the server itself said, since somebody looked
+        self.sock = socket.socket()
+        scene.clients.append(self)
+        if scene.program:
+            self.connect(scene.program)
+
+    def connect(self, program: Program) -> None:
+        self.sock.close()
+        self.scene.should = f"to {self.name}: a connection"
+        try:
+            self.sock, program.first = program.first or socket.create_connection(program.address, PATIENCE), None
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what we cut shall arrive cut
+            self.sock.settimeout(PATIENCE)
+        except OSError as error:
+            self.scene.note(self.name, f"cannot connect: {error}")
+            raise Wrong(f"nobody listens on {program.address[0]}:{program.address[1]} any more") from error
+
+    # What a client does.
+
+    def sends(self, data: bytes) -> None:
+        """Send bytes as they are, in one piece."""
+        self.scene.note(self.name, f"-> {show(data)}" if data else "connects and says nothing")
+        self.push(data)
+
+    def push(self, data: bytes) -> None:
+        if not self.scene.program:
+            return
+        try:
+            self.sock.sendall(data)
+        except TimeoutError as error:
+            raise Wrong(f"the server has not read what {self.name} sent for {PATIENCE} seconds") from error
+        except OSError as error:  # what comes back, or does not, will tell
+            self.scene.note(self.name, f"cannot send: {error.strerror or error}")
+
+    def says(self, *texts: "str | bytes") -> None:
+        """Send each text as a frame, all in one piece."""
+        self.sends(frames(*texts))
+
+    def sends_cut(self, *pieces: bytes, how: str = "") -> None:
+        """Send pieces one after the other, with a moment between them so that TCP does not join them again."""
+        if how:
+            self.scene.note(self.name, f"-> {show(b''.join(pieces))}, {how}")
+        for piece in pieces:
+            self.push(piece) if how else self.sends(piece)
+            self.scene.wait(0.004 if how else 0.03)
+
+    def enters(self) -> None:
+        """Say the name and a first message; hear that message."""
+        self.says(self.name, HELLO)
+        self.hears(self, HELLO)
+
+    def hangs_up(self) -> None:
+        """Say that nothing more comes from here, but go on reading."""
+        self.scene.note(self.name, "hangs up, and still reads")
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+
+    def closes(self) -> None:
+        self.scene.note(self.name, "closes")
+        self.sock.close()
+
+    def resets(self) -> None:
+        """Vanish without a goodbye, as a program does that is killed."""
+        self.scene.note(self.name, "vanishes: resets its connection")
+        with suppress(OSError):
+            linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.sock.close()
+
+    # What a client hears.
+
+    def hears(self, sender: "Client | str", text: str, maybe: str = HELLO) -> None:
+        """The next message is this one. Notices, and what newcomers say first, may stand before it.
+
+        Before stage 6 it does not matter whether one hears what others say.
+        """
+        wanted = (getattr(sender, "name", sender), text)
+        if not self.scene.expect(f"to {self.name}: {show(frames(*wanted))}"):
+            return
+        while (pair := self.pair()) != wanted:
+            if pair is None:
+                raise Wrong(f"the server hung up on {self.name}")
+            sender, text = pair
+            other = sender != self.name and sender in self.scene.known and not self.scene.room
+            if sender != "server" and not other and text not in (HELLO, maybe):
+                raise Wrong(f"to {self.name} came: {show(frames(*pair))}")
+
+    def is_hung_up_on(self, patience: float = PATIENCE) -> None:
+        """The server ends this connection, whatever it says before."""
+        if not self.scene.expect(f"to {self.name}: the end of its connection"):
+            return
+        end = time.monotonic() + patience
+        while not self.over:
+            if time.monotonic() > end or not self.receive(end):
+                raise Wrong(f"{self.name}'s connection is still open after {patience} seconds")
+        if self.buffer:
+            self.scene.note(self.name, f"<- {show(self.buffer)}")
+
+    def pair(self, patience: float = PATIENCE) -> "tuple | None":
+        """Return the next (sender, text), None at the end of the stream."""
+        end = time.monotonic() + patience
+        while (pair := self.take_pair()) is None:
+            if self.over and self.buffer:
+                raise Wrong(f"the server hung up on {self.name} after {show(self.buffer)}: a pair of frames, cut off")
+            if self.over:
+                return None
+            if not self.receive(end):
+                came = f"only {show(self.buffer)}, and then nothing" if self.buffer else "nothing"
+                self.scene.note(self.name, f"<- {came} in {patience} seconds")
+                raise Wrong(f"to {self.name} came {came} in {patience} seconds")
+        return pair
+
+    def take_pair(self) -> "tuple | None":
+        """Cut the first pair off what has been received and note it; None if it is not whole yet."""
+        try:
+            if not (middle := end_of_frame(self.buffer)) or not (end := end_of_frame(self.buffer, middle)):
+                return None
+            data = bytes(self.buffer[:end])
+            sender, text = data[10:middle].decode(), data[middle + 10 :].decode()
+        except UnicodeDecodeError as error:
+            raise Wrong(f"to {self.name} came what is not UTF-8: {show(self.buffer)}") from error
+        except ValueError as error:
+            self.scene.note(self.name, f"<- {show(self.buffer)}")
+            raise Wrong(f"to {self.name} came what is no frame: {error}") from error
+        del self.buffer[:end]
+        self.last = sender, text
+        self.scene.note(self.name, f"<- {show(data)}")
+        if sender == "server":
+            self.notices.append(text)
+        return self.last
+
+    def receive(self, end: float) -> bool:
+        """Receive what comes next; False if nothing has come in time."""
+        try:
+            self.sock.settimeout(max(0.001, end - time.monotonic()))
+            chunk = self.sock.recv(65_536)
+        except TimeoutError:
+            return False
+        except OSError as error:
+            self.scene.note(self.name, f"<- {error.strerror or error}")
+            self.over = True
+            return True
+        if not chunk:
+            self.scene.note(self.name, "<- the end: the server has hung up")
+        self.buffer, self.over = self.buffer + chunk, not chunk
+        return True
+
+
+# ---- 4. The checks ---------------------------------------------------------------------------------------------------
+
+
+class Stage(NamedTuple):
+    """A stage: what it is about, the lesson that teaches it, its points and its checks, functions of a Scene."""
+
+    title: str
+    lesson: str
+    points: int
+    checks: list
+
+
+SERVER_STAGES = [
+    Stage("listens and accepts", "02_client_and_server", 5, []),
+    Stage("frames, whole and cut anywhere", "03_a_stream_has_no_messages", 15, []),
+    Stage("hangs up well", "04_hanging_up", 10, []),
+    Stage("many at once", "05_many_at_once", 10, []),
+    Stage("names", "06_who_is_here", 10, []),
+    Stage("everyone hears everyone, in one order", "06_who_is_here", 10, []),
+    Stage("departures", "06_who_is_here", 10, []),
+    Stage("hostile input", "06_who_is_here", 10, []),
+    Stage("the slow reader", "07_the_slow_reader", 5, []),
+    Stage("the whole protocol", "08_a_protocol", 10, []),
+    Stage("limits and a clean stop", "08_a_protocol", 5, []),
+]
+
+
+def check(stage: int, symptom: int):
+    """Make a function a check of a stage of servers; symptom is what users say if it fails."""
+
+    def add(function):
+        function.symptom = symptom
+        SERVER_STAGES[stage - 1].checks.append(function)
+        return function
+
+    return add
+
+
+# Stage 1: listens and accepts
+
+
+@check(1, symptom=6)
+def answers(scene: Scene) -> None:
+    """The server accepts a client and answers something to what it sends."""
+    ada = scene.client("ada")
+    ada.says("ada", "hello")
+    hears_anything(ada)
+
+
+@check(1, symptom=13)
+def serves_the_next(scene: Scene) -> None:
+    """After the first client has hung up, the server is there for the next one."""
+    for name in ("ada", "bob", "cyd"):
+        client = scene.client(name)
+        client.says(client.name, "hello")
+        hears_anything(client)
+        client.hangs_up()
+        scene.close()
+
+
+def hears_anything(client: Client) -> None:
+    """Some bytes come back, whatever they are."""
+    if not client.scene.expect(f"to {client.name}: any answer"):
+        return
+    if not client.receive(time.monotonic() + PATIENCE):
+        raise NotYet(f"nothing came in {PATIENCE} seconds: your program listens, but it does not answer yet")
+    if client.over:
+        raise Wrong(f"the server hung up on {client.name} without an answer")
+    client.scene.note(client.name, f"<- {show(client.buffer)}")
+
+
+# Stage 2: frames
+
+
+@check(2, symptom=5)
+def answers_in_pairs(scene: Scene) -> None:
+    """The first frame is a name. Each later one comes back as a pair of frames: the name, then the text."""
+    ada = scene.client("ada")
+    texts = ["hello", "how are you?", "fine"]
+    for text in (ada.name, *texts):
+        ada.says(text)
+    try:
+        for text in texts:
+            ada.hears(ada, text)
+    except Wrong as error:
+        if ada.last == (*texts[1:],):
+            raise NotYet("your program sends back just the bytes that it gets, and knows no frames yet") from error
+        raise
+
+
+@check(2, symptom=5)
+def takes_frames_apart(scene: Scene) -> None:
+    """Frames that arrive in one piece are told apart."""
+    ada = scene.client("ada")
+    texts = ["one", "three", "5         hello", "x", "  and so on  "]
+    ada.says(ada.name, *texts)
+    for text in texts:
+        ada.hears(ada, text)
+
+
+@check(2, symptom=6)
+def puts_frames_together(scene: Scene) -> None:
+    """Frames that arrive one byte at a time are put together."""
+    ada = scene.client("ada")
+    ada.sends_cut(*single(frames(ada.name, "hello", "bye")), how="one byte at a time")
+    ada.hears(ada, "hello")
+    ada.hears(ada, "bye")
+
+
+@check(2, symptom=6)
+def takes_frames_cut_anywhere(scene: Scene) -> None:
+    """Two frames can be cut in two pieces anywhere."""
+    ada = scene.join("ada")
+    data = frames("12", "345678901")
+    for cut in range(1, len(data), 2):
+        ada.sends_cut(data[:cut], data[cut:])
+        ada.hears(ada, "12")
+        ada.hears(ada, "345678901")
+
+
+@check(2, symptom=7)
+def counts_bytes(scene: Scene) -> None:
+    """The header counts bytes of UTF-8, not letters, in names too."""
+    zoe = scene.client("zoë")
+    texts = ["é", "größer", "\U0001f600", "世界 \U0001f44b\U0001f3fd", "and plain again"]
+    zoe.says(zoe.name, *texts)
+    for text in texts:
+        zoe.hears(zoe, text)
+
+
+@check(2, symptom=8)
+def takes_letters_cut_in_two(scene: Scene) -> None:
+    """A frame can be cut in the middle of a letter that takes several bytes."""
+    ada = scene.join("ada")
+    for text in ("né", "\U0001f600"):
+        data = frame(text)
+        for cut in range(11, len(data)):
+            ada.sends_cut(data[:cut], data[cut:])
+            ada.hears(ada, text)
+
+
+@check(2, symptom=6)
+def takes_long_texts(scene: Scene) -> None:
+    """A text of 2,000 letters, or of 2,000 emoji in 8,000 bytes, comes back whole, and so does the next one."""
+    ada = scene.join("ada")
+    for text in ("x" * 1014, "y" * 2000, "\U0001f600" * 2000, "short"):
+        ada.says(text)
+        ada.hears(ada, text)
+
+
+@check(2, symptom=7)
+def takes_an_empty_frame(scene: Scene) -> None:
+    """An empty frame may come back or be refused, but it is no end, and the next frame is not shifted."""
+    ada = scene.join("ada")
+    ada.says("", "after it")
+    ada.hears(ada, "after it", maybe="")
+
+
+def single(data: bytes) -> list:
+    """Return each byte of data."""
+    return [data[i : i + 1] for i in range(len(data))]
+
+
+# Stage 3: hangs up well
+
+
+@check(3, symptom=13)
+def ends_with_the_client(scene: Scene) -> None:
+    """Once a client has hung up, the server ends its connection and serves the next one."""
+    for words in (("hello",), (), None):
+        ada = scene.client("ada")
+        if words is not None:
+            ada.says(ada.name, *words)
+        if words:
+            ada.hears(ada, *words)
+        ada.hangs_up()
+        ada.is_hung_up_on()
+    serves_somebody(scene)
+
+
+@check(3, symptom=13)
+def answers_what_it_owes(scene: Scene) -> None:
+    """A client that says all it has to say and hangs up at once, but reads on, gets all answers and then the end."""
+    ada = scene.client("ada")
+    texts = [f"{i} green bottles" for i in range(20)]
+    ada.says(ada.name, *texts)
+    ada.hangs_up()
+    for text in texts:
+        ada.hears(ada, text)
+    ada.is_hung_up_on()
+    serves_somebody(scene)
+
+
+@check(3, symptom=11)
+def ends_within_a_frame(scene: Scene) -> None:
+    """A client can hang up in the middle of a header, of a name or of a text: the server serves the next one."""
+    for cut in (3, 12, -13, -3):
+        ada = scene.client("ada")
+        ada.sends(frames(ada.name, "hello")[:cut])
+        ada.hangs_up()
+        ada.is_hung_up_on()
+        serves_somebody(scene)
+
+
+@check(3, symptom=11)
+def bears_resets(scene: Scene) -> None:
+    """A client can vanish at any moment, answers owed or not: the server serves the next one."""
+    for cut in (0, 3, 12, -3, None):
+        ada = scene.client("ada")
+        ada.sends(frames(ada.name, *"abcdefghijklmno")[:cut])
+        ada.resets()
+        serves_somebody(scene)
+
+
+@check(3, symptom=7)
+def ends_after_a_wrong_header(scene: Scene) -> None:
+    """After a header that is no number, nothing can be trusted: the server hangs up and serves the next one."""
+    for known in (False, True):
+        ada = scene.join("ada") if known else scene.client("ada")
+        ada.sends(b"GET / HTTP/1.1\r\n\r\n")
+        ada.is_hung_up_on()
+        serves_somebody(scene)
+
+
+@check(3, symptom=13)
+def is_quiet_afterwards(scene: Scene) -> None:
+    """When all have left, in whatever way, the server waits without using the processor."""
+    for leave in (Client.closes, Client.resets, Client.closes):
+        ada = scene.join("ada")
+        leave(ada)
+    serves_somebody(scene)
+    if scene.expect("the server sleeps while nobody says anything"):
+        before = scene.program.cpu_seconds()
+        scene.wait(0.6)
+        after = scene.program.cpu_seconds()
+        if before is not None and after is not None and after - before > 0.2:
+            raise Wrong(f"in 0.6 seconds of silence your program used {after - before:.1f} seconds of processor time")
+
+
+def serves_somebody(scene: Scene) -> None:
+    """The server lives: somebody comes, speaks, is answered and goes."""
+    bob = scene.join("bob")
+    bob.hangs_up()
+    bob.is_hung_up_on()
+    scene.lives()
+
+
+# Stage 4: many at once
+
+
+@check(4, symptom=23)
+def serves_a_second(scene: Scene) -> None:
+    """While ada is connected and silent, bob is served; then ada again."""
+    ada = scene.join("ada")
+    try:
+        bob = scene.join("bob")
+    except Wrong as error:
+        if not isinstance(error, NotYet) and not scene.program.ended():
+            raise NotYet(f"{error}: while one client is there, no other is served yet") from error
+        raise
+    for _ in range(2):
+        ada.says("are you there?")
+        ada.hears(ada, "are you there?")
+        bob.says("yes")
+        bob.hears(bob, "yes", maybe="are you there?")
+
+
+@check(4, symptom=23)
+def serves_others_than_the_silent(scene: Scene) -> None:
+    """While clients are connected that have said nothing, or half a name, others are served."""
+    for start in (b"", b"3   ", b"3         a"):
+        scene.client("silent").sends(start)
+    scene.join("bob")
+
+
+@check(4, symptom=23)
+def serves_others_than_the_halting(scene: Scene) -> None:
+    """While ada stops in the middle of a frame, bob is served; then the rest of ada's frame makes it whole."""
+    ada = scene.join("ada")
+    for cut in (5, 12):
+        ada.sends(frame("hello")[:cut])
+        scene.join("bob" if cut == 5 else "cyd")
+        ada.sends(frame("hello")[cut:])
+        ada.hears(ada, "hello")
+
+
+@check(4, symptom=23)
+def serves_twenty(scene: Scene) -> None:
+    """A twentieth client is served while nineteen are there, and then each of them once more."""
+    people = [scene.join(f"guest{i}") for i in range(1, 21)]
+    for person in people:
+        person.says("still here")
+        person.hears(person, "still here")
+
+
+# ---- 5. A run --------------------------------------------------------------------------------------------------------
+
+
+class Result(NamedTuple):
+    """What came out of one stage."""
+
+    number: int
+    stage: Stage
+    outcome: str  # right, wrong, not there yet, not tried
+    seconds: float = 0
+    check: str = ""  # the name of the check that failed, and
+    symptom: "int | None" = None
+    lines: "list | tuple" = ()  # what to tell about it
+
+    @property
+    def points(self) -> int:
+        return self.stage.points if self.outcome == "right" else 0
+
+
+def run(stages: list, asked: list, target: Target, go_on: bool):
+    """Yield a result for each stage that was asked for. After one that is not right the others are not tried."""
+    stopped = False
+    for number in asked:
+        stage = stages[number - 1]
+        result = Result(number, stage, "not tried") if stopped else run_stage(number, stage, target)
+        stopped = stopped or (result.outcome != "right" and not go_on)
+        yield result
+
+
+def run_stage(number: int, stage: Stage, target: Target) -> Result:
+    """Run the checks of one stage on a program of its own, until one fails."""
+    began, program, scene, act = time.monotonic(), None, None, stage.checks[0]
+    try:
+        program = target.start()
+        for act in stage.checks:
+            scene = Scene(program, act.symptom, number >= 6)
+            act(scene)
+            scene.lives()
+            scene.close()
+    except Wrong as error:
+        program = program or error.program
+        scene = scene or Scene(program, 2)
+        symptom, lines = explain(number, stage, act, scene, program, error)
+        return Result(number, stage, error.outcome, time.monotonic() - began, act.__name__, symptom, lines)
+    finally:
+        if scene:
+            scene.close()
+        if program:
+            program.kill()
+    return Result(number, stage, "right", time.monotonic() - began)
+
+
+def explain(number: int, stage: Stage, act, scene: Scene, program: Program, error: Wrong) -> tuple:
+    """Return the number of the symptom and what to tell about a check that failed, in at most BLOCK lines."""
+    ended = program.ended(0.3)  # a traceback needs a moment to get here
+    since = scene.began if scene.events else program.began
+    printed = [(when, "program", f"| {line}") for when, line in [*program.lines] if when >= since]
+    symptom = scene.symptom
+    if error.outcome == "wrong":
+        symptom = next((n for n, clue in CLUES.items() if any(re.search(clue, what) for *_, what in printed)), symptom)
+    words, question = SYMPTOMS[symptom]
+    above = [f"stage {number}, {stage.title}: {error.outcome}", *textwrap.wrap(act.__doc__.partition("\n")[0], WIDTH)]
+    below = textwrap.wrap(f"should have come {scene.should}", WIDTH) if scene.should else []
+    but = f"{error}; {ended}" if ended and ended not in str(error) else str(error)
+    below += [
+        *textwrap.wrap(f"but {but}", WIDTH),
+        f'users say: "{words}" (symptom {symptom})',
+        f"ask yourself: {question}",
+        f"read: {stage.lesson}.ipynb",
+    ]
+    story = transcript(sorted([*scene.events, *printed], key=lambda event: event[0]), since)
+    return symptom, [*above, *shorten(story, BLOCK - 1 - len(above) - len(below)), *below]
+
+
+def transcript(events: list, since: float) -> list:
+    """Return events as lines: when, who, what. Of a lot that the program prints at once, the end says most."""
+    lines, printed = [], []
+    for when, who, what in [*events, (0, "", "")]:
+        line = f"{max(0, when - since):6.2f} {who:>8} {what}"[:WIDTH]
+        if who == "program":
+            printed.append(line)
+            continue
+        lines += [*printed[:1], *shorten(printed[1:], 8)]
+        lines, printed = [*lines, line], []
+    return lines[:-1]
+
+
+def shorten(lines: list, room: int) -> list:
+    """Return the last lines, as many as there is room for, and say how many are left out."""
+    return lines if len(lines) <= room else [f"{'...':>15} {len(lines) - room + 1} lines", *lines[1 - room :]]
+
+
+def list_checks(stages: list, asked: list) -> None:
+    """Print the checks with their bytes: a rehearsal of each, without a program."""
+    for number in asked:
+        stage = stages[number - 1]
+        print(f"\nstage {number}, {stage.title} ({stage.points} points; {stage.lesson}.ipynb)")
+        for act in stage.checks:
+            scene = Scene(None, act.symptom, number >= 6)
+            act(scene)
+            print(f"\n    {act.__doc__.partition(chr(10))[0]}")
+            for _, who, what in scene.events:
+                print(f"    {who:>8} {what}"[:WIDTH])
+
+
+# ---- 6. The program --------------------------------------------------------------------------------------------------
+
+
+def main(argv: "list | None" = None) -> int:
+    """Check a program and return the exit code: 0 if all stages asked for are right, 1 if not, 2 for a wrong call."""
+    catch_signals()
+    try:
+        options, command = parse_options(argv)
+        asked = stages_asked_for(options, SERVER_STAGES)
+        if options.list:
+            list_checks(SERVER_STAGES, asked)
+            return 0
+        return check_program(options, asked, target_of(options, command))
+    except WrongCall as error:
+        print(f"check.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    finally:
+        for program in running[:]:
+            program.kill()
+
+
+def catch_signals() -> None:
+    """Let Ctrl-C and SIGTERM end us in good order, even if we were started where Ctrl-C is ignored."""
+
+    def interrupt(*_) -> None:
+        Program.interrupted = True
+        if not Program.starting:
+            raise KeyboardInterrupt
+
+    with suppress(ValueError):  # only the main thread of a program may catch signals
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):  # Windows lacks the last one
+                signal.signal(getattr(signal, name), interrupt)
+
+
+def parse_options(argv: "list | None") -> tuple:
+    """Return the options and the command behind --; argparse itself ends the program for --help or a wrong option."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    cut = given.index("--") if "--" in given else len(given)
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0],
+        usage="check.py [options] my_server.py, or: check.py [options] -- command {port}",
+        epilog="exit code: 0 if all stages asked for are right, 1 if not, 2 for a wrong call",
+    )
+    parser.add_argument("program", nargs="?", help="a Python file; it is started with --port N")
+    parser.add_argument("--at", metavar="HOST:PORT", help="where the program listens, if it cannot take a port")
+    parser.add_argument("--stage", type=int, metavar="N", help="up to stage N")
+    parser.add_argument("--only", type=int, metavar="N", help="stage N alone")
+    parser.add_argument("--all", action="store_true", help="go on after a stage that is not right")
+    parser.add_argument("--list", action="store_true", help="show all checks with their bytes")
+    parser.add_argument("--json", metavar="FILE", help="write a report as Gradescope reads it")
+    parser.add_argument("--junit", metavar="FILE", help="write a report as CI systems read it")
+    return parser.parse_args(given[:cut]), given[cut + 1 :]
+
+
+def stages_asked_for(options: argparse.Namespace, stages: list) -> list:
+    """Return the numbers of the stages to run."""
+    for number in (options.stage, options.only):
+        if number is not None and not 1 <= number <= len(stages):
+            raise WrongCall(f"there is no stage {number}: they go from 1 to {len(stages)}")
+    if options.stage and options.only:
+        raise WrongCall("--stage N means up to N, --only N means N alone: give one of them")
+    return [options.only] if options.only else list(range(1, (options.stage or len(stages)) + 1))
+
+
+def target_of(options: argparse.Namespace, command: list) -> Target:
+    """Return how to start the program; WrongCall if nothing says so, or there is no such program."""
+    if bool(options.program) == bool(command):
+        raise WrongCall("give one program to check: my_server.py, or a command behind --")
+    at = None
+    if options.at:
+        host, _, port = options.at.rpartition(":")
+        if not host or not port.isdigit() or not 1 <= int(port) <= 65_535:
+            raise WrongCall(f"--at {options.at}: it has to be HOST:PORT, such as 127.0.0.1:1234")
+        at = host, int(port)
+    if options.program:
+        if not os.path.isfile(options.program):
+            raise WrongCall(f"there is no file {options.program} in {os.getcwd()}")
+        return Target([sys.executable, "-u", options.program, *([] if at else ["--port", "{port}"])], at)
+    if not at and not any("{port}" in part for part in command):
+        raise WrongCall("the command has to say {port} where the port belongs; or tell --at which HOST:PORT it listens")
+    if not shutil.which(command[0]):
+        raise WrongCall(f"there is no program {command[0]}")
+    return Target(command, at)
+
+
+def check_program(options: argparse.Namespace, asked: list, target: Target) -> int:
+    """Run the stages, tell and report what comes out, and return the exit code."""
+    results = []
+    for result in run(SERVER_STAGES, asked, target, options.all):
+        results.append(result)
+        if result.outcome != "not tried":
+            print(f"{result.outcome:14}{result.number:3}  {result.stage.title} ({result.seconds:.1f} s)", flush=True)
+            if result.lines:
+                print("\n".join(result.lines), flush=True)
+    return conclude(results)
+
+
+def conclude(results: list) -> int:
+    """Say how far it is, and return the exit code."""
+    counts = Counter(result.outcome for result in results)
+    points = f"{sum(r.points for r in results)} of {sum(r.stage.points for r in results)} points"
+    left = f"; {counts['not tried']} not tried yet (--all tries them)" if counts["not tried"] else ""
+    print(f"{counts['right']} of {len(results)} stages are right, {points}{left}")
+    return 0 if counts["right"] == len(results) else 1
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # for what the terminal cannot show
+    sys.exit(main())

@@ -209,8 +209,8 @@ def read_from(person: Person, room: Room) -> None:
         try:
             while not person.gone and (data := read_frame(person.recv, person.buffer)) is not None:
                 room.inbox.put(understand(person, room, data))
-                # Each frame costs 1 / rate seconds. Quiet ones pay for it, BURST_SECONDS of them at the most; what is
-                # left to pay is slept off, and TCP holds up the sender.
+                # Each frame costs 1 / MAX_RATE seconds. Quiet ones pay for it, BURST_SECONDS of them at the most; what
+                # is left to pay is slept off, and TCP holds up the sender.
                 now = time.monotonic()
                 person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / MAX_RATE
                 time.sleep(max(0, person.free_at - now))

@@ -129,14 +129,14 @@ class ChatWindow:
         self.root, self.options = root, options
         self.inbox = queue.SimpleQueue()  # events: (kind, *details)
         self.connection = None
-        self.build()
+        self.build_chat()
         poll(root.after, self.inbox, self.handle)
         if options.name:
             self.say(options.name)
         else:
             self.write("* Type your name, then press Return.")
 
-    def build(self) -> None:
+    def build_chat(self) -> None:
         """Make the messages and, below them, the line to type in."""
         self.root.title("chat")
         self.root.protocol("WM_DELETE_WINDOW", self.leave)
@@ -153,12 +153,11 @@ class ChatWindow:
             self.entry.delete(0, "end")
             self.say(text)
 
-    def say(self, text: str) -> None:
-        """Send text. Without a connection it is our name, and makes one."""
+    def leave(self) -> None:
+        """Close the window at once: this waits for nobody, neither for the network nor for a thread."""
         if self.connection:
-            self.connection.outbox.put(text)
-        else:
-            self.connection = Connection(self.inbox, self.options.host, self.options.port, text)
+            self.connection.close()
+        self.root.destroy()
 
     def handle(self, kind: str, *details) -> None:
         """Work off one event."""
@@ -169,18 +168,19 @@ class ChatWindow:
             self.connection = None
             self.write(f"* {details[0]} Type your name to try again.")
 
+    def say(self, text: str) -> None:
+        """Send text. Without a connection it is our name, and makes one."""
+        if self.connection:
+            self.connection.outbox.put(text)
+        else:
+            self.connection = Connection(self.inbox, self.options.host, self.options.port, text)
+
     def write(self, line: str) -> None:
         """Add a line to the messages."""
         self.messages["state"] = "normal"
         self.messages.insert("end", f"{line}\n")
         self.messages["state"] = "disabled"
         self.messages.see("end")
-
-    def leave(self) -> None:
-        """Close the window at once: this waits for nobody, neither for the network nor for a thread."""
-        if self.connection:
-            self.connection.close()
-        self.root.destroy()
 
 
 # ---- The program -----------------------------------------------------------------------------------------------------

@@ -552,6 +552,64 @@ def check_start_reason(reason):
     expect(lambda: reason(other), "wrong header", "Does your function look at where the reason begins?", other)
 
 
+# ---- Lesson 01: Bytes ------------------------------------------------------------------------------------------------
+
+
+def sent_text(send_text, sock: Pieces, text: str) -> bytes:
+    """Return what an answer to bytes-send sends."""
+    send_text(sock, text)
+    return sock.sent
+
+
+@exercise(
+    "bytes-send",
+    1,
+    "Which method of a text returns the bytes that it is in UTF-8?",
+    "sock.sendall(...) takes bytes. What stands between the parentheses, if text.encode() makes bytes?",
+)
+def check_bytes_send(send_text):
+    plain, rich = Pieces(), Pieces()
+    question = "What does sendall() take, and what makes it from text?"
+    expect(lambda: sent_text(send_text, plain, "hello"), b"hello", question, 'send_text(sock, "hello")', plain)
+    question = "Which encoding has bytes for every character, and which one is meant here?"
+    story = ['send_text(sock, "Zoë 🎉")', rich]
+    expect(lambda: sent_text(send_text, rich, "Zoë 🎉"), "Zoë 🎉".encode(), question, *story)
+
+
+@exercise(
+    "bytes-clip",
+    2,
+    "Text counts characters, bytes count bytes. In which of the two do you have to cut?",
+    'Cut the bytes. A character at the end may be halved then: what does decode(errors="ignore") do with it?',
+)
+def check_bytes_clip(clip):
+    for text, size, wanted, question in (
+        ("hello", 3, "hel", "Plain English: one byte for each character. What is left of hello after 3 of them?"),
+        ("café", 4, "caf", "How many bytes has café, and what is left of the é when it is cut after 4?"),
+        ("🎉🎉", 7, "🎉", "Each 🎉 has 4 bytes. How many of them fit into 7?"),
+        ("🎉", 3, "", "Not even one fits: what is the longest beginning then?"),
+        ("naïve", 100, "naïve", "There is room for all of it: what did you cut?"),
+        ("né", 3, "né", "n and é take 3 bytes together: do they fit into 3?"),
+    ):
+        expect(lambda text=text, size=size: clip(text, size), wanted, question, f"clip({text!r}, {size})")
+
+
+@exercise(
+    "bytes-pieces",
+    3,
+    "What can be glued without harm: half a character as text, or half a character as bytes?",
+    'b"".join(pieces) glues bytes. When is the right moment to decode?',
+)
+def check_bytes_pieces(text_of):
+    for pieces, wanted, question in (
+        ([b"hel", b"lo"], "hello", "No character is cut here. What kind of thing does your function return?"),
+        ([b"caf\xc3", b"\xa9"], "café", "Which of the pieces holds the whole é?"),
+        ([b"\xf0", b"\x9f", b"\x8e", b"\x89!"], "🎉!", "One character can be in four pieces: do you wait for all?"),
+        ([], "", "Nothing was received: which text is that?"),
+    ):
+        expect(lambda pieces=pieces: text_of(pieces), wanted, question, f"text_of({pieces!r})")
+
+
 # ---- Lesson 03: A stream has no messages -----------------------------------------------------------------------------
 
 
@@ -580,8 +638,8 @@ def check_frame(frame):
 )
 def check_take_frame(take_frame):
     def wants(buffer: bytes, returned, left: bytes, question: str) -> None:
-        story = f"buffer = bytearray({buffer!r}); shown: what take_frame(buffer) returns, and buffer afterwards"
-        expect(lambda: taken(take_frame, buffer), (returned, left), question, story)
+        story = f"buffer = bytearray({buffer!r})", "shown: (what take_frame(buffer) returns, buffer afterwards)"
+        expect(lambda: taken(take_frame, buffer), (returned, left), question, *story)
 
     whole = b"5         hello"
     wants(whole, b"hello", b"", "Where in the buffer does the payload begin and end, and who takes the frame off it?")
@@ -627,6 +685,96 @@ def check_wrong_headers(length):
     for question, *headers in wrong:
         for header in headers:
             expect(lambda header=header: length(header), ValueError, question, f"length({header!r})")
+
+
+# ---- Lesson 04: Hanging up -------------------------------------------------------------------------------------------
+
+
+class Visitor(Pieces):
+    """A played connection that knows whether it was closed, by close() or at the end of a with block."""
+
+    closed = False
+
+    def close(self) -> None:
+        """Keep in mind that it was closed."""
+        super().close()
+        self.closed = True
+
+    def shutdown(self, _) -> None:
+        """Keep in mind that it was shut down."""
+        self.story.append("shutdown()")
+
+    def __enter__(self) -> "Visitor":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+@exercise(
+    "to-the-end",
+    1,
+    "What does recv() return when nothing more comes, and is that true or false in a condition?",
+    "while chunk := recv(4096): runs its block once for each piece, and ends at b\"\". What has to happen in the block?",
+)
+def check_to_the_end(read_all):
+    def wants(wanted, question: str, *pieces) -> None:
+        played = Pieces(*pieces)
+        expect(lambda: read_all(played.recv), wanted, question, played)
+
+    all_of_it = "Does one call of recv() bring everything? How can your loop see that nothing more comes?"
+    wants(b"goodbye", all_of_it, b"good", b"bye")
+    wants(b"", "What has come if the stream ends at once?")
+    wants(b"a" * 4096 + b"b" + b"c" * 4096, "May a short piece be the last sign? What alone is the end?", *(
+        b"a" * 4096, b"b", b"c" * 4096
+    ))
+    half = "Half of it is not all of it: who shall learn that the connection was lost?"
+    wants(ConnectionResetError, half, b"good", ConnectionResetError("Connection reset by peer"))
+
+
+@exercise(
+    "why-gone",
+    2,
+    "In which of the three cases does recv() return something, and in which does it raise something?",
+    "try: a loop until b\"\"; except ...: one return for each kind of error. Which of them is a kind of the other?",
+)
+def check_why_gone(why_gone):
+    def wants(wanted: str, question: str, *pieces) -> None:
+        sock = Visitor(*pieces)
+        expect(lambda: why_gone(sock), wanted, question, sock)
+
+    wants("left", "How can your loop see that nothing more comes?", b"hello")
+    silent = "A TimeoutError is an OSError, too. Which except is asked first?"
+    wants("silent", silent, b"hello", TimeoutError("timed out"))
+    lost = "What does recv() do when the connection is lost, and who catches it?"
+    wants("lost", lost, b"hello", ConnectionResetError("Connection reset by peer"))
+    wants("lost", "A reset is not the only way to lose a connection. What have they in common?", OSError("no route"))
+    wants("lost", "Does your loop go on after the first piece?", b"a", b"b", b"c", ConnectionAbortedError("aborted"))
+
+
+@exercise(
+    "own-trouble",
+    3,
+    "After an error the program goes on below the try. Where do you want it to go on: after the loop, or in it?",
+    "UnicodeDecodeError is a ValueError. And who closes the socket if an error comes before close()?",
+)
+def check_own_trouble(answer_all):
+    def wants(heard: list, question: str, *clients) -> None:
+        expect(lambda: answer_all([*clients]), heard, question, *(line for sock in clients for line in told(sock)))
+        closed = [sock.closed for sock in clients]
+        expect(lambda: closed, [True] * len(clients), "Who closes the socket of a client in trouble?", "closed?")
+
+    def told(sock: Visitor) -> list:
+        return [f"client: {sock.pieces[0]!r}"]
+
+    one, two = Visitor(b"one"), Visitor(b"two")
+    wants(["one", "two"], "What is heard if all goes well?", one, two)
+    expect(lambda: [one.sent, two.sent], [b"ok", b"ok"], "Does each of them get the answer?", one, two)
+    gone = ConnectionResetError("Connection reset by peer")
+    wants(["one", "two"], "How far does the loop come after an error?", Visitor(b"one"), Visitor(gone), Visitor(b"two"))
+    kind = "Which kind of error is UnicodeDecodeError: an OSError?"
+    wants(["one", "two"], kind, Visitor(b"one"), Visitor(b"\xff"), Visitor(b"two"))
+    wants(["two"], "Is the first client the last one?", Visitor(TimeoutError("timed out")), Visitor(gone), Visitor(b"two"))
 
 
 # ---- Lesson 08: a protocol -------------------------------------------------------------------------------------------
@@ -679,14 +827,169 @@ def check_event(event) -> None:
     "The text proves nothing. Which sender can nobody have as a name?",
 )
 def check_line(line) -> None:
-    for sender, text, wanted, question in [
-        ("ada", "hello", "ada>> hello", "What does an ordinary message look like?"),
-        ("server", "joined bob", "* joined bob", "What does a notice look like?"),
-        ("eve", "left bob", "eve>> left bob", "Who says so: the server, or somebody who wants you to think so?"),
-        ("eve", "server joined bob", "eve>> server joined bob", "Which frame tells who speaks?"),
-        ("serverfan", "hello", "serverfan>> hello", "Is everybody the server whose name begins like its name?"),
-        ("server -> ada", "left bob", "server -> ada>> left bob", "Is that the sender of a notice, exactly?"),
-        ("server", "bye wrong header", "* bye wrong header", "Which kinds of notices are there, next year too?"),
-        ("ada -> bob", "psst", "ada -> bob>> psst", "What does a private message look like?"),
+    for pair, wanted, question in [
+        (("ada", "hello"), "ada>> hello", "What does an ordinary message look like?"),
+        (("server", "joined bob"), "* joined bob", "What does a notice look like?"),
+        (("eve", "left bob"), "eve>> left bob", "Who says so: the server, or somebody who wants you to think so?"),
+        (("eve", "server joined bob"), "eve>> server joined bob", "Which frame tells who speaks?"),
+        (("serverfan", "hello"), "serverfan>> hello", "Is everybody the server whose name begins like its name?"),
+        (("server", "bye wrong header"), "* bye wrong header", "Which kinds of notices are there, next year too?"),
+        (("ada -> bob", "psst"), "ada -> bob>> psst", "What does a private message look like?"),
     ]:
-        expect(lambda sender=sender, text=text: line(sender, text), wanted, question, f"the pair is {sender!r}, {text!r}")
+        expect(lambda pair=pair: line(*pair), wanted, question, f"the pair is {pair}")
+
+
+# ---- Lesson 09: The command line client ------------------------------------------------------------------------------
+
+
+class Paper:
+    """As much of a terminal as lesson 09 needs: print(..., file=paper) writes on it, show() says what stands there."""
+
+    def __init__(self, width: int = 40):
+        self.width, self.rows, self.row, self.column = width, [""], 0, 0
+
+    def write(self, text: str) -> None:
+        """Take text as a terminal does: characters are written, escape codes are obeyed."""
+        while text:
+            size = 1
+            if text.startswith("\x1b["):
+                size = next((place for place, char in enumerate(text, start=1) if char.isalpha()), len(text))
+                self.obey(text[size - 1], text[2 : size - 1])
+            elif text[0] == "\r":
+                self.column = 0
+            elif text[0] == "\n":
+                self.down()
+            else:
+                self.put(text[0])
+            text = text[size:]
+
+    def obey(self, letter: str, number: str) -> None:
+        """Follow one escape code: A and F go up, J and K erase, H goes to the first row; others change nothing here."""
+        if letter in "AF":
+            count = max(1, int(number or 1))  # in a terminal 0 is 1
+            self.row, self.column = max(0, self.row - count), self.column if letter == "A" else 0
+        elif letter in "JK":
+            self.rows[self.row] = "" if number == "2" else self.rows[self.row][: self.column]
+            if letter == "J":
+                self.rows = [""] * len(self.rows) if number == "2" else self.rows[: self.row + 1]
+        elif letter == "H":
+            self.row = self.column = 0
+
+    def put(self, char: str) -> None:
+        """Write one character; a full row goes on in the next one."""
+        if self.column == self.width:
+            self.down()
+        row = self.rows[self.row].ljust(self.column)
+        self.rows[self.row] = row[: self.column] + char + row[self.column + 1 :]
+        self.column += 1
+
+    def down(self) -> None:
+        """Go to the beginning of the next row."""
+        self.row, self.column = self.row + 1, 0
+        self.rows += [""] * (self.row == len(self.rows))
+
+    def show(self) -> None:
+        """Print what stands on the paper; a block is the cursor."""
+        for number, row in enumerate(self.rows):
+            print("   |" + (f"{row[: self.column]}█{row[self.column + 1 :]}" if number == self.row else row))
+
+
+@exercise(
+    "erase",
+    1,
+    'One "\\x1b[A" takes the cursor one row up. How many do you need for rows rows?',
+    'A text times a number repeats the text: what is "ab" * 3, and what is "ab" * 0?',
+)
+def check_erase(erase):
+    for rows, typed in ((0, "> hi"), (1, "> " + "a" * 12), (2, "> " + "a" * 25)):
+        paper = Paper(width=10)
+        print(f"bob>> one\n{typed}", end="", file=paper)
+        before, codes = list(paper.rows), erase(rows)
+        expect(lambda codes=codes: type(codes).__name__, "str", "What type do the codes have?", f"erase({rows})")
+        paper.write(codes)
+        question = (
+            "Which rows belong to the line being typed, and is the cursor in the first of them?"
+            if len(paper.rows) > 1
+            else "Whose row did you erase as well? How far up do you go?"
+        )
+        story = f"before, 10 columns wide: {before}; then erase({rows}) gives {codes!r}"
+        expect(lambda paper=paper: [row for row in paper.rows if row], ["bob>> one"], question, story)
+        expect(lambda paper=paper: (paper.row, paper.column), (1, 0), "Where does the cursor stand now?", story)
+
+
+@exercise(
+    "harmless",
+    3,
+    "ord(char) is a character's number. Which numbers does the text above name, and which one of them is fine?",
+    'Go through text one character at a time: which of them stay as they are, and which become "\\ufffd"?',
+)
+def check_harmless(harmless):
+    def wants(text: str, wanted: str, question: str) -> None:
+        expect(lambda: harmless(text), wanted, question, f"harmless({text!r})")
+
+    wants("hello née", "hello née", "This text is harmless: what does your code do to it?")
+    wants("\x1b[2J", "\ufffd[2J", "Which character makes a terminal listen? Does it stay in its place as \ufffd?")
+    wants("a\tb", "a\tb", "The tab is fine: does your code let it pass?")
+    for number in (0, 7, 10, 13, 31, 127, 128, 155, 159):
+        wants(f"a{chr(number)}b", "a\ufffdb", f"Is character {number} one of those in the text above?")
+    for number in (32, 126, 160):
+        wants(f"a{chr(number)}b", f"a{chr(number)}b", f"Is character {number} one of those in the text above?")
+    family = "\U0001f469\u200d\U0001f467"
+    wants(family, family, "This emoji is held together by a joiner, U+200D. What does your code think of it?")
+    wants("\x1b\x1b", "\ufffd\ufffd", "How many characters could harm here?")
+
+
+class Halves(Pieces):
+    """A connection that is played and knows two ends: what is still to come comes only while our ears are open."""
+
+    def __init__(self, *pieces):
+        super().__init__(*pieces)
+        self.mute = self.deaf = self.closed = False
+
+    def shutdown(self, how: int) -> None:
+        """End the half that sends, the half that receives, or both."""
+        names = {socket.SHUT_RD: "SHUT_RD", socket.SHUT_WR: "SHUT_WR", socket.SHUT_RDWR: "SHUT_RDWR"}
+        self.story.append(f"shutdown({names.get(how, how)})")
+        self.mute, self.deaf = self.mute or how != socket.SHUT_RD, self.deaf or how != socket.SHUT_WR
+
+    def sendall(self, data: bytes) -> None:
+        """Keep data as sent, or fail as a socket does."""
+        if self.closed or self.mute:
+            raise BrokenPipeError("sendall() after the end")
+        super().sendall(data)
+
+    def recv(self, size: int) -> bytes:
+        """Return the next piece; nothing once deaf, an error once closed; wait for ever (here: fail) if not mute."""
+        if self.closed:
+            raise OSError("recv() on a closed socket")
+        if self.deaf:
+            self.pieces = []
+        elif not self.pieces and not self.mute:
+            raise TimeoutError("the server waits for more, and we wait for the server")
+        return super().recv(size)
+
+    def close(self) -> None:
+        """Be closed."""
+        super().close()
+        self.closed = True
+
+
+@exercise(
+    "last-words",
+    2,
+    "shutdown knows SHUT_RD, SHUT_WR and SHUT_RDWR. Which of them says only: I send no more?",
+    "After which call can nothing be received any more? What has to be finished before it?",
+)
+def check_last_words(last_words):
+    ways = (
+        ((b"answer",), b"answer", "Which half of the connection do you end before you listen, and which do you need?"),
+        ((b"ans", b"wer ", b"two"), b"answer two", "Does one recv() get all of it? What does the last recv() return?"),
+        ((), b"", "Nothing may come as well: what do you return then?"),
+    )
+    for pieces, wanted, question in ways:
+        sock = Halves(*pieces)
+        expect(lambda sock=sock: bytes(last_words(sock, ["1", "2"])), wanted, question, sock)
+        sent = "What has to be on its way before you say that no more comes?"
+        expect(lambda sock=sock: sock.sent, b"1         11         2", sent, sock)
+        expect(lambda sock=sock: sock.mute, True, "How does the server learn that no more comes?", sock)
+        expect(lambda sock=sock: sock.closed, True, "Who closes the socket in the end?", sock)

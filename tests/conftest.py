@@ -10,6 +10,10 @@ import pytest
 gc.disable()
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "jupyter: needs the notebook tools, nbclient and nbgrader")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_teardown(item):
     yield

@@ -29,6 +29,7 @@ HEADINGS = [
 ]
 
 every_lesson = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+jupyter = pytest.mark.jupyter  # needs nbclient or nbgrader
 
 
 def load(path) -> dict:
@@ -193,6 +194,7 @@ def test_plain_python_runs_it_twice_with_the_same_output(path):
     assert "nothing_left()" in source(last) and first[last["id"]] == "No thread and no socket is left.\n"
 
 
+@jupyter
 @every_lesson
 def test_jupyter_runs_it_twice_with_the_same_output(path, tmp_path):
     nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")

@@ -715,7 +715,7 @@ class Visitor(Pieces):
     "to-the-end",
     1,
     "What does recv() return when nothing more comes, and is that true or false in a condition?",
-    "while chunk := recv(4096): runs its block once for each piece, and ends at b\"\". What has to happen in the block?",
+    'while chunk := recv(4096): runs its block once a piece, and ends at b"". What has to happen in the block?',
 )
 def check_to_the_end(read_all):
     def wants(wanted, question: str, *pieces) -> None:
@@ -725,9 +725,8 @@ def check_to_the_end(read_all):
     all_of_it = "Does one call of recv() bring everything? How can your loop see that nothing more comes?"
     wants(b"goodbye", all_of_it, b"good", b"bye")
     wants(b"", "What has come if the stream ends at once?")
-    wants(b"a" * 4096 + b"b" + b"c" * 4096, "May a short piece be the last sign? What alone is the end?", *(
-        b"a" * 4096, b"b", b"c" * 4096
-    ))
+    short = "A short piece may be followed by others: what alone is the end?"
+    wants(b"a" * 4096 + b"bc", short, b"a" * 4096, b"b", b"c")
     half = "Half of it is not all of it: who shall learn that the connection was lost?"
     wants(ConnectionResetError, half, b"good", ConnectionResetError("Connection reset by peer"))
 
@@ -736,7 +735,7 @@ def check_to_the_end(read_all):
     "why-gone",
     2,
     "In which of the three cases does recv() return something, and in which does it raise something?",
-    "try: a loop until b\"\"; except ...: one return for each kind of error. Which of them is a kind of the other?",
+    'try: a loop until b""; except ...: one return for each kind of error. Which of them is a kind of the other?',
 )
 def check_why_gone(why_gone):
     def wants(wanted: str, question: str, *pieces) -> None:
@@ -744,12 +743,13 @@ def check_why_gone(why_gone):
         expect(lambda: why_gone(sock), wanted, question, sock)
 
     wants("left", "How can your loop see that nothing more comes?", b"hello")
+    on = "Does your loop go on after the first piece, and who catches what recv() raises?"
+    wants("lost", on, b"a", b"b", ConnectionResetError("Connection reset by peer"))
     silent = "A TimeoutError is an OSError, too. Which except is asked first?"
     wants("silent", silent, b"hello", TimeoutError("timed out"))
-    lost = "What does recv() do when the connection is lost, and who catches it?"
-    wants("lost", lost, b"hello", ConnectionResetError("Connection reset by peer"))
-    wants("lost", "A reset is not the only way to lose a connection. What have they in common?", OSError("no route"))
-    wants("lost", "Does your loop go on after the first piece?", b"a", b"b", b"c", ConnectionAbortedError("aborted"))
+    other = "A reset is not the only way to lose a connection. What have they in common?"
+    wants("lost", other, ConnectionAbortedError("Software caused connection abort"))
+    wants("lost", other, OSError("No route to host"))
 
 
 @exercise(
@@ -762,7 +762,8 @@ def check_own_trouble(answer_all):
     def wants(heard: list, question: str, *clients) -> None:
         expect(lambda: answer_all([*clients]), heard, question, *(line for sock in clients for line in told(sock)))
         closed = [sock.closed for sock in clients]
-        expect(lambda: closed, [True] * len(clients), "Who closes the socket of a client in trouble?", "closed?")
+        closes = "Who closes the socket of a client in trouble?"
+        expect(lambda: closed, [True] * len(clients), closes, "shown: is it closed? for each client")
 
     def told(sock: Visitor) -> list:
         return [f"client: {sock.pieces[0]!r}"]
@@ -774,7 +775,140 @@ def check_own_trouble(answer_all):
     wants(["one", "two"], "How far does the loop come after an error?", Visitor(b"one"), Visitor(gone), Visitor(b"two"))
     kind = "Which kind of error is UnicodeDecodeError: an OSError?"
     wants(["one", "two"], kind, Visitor(b"one"), Visitor(b"\xff"), Visitor(b"two"))
-    wants(["two"], "Is the first client the last one?", Visitor(TimeoutError("timed out")), Visitor(gone), Visitor(b"two"))
+    silent = Visitor(TimeoutError("timed out"))
+    wants(["two"], "What if the trouble begins with the first client?", silent, Visitor(gone), Visitor(b"two"))
+
+
+# ---- Lesson 06: who is here ------------------------------------------------------------------------------------------
+
+
+@exercise(
+    "is-free",
+    1,
+    "The names in people are folded. What has to be done to name before it is looked for among them?",
+    "`fold(name) not in people` is most of it. Which name is never in people, and still not free?",
+)
+def check_is_free(is_free) -> None:
+    people = {"ada": "a socket", "zoë": "a socket"}
+    for name, wanted, question in [
+        ("bob", True, "Has anybody this name?"),
+        ("ada", False, "Has anybody this name?"),
+        ("Ada", False, "Do Ada and ada count as the same? Which of them stands in people?"),
+        ("ＡＤＡ", False, "What does fold give for this name?"),
+        ("ZOË", False, "What does fold give for this name?"),
+        ("server", False, "Who speaks under this name?"),
+        ("Server", False, "Do server and Server count as the same?"),
+        ("ad", True, "Does a name have to be equal, or only to be found in another?"),
+    ]:
+        expect(lambda name=name: is_free(name, people), wanted, question, f"people is {people}, the name {name!r}")
+
+
+class Held:
+    """A lock for one thread, which does not wait but complains."""
+
+    def __init__(self):
+        self.held = False
+
+    def acquire(self) -> bool:
+        """Take it; RuntimeError where a lock would wait for ever."""
+        if self.held:
+            raise RuntimeError("this thread waits for the lock that it holds itself")
+        self.held = True
+        return True
+
+    def release(self) -> None:
+        """Give it back."""
+        self.held = False
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_) -> None:
+        self.release()
+
+
+@exercise(
+    "rename",
+    2,
+    "Which lines look into people, and which change it? Between which two of them may nobody come?",
+    "Put `with lock:` around everything. What does people.pop(old) give back?",
+)
+def check_rename(rename, race, Lock) -> None:
+    people, lock = {"ada": 1, "bob": 2}, Held()
+
+    def alone(old: str, new: str, wanted: bool, after: dict) -> None:
+        story = [f"rename({old!r}, {new!r}, people, lock), people is {people}"]
+        expect(lambda: rename(old, new, people, lock), wanted, "Was the new name free, and what comes back?", *story)
+        expect(lambda: people, after, "Who stands in people, and under which name?", *story)
+        expect(lambda: lock.held, False, "Is the lock given back on every way out of the function?", *story)
+
+    alone("ada", "zoe", True, {"zoe": 1, "bob": 2})
+    alone("bob", "zoe", False, {"zoe": 1, "bob": 2})
+    lock, outcomes, found = Lock(), [], []
+
+    def begin() -> None:
+        people.clear()
+        people.update(ada=1, bob=2)
+        outcomes.clear()
+        found.clear()
+
+    def look() -> None:
+        with lock:
+            found.append(sorted(people.values()))
+
+    result = race(
+        ada=lambda: outcomes.append(rename("ada", "zoe", people, lock)),
+        bob=lambda: outcomes.append(rename("bob", "zoe", people, lock)),
+        setup=begin,
+        check=lambda: sorted(outcomes) == [False, True] and len(people) == 2,
+    )
+    story = ["two people want the name zoe at the same time", *str(result).splitlines()[2:14]]
+    expect(lambda: result.wrong, "", "What happens if another thread gets in between your check and your act?", *story)
+    result = race(
+        ada=lambda: rename("ada", "zoe", people, lock), bob=look, setup=begin, check=lambda: found == [[1, 2]]
+    )
+    story = ["bob takes the lock and looks who is here", *str(result).splitlines()[2:14]]
+    expect(lambda: result.wrong, "", "Is the lock ever free while the person is there twice, or not at all?", *story)
+
+
+class Sink:
+    """A socket that keeps what is sent, or is broken."""
+
+    def __init__(self, error: "Exception | None" = None):
+        self.error, self.sent = error, b""
+
+    def sendall(self, data: bytes) -> None:
+        """Keep data, or raise the error."""
+        if self.error:
+            raise self.error
+        self.sent += data
+
+
+@exercise(
+    "send-all",
+    2,
+    "What does a for loop over a dictionary not allow inside? It says so: run with_bug with a broken socket.",
+    "list(people) is a copy that nobody changes. Which of the two do you go through, and which do you change?",
+)
+def check_send_all(send_all) -> None:
+    def with_gone(*gone: str) -> None:
+        errors = {"ada": BrokenPipeError("gone"), "bob": ConnectionResetError("gone"), "max": TimeoutError("stuck")}
+        socks = {name: Sink(error if name in gone else None) for name, error in errors.items()}
+        people, whole = dict(socks), [name for name in socks if name not in gone]
+        story = [f"people are {', '.join(socks)}; gone are: {', '.join(gone) or 'none'}"]
+        fails = "Which line fails: the one that sends, the one that takes out, or the loop itself?"
+        expect(lambda: send_all(people, b"hi"), None, fails, *story)
+        reached = [name for name, sock in socks.items() if sock.sent]
+        expect(lambda: reached, whole, "Who is reached if somebody before them is gone?", *story)
+        expect(lambda: list(people), whole, "Who should be left in people?", *story)
+        sent = [socks[name].sent for name in whole]
+        expect(lambda: sent, [b"hi"] * len(whole), "How often does each one get it?", *story)
+
+    with_gone()
+    with_gone("bob")
+    with_gone("ada", "bob")
+    with_gone("max")
+    with_gone("ada", "bob", "max")
 
 
 # ---- Lesson 08: a protocol -------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import argparse
 import os
 import random
 import re
+import selectors
 import shutil
 import signal
 import socket
@@ -27,8 +28,9 @@ import sys
 import textwrap
 import threading
 import time
+import unicodedata
 from collections import Counter, deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 PATIENCE = 8  # seconds for what has to come: a loaded machine is slow, and only a wrong answer takes so long
@@ -40,7 +42,10 @@ HELLO = "i am in"  # the first message of everybody; its echo is the proof that 
 
 # What users say about each kind of trouble, and the question that leads to its cause. The numbers are fixed.
 SYMPTOMS = {
-    0: ("it does not say what the page about the protocol says", "What does the protocol want here, word by word?"),
+    0: (
+        "something is missing, or different from others' servers",
+        "What does the protocol's page say here, word by word?",
+    ),
     2: ("Connection refused", "On which address and port does your program listen, and is it still running then?"),
     4: ("Address already in use", "What lets a server take its port again right after it has stopped?"),
     5: ("messages come out merged", "Two messages can arrive in one recv(): how do you know where the first one ends?"),
@@ -79,6 +84,10 @@ class NotYet(Wrong):
     """There is no sign of what is asked for: not an error, but not right either."""
 
     outcome = "not there yet"
+
+
+class Silence(Wrong):
+    """Nothing came, or not all of it."""
 
 
 class WrongCall(Exception):
@@ -315,19 +324,95 @@ class Scene:
             self.note("", f"     {what}")
         return bool(self.program)
 
-    def client(self, name: str) -> "Client":
+    def client(self, label: str, name: "str | bytes | None" = None, slow: bool = False) -> "Client":
         """Return a new client that is connected and has said nothing; nobody had its name before."""
-        self.names[name] += 1
-        client = Client(self, name if self.names[name] == 1 else f"{name}{self.names[name]}")
-        self.known.add(client.name)
-        return client
+        self.names[label] += 1
+        label = label if self.names[label] == 1 else f"{label}{self.names[label]}"
+        name = label if name is None else name
+        self.known.add(name)
+        return Client(self, label, name, slow)
 
     def join(self, *names: str) -> "Client | list":
         """Return clients that are in: each has said its name and a first message, and heard that message."""
         people = [self.client(name) for name in names]
+        if len(people) < 4:
+            for person in people:
+                person.enters()
+            return people if len(people) > 1 else people[0]
+        self.note(
+            "", f"{len(people)} clients from {people[0].label} to {people[-1].label} say their names and `{HELLO}`"
+        )
         for person in people:
-            person.enters()
-        return people if len(people) > 1 else people[0]
+            person.quiet = True
+            person.says(person.name, HELLO)
+        for person in people:
+            person.hears(person, HELLO)
+            person.quiet = False
+        return people
+
+    @contextmanager
+    def frozen(self):
+        """Stop the program, where that is possible, so that all that is done meanwhile meets it at once."""
+        can = self.program and hasattr(signal, "SIGSTOP")
+        if can:
+            self.program.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            if can:
+                self.program.signal(signal.SIGCONT)
+
+    def listen(self, people: list, done, heard) -> None:
+        """Read for all people at the same time until done(), and pass each message to heard(person, sender, text)."""
+        with selectors.DefaultSelector() as selector:
+            for person in people:
+                selector.register(person.sock, selectors.EVENT_READ, person)
+            while not done():
+                if not (ready := selector.select(PATIENCE)):
+                    raise Wrong(f"nothing came to {people[0].name} and {len(people) - 1} more for {PATIENCE} seconds")
+                for key, _ in ready:
+                    key.data.receive(time.monotonic() + PATIENCE)
+                    while pair := key.data.take_pair():
+                        if pair[0] != "server" and pair[1] != HELLO:
+                            heard(key.data, *pair)
+                    if key.data.over:
+                        raise Wrong(f"the server hung up on {key.data.name}")
+
+    def all_hear(self, people: list, said: list, ordered: bool = False) -> None:
+        """All people hear all that was said, each message once, all in one same order (the given one)."""
+        names = " and ".join(person.label for person in people)
+        if not self.expect(f"to {names}: {len(said)} messages, each once, in one same order"):
+            return
+        stories = {person: [] for person in people}
+        for person in people:
+            person.quiet = True
+        with self.told_at_the_end(stories):
+            self.listen(
+                people,
+                lambda: all(len(story) >= len(said) for story in stories.values()),
+                lambda person, *pair: stories[person].append(pair),
+            )
+            for person, story in stories.items():
+                if missing := Counter(said) - Counter(story):
+                    extra = Counter(story) - Counter(said)
+                    raise Wrong(f"{person.name} misses {one_of(missing)}, but heard {one_of(extra)} too much")
+                order = said if ordered else stories[people[0]]
+                for i, (mine, first) in enumerate(zip(story, order, strict=False)):
+                    if mine != first:
+                        heard = f"{show(frames(*first))} for {people[0].name}, {show(frames(*mine))} for {person.name}"
+                        raise Wrong(f"message {i + 1} is {heard}")
+
+    @contextmanager
+    def told_at_the_end(self, stories: dict):
+        """If this goes wrong, note what each of the people heard last."""
+        try:
+            yield
+        except Wrong:
+            for person, story in stories.items():
+                self.note(
+                    person.label, f"<- {len(story)} messages, at the end {show(frames(*story[-1])) if story else ''}"
+                )
+            raise
 
     def wait(self, seconds: float) -> None:
         """Let time pass; Wrong if the check has to stop."""
@@ -368,8 +453,9 @@ class Scene:
 class Client:
     """A client of the server that is checked. What it sends and hears is noted in the scene."""
 
-    def __init__(self, scene: Scene, name: str):
-        self.scene, self.name = scene, name
+    def __init__(self, scene: Scene, label: str, name: str, slow: bool):
+        self.scene, self.label, self.name, self.slow = scene, label, name, slow
+        self.quiet = False  # is it too much to note each pair?
         self.buffer = bytearray()  # received, but not a pair yet
         self.over = False  # the stream has ended
         self.last = None  # the pair that came last
@@ -380,21 +466,32 @@ class Client:
             self.connect(scene.program)
 
     def connect(self, program: Program) -> None:
-        self.sock.close()
-        self.scene.should = f"to {self.name}: a connection"
+        """Connect; a slow one takes as little as possible before it reads."""
+        self.scene.should = f"to {self.label}: a connection"
         try:
-            self.sock, program.first = program.first or socket.create_connection(program.address, PATIENCE), None
+            if program.first and not self.slow:
+                self.sock.close()
+                self.sock, program.first = program.first, None
+            else:
+                if self.slow:
+                    self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                self.sock.settimeout(PATIENCE)
+                self.sock.connect(program.address)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what we cut shall arrive cut
             self.sock.settimeout(PATIENCE)
         except OSError as error:
-            self.scene.note(self.name, f"cannot connect: {error}")
+            self.note(f"cannot connect: {error}")
             raise Wrong(f"nobody listens on {program.address[0]}:{program.address[1]} any more") from error
+
+    def note(self, what: str, always: bool = False) -> None:
+        if always or not self.quiet:
+            self.scene.note(self.label, what)
 
     # What a client does.
 
     def sends(self, data: bytes) -> None:
         """Send bytes as they are, in one piece."""
-        self.scene.note(self.name, f"-> {show(data)}" if data else "connects and says nothing")
+        self.note(f"-> {show(data)}" if data else "connects and says nothing")
         self.push(data)
 
     def push(self, data: bytes) -> None:
@@ -405,7 +502,7 @@ class Client:
         except TimeoutError as error:
             raise Wrong(f"the server has not read what {self.name} sent for {PATIENCE} seconds") from error
         except OSError as error:  # what comes back, or does not, will tell
-            self.scene.note(self.name, f"cannot send: {error.strerror or error}")
+            self.note(f"cannot send: {error.strerror or error}")
 
     def says(self, *texts: "str | bytes") -> None:
         """Send each text as a frame, all in one piece."""
@@ -414,7 +511,7 @@ class Client:
     def sends_cut(self, *pieces: bytes, how: str = "") -> None:
         """Send pieces one after the other, with a moment between them so that TCP does not join them again."""
         if how:
-            self.scene.note(self.name, f"-> {show(b''.join(pieces))}, {how}")
+            self.note(f"-> {show(b''.join(pieces))}, {how}")
         for piece in pieces:
             self.push(piece) if how else self.sends(piece)
             self.scene.wait(0.004 if how else 0.03)
@@ -426,17 +523,17 @@ class Client:
 
     def hangs_up(self) -> None:
         """Say that nothing more comes from here, but go on reading."""
-        self.scene.note(self.name, "hangs up, and still reads")
+        self.note("hangs up, and still reads")
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
 
     def closes(self) -> None:
-        self.scene.note(self.name, "closes")
+        self.note("closes")
         self.sock.close()
 
     def resets(self) -> None:
         """Vanish without a goodbye, as a program does that is killed."""
-        self.scene.note(self.name, "vanishes: resets its connection")
+        self.note("vanishes: resets its connection")
         with suppress(OSError):
             linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -450,7 +547,7 @@ class Client:
         Before stage 6 it does not matter whether one hears what others say.
         """
         wanted = (getattr(sender, "name", sender), text)
-        if not self.scene.expect(f"to {self.name}: {show(frames(*wanted))}"):
+        if not self.scene.expect(f"to {self.label}: {show(frames(*wanted))}"):
             return
         while (pair := self.pair()) != wanted:
             if pair is None:
@@ -460,16 +557,52 @@ class Client:
             if sender != "server" and not other and text not in (HELLO, maybe):
                 raise Wrong(f"to {self.name} came: {show(frames(*pair))}")
 
+    def is_told(self, kind: str, name: str = "") -> str:
+        """The next message is a notice of this kind (about this name); others may come first. Return its rest."""
+        if not self.scene.expect(f"to {self.label}: b'6         server' and the notice `{f'{kind} {name}'.strip()}`"):
+            return ""
+        while pair := self.pair():
+            sender, text = pair
+            first, _, rest = text.partition(" ")
+            if sender == "server" and first == kind and (not name or rest.split()[:1] == [name]):
+                return rest
+            if sender != "server" and text != HELLO and (self.scene.room or sender == self.name):
+                raise Wrong(f"to {self.label} came: {show(frames(*pair))}")
+        raise Wrong(f"the server hung up on {self.label} without that notice")
+
+    def is_refused(self) -> None:
+        """Say the name; the server says `refused` and hangs up."""
+        self.says(self.name)
+        if self.scene.expect(f"to {self.label}: b'6         server' and the notice `refused ...`"):
+            if not self.was_refused():
+                raise Wrong(f"{self.label} was let in under the name {self.name!r}")
+            if not any(text.split()[:1] == ["refused"] for text in self.notices):
+                raise Wrong(f"the server hung up on {self.label} without that notice")
+        self.is_hung_up_on()
+
+    def was_refused(self) -> bool:
+        """Return whether the server says `refused`, or hangs up. If it says neither, we speak: are we in?"""
+        for patience in (2, PATIENCE):
+            with suppress(Silence):
+                while pair := self.pair(patience):
+                    if pair[0] == "server" and pair[1].split()[:1] == ["refused"]:
+                        return True
+                    if pair[0] == self.name and pair[1] == HELLO:
+                        return False
+                return True
+            self.says(HELLO)
+        return False
+
     def is_hung_up_on(self, patience: float = PATIENCE) -> None:
         """The server ends this connection, whatever it says before."""
-        if not self.scene.expect(f"to {self.name}: the end of its connection"):
+        if not self.scene.expect(f"to {self.label}: the end of its connection"):
             return
         end = time.monotonic() + patience
         while not self.over:
             if time.monotonic() > end or not self.receive(end):
                 raise Wrong(f"{self.name}'s connection is still open after {patience} seconds")
         if self.buffer:
-            self.scene.note(self.name, f"<- {show(self.buffer)}")
+            self.note(f"<- {show(self.buffer)}")
 
     def pair(self, patience: float = PATIENCE) -> "tuple | None":
         """Return the next (sender, text), None at the end of the stream."""
@@ -481,8 +614,8 @@ class Client:
                 return None
             if not self.receive(end):
                 came = f"only {show(self.buffer)}, and then nothing" if self.buffer else "nothing"
-                self.scene.note(self.name, f"<- {came} in {patience} seconds")
-                raise Wrong(f"to {self.name} came {came} in {patience} seconds")
+                self.note(f"<- {came} in {patience} seconds", always=True)
+                raise Silence(f"to {self.name} came {came} in {patience} seconds")
         return pair
 
     def take_pair(self) -> "tuple | None":
@@ -495,11 +628,11 @@ class Client:
         except UnicodeDecodeError as error:
             raise Wrong(f"to {self.name} came what is not UTF-8: {show(self.buffer)}") from error
         except ValueError as error:
-            self.scene.note(self.name, f"<- {show(self.buffer)}")
+            self.note(f"<- {show(self.buffer)}")
             raise Wrong(f"to {self.name} came what is no frame: {error}") from error
         del self.buffer[:end]
         self.last = sender, text
-        self.scene.note(self.name, f"<- {show(data)}")
+        self.note(f"<- {show(data)}")
         if sender == "server":
             self.notices.append(text)
         return self.last
@@ -512,12 +645,13 @@ class Client:
         except TimeoutError:
             return False
         except OSError as error:
-            self.scene.note(self.name, f"<- {error.strerror or error}")
+            self.note(f"<- {error.strerror or error}", always=True)
             self.over = True
             return True
         if not chunk:
-            self.scene.note(self.name, "<- the end: the server has hung up")
-        self.buffer, self.over = self.buffer + chunk, not chunk
+            self.note("<- the end: the server has hung up", always=True)
+        self.buffer += chunk
+        self.over = not chunk
         return True
 
 
@@ -814,6 +948,464 @@ def serves_twenty(scene: Scene) -> None:
     for person in people:
         person.says("still here")
         person.hears(person, "still here")
+
+
+# Stage 5: names
+
+BAD_NAMES = [
+    "",
+    " ",
+    "two words",
+    "ada ",
+    " ada",
+    "x" * 21,
+    "x" * 5000,
+    "a\nb",
+    "a\tb",
+    "a\0b",
+    "\x1b[2J",
+    "a\x7f",
+    "a\x9b",
+]
+BAD_NAMES += ["a\u00a0b", "a\u2028b", "a\u202eb", b"ad\xff", b"a\xed\xa0\x80"]
+SERVERS = ["server", "SERVER", "\uff33\uff45\uff52\uff56\uff45\uff52"]  # the last one in full width
+GOOD_NAMES = ["x" * 20, "\U0001f600", "\u4e16\u754c", "o'neil_-.;", "server7", "Zo\u00eb", "zoe"]
+
+
+@check(5, symptom=22)
+def refuses_a_taken_name(scene: Scene) -> None:
+    """A second ada is refused and hung up on; the first one goes on, and a third one is refused as well."""
+    ada = scene.join("ada")
+    for _ in range(2):
+        twin = scene.client("twin", ada.name)
+        try:
+            twin.is_refused()
+        except Wrong as error:
+            raise none_yet(error, scene) from error
+        ada.says("it is me")
+        ada.hears(ada, "it is me")
+
+
+def none_yet(error: Wrong, scene: Scene) -> Wrong:
+    """Return error, or NotYet if the server refuses nobody, not even somebody without a name."""
+    should = scene.should
+    with suppress(Wrong):
+        scene.client("nobody", "two words").is_refused()
+        return error
+    scene.should = should
+    return error if scene.program.ended() else NotYet("your program lets in everybody under every name so far")
+
+
+@check(5, symptom=22)
+def knows_a_name_in_disguise(scene: Scene) -> None:
+    """Names are the same if they are equal after NFKC and case folding: Ada, ADA and full-width letters are ada."""
+    for owner in scene.join("ada", "gr\u00f6\u00dfe"):
+        wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in owner.name)
+        for name in (owner.name.upper(), owner.name.title(), unicodedata.normalize("NFD", owner.name), wide):
+            if name != owner.name:
+                twin = scene.client("twin", name)
+                twin.is_refused()
+
+
+@check(5, symptom=22)
+def keeps_its_own_name(scene: Scene) -> None:
+    """Nobody can be called server, in whatever letters."""
+    for name in SERVERS:
+        twin = scene.client("twin", name)
+        twin.is_refused()
+
+
+@check(5, symptom=22)
+def refuses_bad_names(scene: Scene) -> None:
+    """A name has 1 to 20 characters, all printable, none of them white space. Others are refused and hung up on."""
+    for name in BAD_NAMES:
+        scene.client("guest", name).is_refused()
+    scene.lives()
+
+
+@check(5, symptom=22)
+def takes_good_names(scene: Scene) -> None:
+    """All other names are let in, also of 20 letters, of one emoji, and two that only look alike."""
+    for name in GOOD_NAMES:
+        scene.client("guest", name).enters()
+
+
+@check(5, symptom=25)
+def frees_a_name(scene: Scene) -> None:
+    """When ada has left, the name is free for the next ada."""
+    ada = scene.join("ada")
+    ada.hangs_up()
+    ada.is_hung_up_on()
+    comes_again(ada)
+
+
+def comes_again(gone: Client) -> Client:
+    """Return a new client of the name of one that has gone, which may take a moment to come free."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        again = gone.scene.client("again", gone.name)
+        try:
+            again.enters()
+            return again
+        except Wrong:
+            if time.monotonic() > end or not any(text.startswith("refused") for text in again.notices):
+                raise
+            gone.scene.wait(0.1)
+
+
+@check(5, symptom=24)
+def lets_in_one_of_many(scene: Scene) -> None:
+    """When six come under one name at the same moment, one of them is let in and five are refused."""
+    for i in range(6):
+        twins = [scene.client("twin", f"single{i}") for _ in range(6)]
+        with scene.frozen():
+            for twin in twins:
+                twin.says(twin.name, HELLO)
+        if scene.expect("to five of them: b'6         server' and the notice `refused ...`"):
+            inside = [twin.label for twin in twins if not twin.was_refused()]
+            if len(inside) != 1:
+                raise Wrong(f"{len(inside)} are in under the name {twins[0].name}: {', '.join(inside)}")
+
+
+# Stage 6: everyone hears everyone
+
+
+@check(6, symptom=0)
+def everyone_hears_everyone(scene: Scene) -> None:
+    """What ada says comes to ada, bob and cyd, under her name; and what bob says, next."""
+    ada, bob, cyd = scene.join("ada", "bob", "cyd")
+    ada.says("hello")
+    ada.hears(ada, "hello")
+    bob.says("hi")
+    try:
+        bob.hears(ada, "hello")
+    except Wrong as error:
+        raise NotYet("each client hears only itself so far") if bob.last == (bob.name, "hi") else error from error
+    cyd.hears(ada, "hello")
+    for person in (ada, bob, cyd):
+        person.hears(bob, "hi")
+
+
+@check(6, symptom=0)
+def says_who_joined(scene: Scene) -> None:
+    """When bob and cyd come, those who are in are told `joined bob` and `joined cyd`."""
+    ada = scene.join("ada")
+    bob = scene.join("bob")
+    ada.is_told("joined", bob.name)
+    cyd = scene.join("cyd")
+    ada.is_told("joined", cyd.name)
+    bob.is_told("joined", cyd.name)
+
+
+@check(6, symptom=36)
+def texts_do_not_speak_for_others(scene: Scene) -> None:
+    """A text that looks like somebody else's message is still ada's, and a text that looks like frames is one text."""
+    ada, bob = scene.join("ada", "bob")
+    for text in (
+        f"{bob.name}: I quit",
+        f"{bob.name}>> I quit",
+        "server: left",
+        "left bob",
+        "6         server4         left",
+    ):
+        ada.says(text)
+        ada.hears(ada, text)
+        bob.hears(ada, text)
+
+
+@check(6, symptom=24)
+def keeps_one_order(scene: Scene) -> None:
+    """Six people say 25 things each at the same moment: all hear all of it, once, whole, and in one same order."""
+    people = scene.join(*(f"talker{i}" for i in range(1, 7)))
+    said = say_at_once(scene, people, [f"{i} green bottles" for i in range(25)])
+    scene.all_hear(people, said)
+
+
+@check(6, symptom=24)
+def keeps_long_texts_whole(scene: Scene) -> None:
+    """Five people say ten texts of 8,000 bytes each at the same moment, and begin to read a little later."""
+    people = [scene.client(f"talker{i}", slow=i > 1) for i in range(1, 6)]
+    for person in people:
+        person.enters()
+    said = say_at_once(scene, people, [f"{i} " + "\U0001f600" * 1990 for i in range(10)])
+    scene.wait(0.2)
+    scene.all_hear(people, said)
+
+
+def say_at_once(scene: Scene, people: list, texts: list) -> list:
+    """Let all people say all texts at the same moment. Return what everybody has to hear: (sender, text)."""
+    with scene.frozen():
+        for person in people:
+            person.says(*texts)
+    return [(person.name, text) for person in people for text in texts]
+
+
+# Stage 7: departures
+
+
+def breaks_off(client: Client) -> None:
+    """Close in the middle of a frame."""
+    client.sends(b"5         he")
+    client.closes()
+
+
+WAYS_TO_LEAVE = [Client.hangs_up, Client.closes, Client.resets, breaks_off]
+
+
+@check(7, symptom=25)
+def says_who_left(scene: Scene) -> None:
+    """However eve goes, politely, at once, with a reset or within a frame: ada and bob are told `left eve`."""
+    ada, bob = scene.join("ada", "bob")
+    for leave in WAYS_TO_LEAVE:
+        eve = scene.join("eve")
+        leave(eve)
+        try:
+            ada.is_told("left", eve.name)
+        except Silence as error:
+            if leave is WAYS_TO_LEAVE[0] and not scene.program.ended():
+                raise NotYet(f"{error}: nobody is told yet that somebody has left") from error
+            raise
+        bob.is_told("left", eve.name)
+
+
+@check(7, symptom=25)
+def says_it_once(scene: Scene) -> None:
+    """Each departure is told once, and a name that has left is free for the next one."""
+    ada = scene.join("ada")
+    for leave in WAYS_TO_LEAVE:
+        eve = scene.join("eve")
+        leave(eve)
+        ada.is_told("left", eve.name)
+        leave(comes_again(eve))
+        ada.is_told("left", eve.name)
+        ada.says("how quiet it is")
+        ada.hears(ada, "how quiet it is")
+        count = [text.split()[:2] for text in ada.notices].count(["left", eve.name])
+        if count > 2:
+            scene.should = f"to {ada.label}: twice `left {eve.name}`, for the two who were called {eve.name}"
+            raise Wrong(f"it came {count} times")
+
+
+@check(7, symptom=25)
+def the_nameless_leave_silently(scene: Scene) -> None:
+    """Who goes without a name, or is refused, has not been here: nobody is told that somebody left."""
+    ada = scene.join("ada")
+    for start in (b"", b"3", frame("two words"), frame(ada.name)):
+        guest = scene.client("guest")
+        guest.sends(start)
+        guest.hangs_up()
+        guest.is_hung_up_on()
+    bob = scene.join("bob")
+    bob.says("is anybody there?")
+    ada.hears(bob, "is anybody there?")
+    if told := [text for text in ada.notices if text.split()[:1] == ["left"]]:
+        scene.should = f"to {ada.label}: nothing but the news of {bob.label}"
+        raise Wrong(f"to {ada.label} came `{told[0]}`")
+
+
+@check(7, symptom=12)
+def the_innocent_stay(scene: Scene) -> None:
+    """While five people vanish, ada and bob talk: they stay, and hear everything."""
+    ada, bob = scene.join("ada", "bob")
+    for i in range(4):
+        crowd = scene.join(*["eve"] * 5)
+        with scene.frozen():
+            for eve in crowd[:3]:
+                eve.resets()
+            ada.says(f"{i} mice", f"{i} rats")
+            bob.says(f"{i} cats")
+            for eve in crowd[3:]:
+                eve.resets()
+        scene.all_hear([ada, bob], [(ada.name, f"{i} mice"), (ada.name, f"{i} rats"), (bob.name, f"{i} cats")])
+    scene.lives()
+
+
+@check(7, symptom=24)
+def the_talk_goes_on(scene: Scene) -> None:
+    """While thirty people come and go, ada, bob and cyd talk and hear everything."""
+    people = scene.join("ada", "bob", "cyd")
+    said = say_at_once(scene, people, [f"{i} green bottles" for i in range(30)])
+    for i in range(30):
+        guest = scene.client("guest")
+        guest.says(guest.name)
+        (guest.closes, guest.resets)[i % 2]()
+    scene.all_hear(people, said)
+    scene.lives()
+
+
+# Stage 8: hostile input
+
+BEYOND = ["\x1b[2J", "\x07", "\b", "\x7f", "\x9b2J", "\u202e", "\u2066"]  # what a terminal, or the eye, obeys
+BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029", "\0"]
+NOT_UTF8 = [b"\xff", b"\xc3", "Gr\u00fc\u00dfe".encode("latin-1"), b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"]
+FORBIDDEN = [*({*range(32)} - {9}), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+WRONG_HEADERS = [
+    b"+5        ",
+    b"-1        ",
+    b"1_0       ",
+    b"5 5       ",
+    b"     5    ",
+    b"5.0       ",
+    b"0x5       ",
+]
+WRONG_HEADERS += [
+    b"          ",
+    b"hello     ",
+    b"5\t        ",
+    b"5\0\0\0\0\0\0\0\0\0",
+    b"\xd9\xa3        ",
+    b"65537     ",
+]
+WRONG_HEADERS += [b"1000000000", b"9999999999"]
+
+
+@check(8, symptom=9)
+def survives_what_is_not_utf8(scene: Scene) -> None:
+    """What is not UTF-8 comes to nobody, and its sender may go on. So may all the others."""
+    nobody_hears(scene, NOT_UTF8)
+
+
+@check(8, symptom=36)
+def keeps_a_message_on_one_line(scene: Scene) -> None:
+    """A text with a line break in it, of whatever kind, comes to nobody: it could look like two messages."""
+    nobody_hears(scene, [f"hello{line_break}bob>> I quit" for line_break in BREAKS])
+
+
+@check(8, symptom=32)
+def keeps_control_characters_away(scene: Scene) -> None:
+    """Escape sequences, control characters and what turns the direction of text come to nobody."""
+    nobody_hears(scene, [f"a{control}b" for control in BEYOND])
+    codes = [chr(code) for code in FORBIDDEN]
+    for some in (codes[:25], codes[25:50], codes[50:]):
+        nobody_hears(scene, [f"a{code}b" for code in some], together=True)
+
+
+@check(8, symptom=0)
+def keeps_empty_and_long_texts_away(scene: Scene) -> None:
+    """An empty text, one of 2,001 characters and the longest frame, 65,536 bytes, come to nobody."""
+    nobody_hears(scene, ["", "x" * 2001, "\U0001f600" * 2001, "x" * 65_536])
+
+
+def nobody_hears(scene: Scene, texts: list, together: bool = False) -> None:
+    """Each text comes to nobody: what bob hears next is what its sender says after it."""
+    bob = scene.join("bob")
+    for some in [texts] if together else [[text] for text in texts]:
+        eve = scene.join("eve")
+        eve.says(*some)
+        eve.says("and I am still here")
+        bob.hears(eve, "and I am still here")
+        eve.hears(eve, "and I am still here")
+    if told := [text for text in bob.notices if any(ord(c) in FORBIDDEN for c in text)]:
+        raise Wrong(f"to {bob.label} came a notice with control characters: {show(frame(told[0]))}")
+    scene.lives()
+
+
+@check(8, symptom=7)
+def hangs_up_after_a_wrong_header(scene: Scene) -> None:
+    """After a wrong header, or a length over 65,536, the server hangs up at once, and nobody hears what follows."""
+    bob = scene.join("bob")
+    for header in WRONG_HEADERS:
+        for eve in (scene.join("eve"), scene.client("eve")):
+            eve.sends(header + frame("hello") * 3)
+            eve.is_hung_up_on()
+        bob.says("is anybody there?")
+        bob.hears(bob, "is anybody there?")
+    scene.lives()
+
+
+# Stage 9: the slow reader
+
+LONG = "\U0001f600" * 1990  # nearly the longest message there is: 8,000 bytes
+MANY = 3000  # of them are 24 MB, more than anybody has to remember for one who does not read
+
+
+@check(9, symptom=23)
+def waits_for_nobody(scene: Scene) -> None:
+    """sam stops reading while ten others talk: they go on hearing each other, and in the end sam is let go, once."""
+    people = scene.join(*["talker"] * 10)
+    sam = scene.client("sam", slow=True)
+    sam.enters()
+    if not scene.expect(f"to all others: everything at once and, before {MANY} long texts, one `left {sam.name}`"):
+        return
+    talk(people, lambda sent: sent >= MANY or is_gone(sam, people[0]))
+    end = time.monotonic() + 30
+    while not is_gone(sam, people[0]):
+        if time.monotonic() > end:
+            raise Wrong(f"{MANY} texts of 8,000 bytes wait for {sam.label}, who does not read, and nobody lets go")
+        with suppress(Silence):
+            people[0].pair(1)
+    people[0].says("so quiet now")
+    for person in people:
+        person.hears(people[0], "so quiet now")
+    told = [text for text in people[0].notices if text.split()[:1] == ["left"]]
+    if [text.split()[1] for text in told] != [sam.name]:
+        raise Wrong(f"to {people[0].label} came {told}")
+    sam.is_hung_up_on()
+
+
+def is_gone(client: Client, other: Client) -> bool:
+    """Return whether the other one was told that client has left."""
+    return any(text.split()[:2] == ["left", client.name] for text in other.notices)
+
+
+def talk(people: list, enough) -> list:
+    """Let people talk until enough(texts sent): each says its next long text when it has heard its last one.
+
+    Return all that the first of them heard: (sender, text).
+    """
+    sent, heard, story = Counter(), Counter(), []
+
+    def say(person: Client) -> None:
+        sent[person.name] += 1
+        person.push(frame(f"{sent[person.name]} {LONG}"))
+
+    def hear(person: Client, sender: str, text: str) -> None:
+        heard[person] += 1
+        if person is people[0]:
+            story.append((sender, text))
+        if sender == person.name and not enough(sum(sent.values())):
+            say(person)
+
+    people[0].scene.note("", f"{len(people)} talkers say one text of 8,000 bytes after the other, and hear them")
+    for person in people * 3:
+        person.quiet = True
+        say(person)
+    people[0].scene.listen(people, lambda: all(heard[person] == sum(sent.values()) for person in people), hear)
+    for person in people:
+        person.quiet = False
+    return story
+
+
+@check(9, symptom=12)
+def bears_a_short_pause(scene: Scene) -> None:
+    """pip stops reading for a moment, just until the system holds no more for it: it misses nothing."""
+    people = scene.join(*["talker"] * 10)
+    pip = scene.client("pip", slow=True)
+    pip.enters()
+    enough = (system_holds() + 400_000) // len(LONG.encode())
+    if scene.expect(f"to {pip.label}, later: all {enough} texts, in the order in which the others heard them"):
+        said = talk(people, lambda sent: sent >= enough)
+        scene.all_hear([pip], said, ordered=True)
+
+
+def system_holds() -> int:
+    """Return how many bytes this system takes for a slow client that does not read."""
+    count = 0
+    with socket.socket() as listener, socket.socket() as slow:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(listener.getsockname())
+        with listener.accept()[0] as sock, suppress(BlockingIOError):
+            sock.setblocking(False)
+            while count < 16_000_000:
+                count += sock.send(bytes(8000))
+    return count
+
+
+def one_of(some: Counter) -> str:
+    """Return the first of some messages, or nothing."""
+    return show(frames(*next(iter(some)))) if some else "nothing"
 
 
 # ---- 5. A run --------------------------------------------------------------------------------------------------------

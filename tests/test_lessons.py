@@ -342,3 +342,22 @@ def test_each_exercise_has_hints(path):
         )
         first, second, none = run.stdout.splitlines()
         assert first != second and "(hint 1 of" in first and "(hint 2 of" in second and "has" in none
+
+
+# ---- The course ------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_symptoms_says_where_each_is_taught():
+    rows = re.findall(r"^\| (\d+) \| .* \| \[\d\d\]\((.*)\) \|$", (LESSONS / "README.md").read_text("utf-8"), re.M)
+    assert [int(number) for number, _ in rows] == list(range(1, 38))
+    for number, name in rows:
+        text = "\n".join(map(source, for_students(load(LESSONS / name))))
+        assert re.search(rf"symptom {number}\b", text, re.I), f"{name} does not speak of symptom {number}"
+
+
+def test_the_course_names_every_lesson_and_every_tool():
+    text = (LESSONS / "README.md").read_text(encoding="utf-8")
+    for path in [*NOTEBOOKS, *LESSONS.glob("*.py"), *(LESSONS / "steps").glob("*.py")]:
+        assert path.name in text
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        assert (LESSONS / link).exists(), link

@@ -214,7 +214,9 @@ async def serve(room: Room, connections: set, reader: asyncio.StreamReader, writ
     person, reason = Person(room, writer), ""
     connections.add(person)
     try:
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # for dead networks
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a dead network is noticed some time
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages go at once
         while chunk := await reader.read(4096):
             if not person.gone:  # who was let go is read, so that the last words are not lost, but not heard
                 person.buffer += chunk

@@ -856,6 +856,140 @@ def check_own_trouble(answer_all):
     wants(["two"], "What if the trouble begins with the first client?", silent, Visitor(gone), Visitor(b"two"))
 
 
+# ---- Lesson 05: Many at once -----------------------------------------------------------------------------------------
+
+SLOW = 1.5  # seconds that a played client takes if nobody else is served meanwhile
+
+
+@contextlib.contextmanager
+def thread_errors():
+    """Collect the errors that end threads, as lines, instead of letting Python print them."""
+    lines, before = [], threading.excepthook
+    threading.excepthook = lambda error: lines.append(f"in a thread: {error.exc_type.__name__}: {error.exc_value}")
+    try:
+        yield lines
+    finally:
+        threading.excepthook = before
+
+
+@exercise(
+    "own-thread",
+    1,
+    "Which arguments of threading.Thread say what is run, what it is given, and that it keeps no program alive?",
+    "target is the function itself, without parentheses. args is a tuple: how do you write one with a single element?",
+)
+def check_own_thread(begin):
+    gate, runs = threading.Event(), []
+
+    def talk(sock) -> None:
+        in_time = gate.wait(SLOW)
+        runs.append(f"talk({sock}) ran {'in its thread' if in_time else 'before begin() returned'}")
+
+    with thread_errors() as errors:
+        expect(lambda: hasattr(begin(gate.wait, 0), "join"), True, "What does begin() return?")
+        thread = begin(talk, 7)
+        called = "What do the parentheses in talk(sock) do, and who runs it then?"
+        expect(lambda: runs, [], called, "begin(talk, 7)")
+        gate.set()
+        thread.join(PATIENCE)
+    given = "What is the function that the thread runs, and is args a tuple with one element?"
+    expect(lambda: runs, ["talk(7) ran in its thread"], given, "begin(talk, 7)", *errors)
+    expect(lambda: thread.daemon, True, "Does this thread keep the program alive?", "begin(talk, 7).daemon")
+
+
+class Door:
+    """A played listener: these clients come, one a call of accept(); after the last one stop is set."""
+
+    def __init__(self, stop: threading.Event, *clients):
+        self.stop, self.clients, self.story = stop, list(clients), []
+
+    def accept(self) -> tuple:
+        """Return the next client; TimeoutError if nobody came."""
+        if self.stop.is_set():
+            raise RuntimeError("stop was set, and accept() was called again")
+        client = self.clients.pop(0) if self.clients else None
+        self.story.append(f"accept() gives {client}" if client else "accept() raises TimeoutError")
+        if not self.clients:
+            self.stop.set()
+            self.story.append("stop is set")
+        if not client:
+            raise TimeoutError("timed out")
+        return client, ("127.0.0.1", 50_000)
+
+
+@exercise(
+    "attend",
+    3,
+    "Which loop goes on until an event is set? And what shall happen after a TimeoutError?",
+    "while not stop.is_set(): try to accept, continue after a TimeoutError; else make, keep and start a thread. "
+    "What does the thread need to know?",
+)
+def check_attend(attend):
+    stop, gate, served, alone = threading.Event(), threading.Event(), [], []
+    door = Door(stop, "Ada", None, "Bob", None)
+
+    def talk(sock) -> None:
+        served.append(sock)
+        if not gate.wait(SLOW):
+            alone.append(sock)
+
+    with thread_errors() as errors:
+        results = []
+        stops = "What does your loop do after a TimeoutError, and what ends it?"
+        expect(lambda: results.append(attend(door, talk, stop)), None, stops, door)
+        waits = "Who waits for the first client while the second one knocks?"
+        expect(lambda: alone, [], waits, door, "shown: whom talk() had to end with before attend() went on")
+        gate.set()
+        threads = results[0] if isinstance(results[0], list) else []
+        for thread in threads:
+            if hasattr(thread, "join") and thread.ident:
+                thread.join(PATIENCE)
+    expect(lambda: sorted(served), ["Ada", "Bob"], "Is a thread started for each, with its own sock?", door, *errors)
+    expect(lambda: len(threads), 2, "Which threads does attend() return?", door, "shown: how many threads")
+    expect(lambda: [thread.daemon for thread in threads], [True, True], "Do they keep the program alive?", "daemon?")
+
+
+class Taker(Pieces):
+    """A played client that takes what it is sent: the slow one only when the others have got it."""
+
+    def __init__(self, order: list, others: threading.Event | None = None):
+        super().__init__()
+        self.order, self.others = order, others
+
+    def sendall(self, data: bytes) -> None:
+        """Take data, and note who did and in which thread."""
+        if self.others:
+            self.others.wait(SLOW)
+            time.sleep(0.1)  # who does not wait for the thread comes too early
+        super().sendall(data)
+        self.order.append("slow" if self.others else "quick")
+
+
+@exercise(
+    "welcome-all",
+    2,
+    "When is sock looked up: when the lambda is made, or when it runs? What is sock by then?",
+    "Give the thread what it needs when you make it, with target and args. Which function is called with which bytes?",
+)
+def check_welcome_all(welcome_all):
+    order, others = [], threading.Event()
+    socks = [Taker(order, others), Taker(order), Taker(order)]
+    last = socks[-1].sendall
+
+    def sendall(data: bytes) -> None:
+        last(data)
+        others.set()
+
+    socks[-1].sendall = sendall
+    with thread_errors() as errors:
+        welcome_all(socks)
+    got = [sock.sent for sock in socks]
+    each = "Which sock does each thread use, and when is that decided? Is all of it done at the end?"
+    expect(lambda: got, [b"welcome"] * 3, each, "shown: what each of three clients got", *errors)
+    slow = "If the first client is slow, who else waits?"
+    expect(lambda: order, ["quick", "quick", "slow"], slow, "shown: in which order they got it; the first is slow")
+
+
 # ---- Lesson 06: who is here ------------------------------------------------------------------------------------------
 
 
@@ -993,6 +1127,94 @@ def check_send_all(send_all) -> None:
     with_gone("ada", "bob")
     with_gone("max")
     with_gone("ada", "bob", "max")
+
+
+# ---- Lesson 07: the slow reader --------------------------------------------------------------------------------------
+
+
+@exercise(
+    "work-off",
+    1,
+    "What does inbox.get() return, and what is it when there is nothing more to do?",
+    "while (event := inbox.get()) is not None: ... and how do you take the two parts out of an event?",
+)
+def check_work_off(work_off) -> None:
+    done, inbox = [], queue.SimpleQueue()
+
+    def shout(what: str) -> None:
+        done.append(what.upper())
+
+    for event in [(done.append, "first"), (shout, "second"), (done.append, None), (shout, "last"), None]:
+        inbox.put(event)
+    inbox.put((done.append, "after the end"))
+    story = ["the inbox: append 'first', shout 'second', append None, shout 'last', the end (None), one event more"]
+    expect(lambda: work_off(inbox), None, "What does None tell you, and what comes back from work_off?", *story)
+    expect(lambda: done, ["first", "SECOND", None, "LAST"], "Which events are done, in which order, with what?", *story)
+    expect(lambda: inbox.qsize(), 1, "What should still be in the inbox?", *story)
+
+
+class Narrow:
+    """A non-blocking socket that takes so many bytes at each send, and keeps them; None: it takes nothing."""
+
+    def __init__(self, *sizes):
+        self.sizes, self.sent, self.story = list(sizes), b"", []
+
+    def send(self, data: bytes) -> int:
+        """Take some of data and return how much, or raise BlockingIOError."""
+        size = self.sizes.pop(0) if self.sizes else None
+        if size is None:
+            self.story.append(f"send({bytes(data)!r}) raises BlockingIOError")
+            raise BlockingIOError("nothing fits just now")
+        taken = bytes(data[:size])
+        self.sent += taken
+        self.story.append(f"send({bytes(data)!r}) takes {taken!r} and returns {len(taken)}")
+        return len(taken)
+
+    def sendall(self, data: bytes) -> None:
+        """Waits on a slow reader, and on a non-blocking socket nobody knows how much was sent: not for this."""
+        raise RuntimeError("sendall() cannot say how much was taken")
+
+
+@exercise(
+    "send-some",
+    2,
+    "What has to go out first: the new data, or what has waited?",
+    "backlog += data; then send(backlog) says how many bytes are gone: which part of backlog is that?",
+)
+def check_send_some(send_some) -> None:
+    def feed(sock: Narrow, before: bytes, data: bytes, sent: bytes, after: bytes, question: str) -> None:
+        backlog, story = bytearray(before), [f"backlog is {before!r}, data is {data!r}"]
+        expect(lambda: send_some(sock, backlog, data), None, question, *story, sock)
+        expect(lambda: sock.sent, sent, question, *story, sock)
+        expect(lambda: bytes(backlog), after, question, *story, sock)
+
+    feed(Narrow(9), b"", b"hello", b"hello", b"", "Everything was taken: what is left?")
+    feed(Narrow(2), b"", b"hello", b"he", b"llo", "How does send() tell how much it took, and where is the rest?")
+    feed(Narrow(), b"", b"hello", b"", b"hello", "What does BlockingIOError mean here: an error, or 'not now'?")
+    feed(Narrow(9, 9), b"one ", b"two", b"one two", b"", "What has waited longer, and what may overtake it?")
+    feed(Narrow(2, None), b"one ", b"two", b"on", b"e two", "What has waited longer, and what is still to be sent?")
+    feed(Narrow(), b"one ", b"two", b"", b"one two", "In which order does it wait?")
+    feed(Narrow(4, 1), b"one ", b"", b"one ", b"", "What if there is nothing new, but something has waited?")
+
+
+@exercise(
+    "pay",
+    2,
+    "Work it out: free_at is 0 and now is 3600. How many quarters can be paid until free_at reaches now?",
+    "Savings are now - free_at. How early may free_at be before the quarter is added? max() finds the later one.",
+)
+def check_pay(pay) -> None:
+    for free_at, now, wanted, question in [
+        (100.0, 100.0, 100.25, "What does one message cost?"),
+        (104.0, 100.0, 104.25, "Is what was still to be paid forgotten?"),
+        (99.0, 100.0, 99.25, "Has somebody who was silent for a while saved up nothing?"),
+        (0.0, 3600.0, 3598.25, "How much can somebody have saved up at the most?"),
+        (98.0, 100.0, 98.25, "How much can somebody have saved up at the most?"),
+    ]:
+        story = [f"pay(free_at={free_at}, now={now}), burst is 2 seconds"]
+        expect(lambda free_at=free_at, now=now: pay(free_at, now), wanted, question, *story)
+    story = ["pay(free_at=0.0, now=100.0, burst=10)"]
+    expect(lambda: pay(0.0, 100.0, 10), 90.25, "Is burst always the same?", *story)
 
 
 # ---- Lesson 08: a protocol -------------------------------------------------------------------------------------------
@@ -1211,3 +1433,152 @@ def check_last_words(last_words):
         expect(lambda sock=sock: sock.sent, b"1         11         2", sent, sock)
         expect(lambda sock=sock: sock.mute, True, "How does the server learn that no more comes?", sock)
         expect(lambda sock=sock: sock.closed, True, "Who closes the socket in the end?", sock)
+
+
+# ---- Lesson 10: A window that never freezes --------------------------------------------------------------------------
+
+
+class Clock:
+    """What a window would show as a clock: it ticks every 20 ms, as long as its event loop turns."""
+
+    def __init__(self, loop):
+        self.loop, self.ticks = loop, 0
+        self.tick()
+
+    def tick(self) -> None:
+        """Count, and ask to be called again."""
+        self.ticks += 1
+        self.loop.after(20, self.tick)
+
+
+def in_thread(call, *args) -> str:
+    """Call something in another thread; return in words what came of it."""
+    outcome = []
+
+    def run() -> None:
+        try:
+            outcome.append(f"it returned {call(*args)}")
+        except Exception as error:
+            outcome.append(f"{type(error).__name__}: {error}")
+
+    thread = threading.Thread(target=run, name="other", daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return outcome[0] if outcome else f"nothing for {PATIENCE} seconds"
+
+
+class PlayedInbox:
+    """A queue that is played: a get() that would wait fails, and so shows that the window would freeze."""
+
+    def __init__(self, *events):
+        self.events = list(events)
+
+    def qsize(self) -> int:
+        """Return how many events are in it."""
+        return len(self.events)
+
+    def empty(self) -> bool:
+        """Return whether none is in it."""
+        return not self.events
+
+    def get(self, block: bool = True, timeout: "float | None" = None):
+        """Return the oldest event."""
+        if self.events:
+            return self.events.pop(0)
+        if not block or timeout == 0:
+            raise queue.Empty
+        raise RuntimeError("get() waits at an empty inbox, and the window freezes")
+
+    def get_nowait(self):
+        """Return the oldest event, or raise queue.Empty."""
+        return self.get(block=False)
+
+
+@exercise(
+    "drain",
+    1,
+    "get() waits if nothing is there. Which method of a queue never waits?",
+    "inbox.qsize() says how many events are there now. How do you do something so many times?",
+)
+def check_drain(drain):
+    for events in (["one"], ["one", "two", "three"], []):
+        inbox = PlayedInbox(*events)
+        question = "What does your code do when the inbox is empty, or when more than one event is in it?"
+        expect(lambda inbox=inbox: drain(inbox), events, question, f"in the inbox: {events}")
+        expect(inbox.qsize, 0, "What is still in the inbox?", f"in the inbox at first: {events}")
+
+
+@exercise(
+    "look",
+    3,
+    "Two things to do: handle what is there, at most 20, and ask to be called again. Which comes in every turn?",
+    "after(15, function, a, b) calls function(a, b) in 15 ms. Which function is it here, and what does it need?",
+)
+def check_look(look):
+    planned, handled, inbox = [], [], PlayedInbox(*range(45))
+
+    def after(ms, call=None, *args):
+        planned.append((ms, call, args))
+        return f"after#{len(planned)}"
+
+    def turn() -> int:
+        before = len(handled)
+        _, call, args = planned.pop() if planned else (15, look, (after, inbox, handled.append))
+        try:
+            call(*args)
+        except RecursionError:
+            question = "Do you give after() the function, or do you call the function yourself?"
+            raise Wrong("one turn", "turns without an end", ["look() calls look()"], question) from None
+        return len(handled) - before
+
+    def again(story: str) -> None:
+        question = "Who looks into the inbox the next time? Is after() called once in every turn?"
+        expect(lambda: [ms for ms, _, _ in planned], [15], question, f"{story}; shown: when after() shall call")
+        question = "Do you give after() the function, or what it returned?"
+        expect(lambda: callable(planned[0][1]), True, question, f"after{planned[0][:2]}")
+
+    much = "If more and more comes in, when can the window draw? How many events may one turn handle?"
+    for number, wanted in enumerate((20, 20, 5, 0), start=1):
+        story = f"turn {number}, 45 events at first; shown: how many of them it handled"
+        expect(turn, wanted, much if wanted == 20 else "Does a turn end when the inbox is empty?", story)
+        again(f"turn {number}")
+    expect(lambda: handled, list(range(45)), "Are the events handled in their order, each once?")
+    inbox.events.append("late")
+    expect(turn, 1, "What about an event that comes later?", "turn 5, one more event has come")
+
+
+class PlayedWindow:
+    """A window, its connection, its socket and its receiver in one: keeps what is called, in order."""
+
+    def __init__(self):
+        self.story, self.calls, self.sock, self.receiver = [], [], self, self
+
+    def __getattr__(self, name: str):
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def call(*args, **_):
+            self.calls.append(name)
+            self.story.append(f"{name}({', '.join(map(shorten, map(repr, args)))})")
+            if name == "after_cancel" and args != ("after#7",):
+                raise ValueError("after_cancel() wants the timer")
+
+        return call
+
+
+@exercise(
+    "leave",
+    2,
+    "Which of the lines can wait: for a server that does not read, for a thread that does not end?",
+    "The timer is still set. What will Tk call when the window is gone, and who can prevent it?",
+)
+def check_leave(leave):
+    played = PlayedWindow()
+    leave(played, played, "after#7")
+    waits = [name for name in played.calls if name not in ("after_cancel", "close", "destroy")]
+    question = "The server is dead and the receiver waits. Which of these calls would never return?"
+    expect(lambda: waits, [], question, "shown: calls that can wait, or that nobody needs", played)
+    expect(lambda: played.calls.count("close"), 1, "Who ends the connection and its threads?", played)
+    expect(lambda: played.calls.count("after_cancel"), 1, "What will the timer call when the window is gone?", played)
+    expect(lambda: played.calls.count("destroy"), 1, "Does the window close?", played)
+    expect(lambda: played.calls[-1], "destroy", "What still needs the window? May it come after destroy()?", played)

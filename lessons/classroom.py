@@ -639,8 +639,8 @@ def check_server_listen(listen):
         address = listener.getsockname()
     with listen(address[1]) as listener:
         question = "Where in your function does port stand?"
-        story = ["listen(port), with a port that is free"]
-        expect(lambda: "port" if listener.getsockname() == address else "another port", "port", question, *story)
+        story = ["listen(port), with a port that is free", "which port does getsockname() say?"]
+        expect(lambda: "this one" if listener.getsockname() == address else "another", "this one", question, *story)
         question = "The port is yours, but a call is refused: what have you not said yet?"
         with socket.socket() as client:
             client.settimeout(2)
@@ -866,7 +866,7 @@ def check_own_trouble(answer_all):
 
 # ---- Lesson 05: Many at once -----------------------------------------------------------------------------------------
 
-SLOW = 1.5  # seconds that a played client takes if nobody else is served meanwhile
+SLOW = 2  # seconds that a played client takes if nobody else is served meanwhile
 
 
 @contextlib.contextmanager
@@ -1642,7 +1642,8 @@ class PlayedText:
 )
 def check_delay(delay):
     for tries, wanted in enumerate((1, 2, 4, 8, 16, 30)):
-        expect(lambda tries=tries: delay(tries), wanted, "Which place in DELAYS belongs to this try?", f"delay({tries})")
+        question = "Which place in DELAYS belongs to this try?"
+        expect(lambda tries=tries: delay(tries), wanted, question, f"delay({tries})")
     for tries in (6, 7, 11, 12, 1000):
         question = "After the sixth try, how long shall it wait: is there a place in DELAYS for that?"
         expect(lambda tries=tries: delay(tries), 30, question, f"delay({tries})")

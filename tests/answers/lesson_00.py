@@ -32,7 +32,7 @@ WRONG = {
     host, port = address.split(":")
     print(f"python3 chat_client_cli.py {name} --host {host} --port {port}")
 """,
-            "your code printed",
+            "To print is not to return",
         ),
     ],
     "start-reason": [

@@ -59,7 +59,7 @@ WRONG = {
     sock.sendall(sock.recv(4096))
     sock.close()
 """,
-            "b'hello'",
+            "word by word",
         ),
         (
             """kept = []

@@ -123,10 +123,10 @@ class Crowd:
             sock.setblocking(False)
             self.selector.register(sock, selectors.EVENT_READ, number)
         before = [bytearray() for _ in self.socks]
-        self.collect(before, lambda data: b"welcome" in data or b"refused" in data)
+        self.collect(before, lambda data: b"welcome" in data)
         # All are in. Now one of them says a word: whatever they had to hear of each other comes before it.
         self.socks[0].sendall(frame("go"))
-        self.collect(before, lambda data: data.endswith(frame(NAME.format(0)) + frame("go")) or b"refused" in data)
+        self.collect(before, lambda data: data.endswith(frame(NAME.format(0)) + frame("go")))
         seconds = time.monotonic() - start
         for data in before:
             self.check_names(data)
@@ -139,6 +139,8 @@ class Crowd:
         while missing:
             for number, data in self.listen():
                 before[number] += data
+                if (at := before[number].find(b"refused ")) >= 0:
+                    raise WrongServer(before[number][at:].decode(errors="replace"))
                 if enough(before[number]):
                     missing.discard(number)
 
@@ -193,14 +195,12 @@ class Crowd:
 
     def check_names(self, data: bytes) -> None:
         """Fail unless somebody to whom the server said this has heard once of each person."""
-        names, names_wanted = [], [NAME.format(number) for number in range(self.people)]
+        names = []
         for sender, text in pairs(data):
             kind, _, rest = text.partition(" ")
-            if sender == "server" and kind == "refused":
-                raise WrongServer(text)
             if sender == "server" and kind in ("online", "joined"):
                 names += rest.split()
-        if sorted(names) != names_wanted:
+        if sorted(names) != [NAME.format(number) for number in range(self.people)]:
             raise WrongServer(f"lost or doubled: of {self.people} people one has heard {len(names)} names")
 
     def check(self) -> None:

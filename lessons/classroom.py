@@ -435,9 +435,11 @@ def examine(test, answers: list) -> None:
 
 
 def describe(error: BaseException) -> tuple:
-    """Return an error as text, and where it happened in the notebook."""
-    places = [place for place in traceback.extract_tb(error.__traceback__) if place.filename != __file__][-1:]
-    where = [f"in {place.name}, line {place.lineno} of the cell: {place.line}".rstrip(": ") for place in places]
+    """Return an error as text, and where it happened in the notebook, not in what the notebook calls."""
+    others = (__file__, os.path.dirname(os.__file__), "<frozen")  # this file, Python's library
+    places = traceback.extract_tb(error.__traceback__)
+    places = [place for place in places if not place.filename.startswith(others)]
+    where = [f"in {place.name}, line {place.lineno} of the cell: {place.line}".rstrip(": ") for place in places[-1:]]
     return f"{type(error).__name__}: {error}", where
 
 
@@ -1446,11 +1448,16 @@ def check_last_words(last_words):
     )
     for pieces, wanted, question in ways:
         sock = Halves(*pieces)
-        expect(lambda sock=sock: bytes(last_words(sock, ["1", "2"])), wanted, question, sock)
+        expect(lambda sock=sock: as_bytes(last_words(sock, ["1", "2"])), wanted, question, sock)
         sent = "What has to be on its way before you say that no more comes?"
         expect(lambda sock=sock: sock.sent, b"1         11         2", sent, sock)
         expect(lambda sock=sock: sock.mute, True, "How does the server learn that no more comes?", sock)
         expect(lambda sock=sock: sock.closed, True, "Who closes the socket in the end?", sock)
+
+
+def as_bytes(data):
+    """Return a bytearray as bytes, anything else as it is."""
+    return bytes(data) if isinstance(data, bytearray) else data
 
 
 # ---- Lesson 10: A window that never freezes --------------------------------------------------------------------------

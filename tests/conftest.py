@@ -2,12 +2,17 @@
 
 import gc
 import os
+import signal
 
 import pytest
 
 # Python collects garbage in whatever thread is running. A window that is garbage must not end in another thread than
 # its own: Tk would end this whole process. So it is collected here, after each test of the window, and nowhere else.
 gc.disable()
+
+
+# In the background of a shell Ctrl-C is ignored, and so it would be in all programs that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config):

@@ -190,8 +190,8 @@ def main(argv: "list | None" = None) -> int:
     """Show the window until it is closed, and return the exit code."""
     options = parse_options(argv)
     root = tk.Tk(className="chat")
+    signal.signal(signal.SIGINT, lambda *_: root.after_idle(lambda: window.leave()))
     window = ChatWindow(root, options)
-    signal.signal(signal.SIGINT, lambda *_: root.after_idle(window.leave))
     root.mainloop()
     return 0
 

@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from kit import ROOT
-from test_lessons import LESSONS, NOTEBOOKS, every_lesson, exercises, grading, jupyter, load, source, start
+from test_lessons import LESSONS, NOTEBOOKS, every_lesson, exercises, grading, jupyter, load, run_lesson, source, start
 from test_lessons import wrong_answers as typical_mistakes
 
 SCRIPT = LESSONS / "make_assignment.py"
@@ -135,10 +134,7 @@ def test_a_copied_lesson_runs_alone_and_untouched(path, tmp_path):
     assert run.returncode == 0, run.stderr
     made = (tmp_path / path.name).read_text(encoding="utf-8")
     assert "SOLUTION" not in made and "instructor" not in made
-    command = [sys.executable, ROOT / "tests" / "run_lesson.py", tmp_path / path.name]
-    run = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
-    assert run.returncode == 0 and run.stderr == "", run.stderr
-    (outputs,) = json.loads(run.stdout)
+    (outputs,) = run_lesson(tmp_path / path.name)
     assert sum("Not there yet" in text for text in outputs.values()) == 3
 
 

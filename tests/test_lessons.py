@@ -4,7 +4,6 @@ import ast
 import collections
 import itertools
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -183,12 +182,18 @@ def test_grading_metadata_is_what_nbgrader_reads(path):
 # ---- It runs anywhere ------------------------------------------------------------------------------------------------
 
 
+def run_lesson(path, times: int = 1, answers: "dict | None" = None):
+    """Run a lesson with plain Python, without a word on stderr; return what run_lesson.py prints."""
+    command = [sys.executable, ROOT / "tests" / "run_lesson.py", path, str(times)]
+    text = json.dumps(answers) if answers else ""
+    run = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert run.returncode == 0 and run.stderr == "", run.stderr
+    return json.loads(run.stdout)
+
+
 @every_lesson
 def test_plain_python_runs_it_twice_with_the_same_output(path):
-    command = [sys.executable, ROOT / "tests" / "run_lesson.py", path, "2"]
-    run = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=90)
-    assert run.returncode == 0 and run.stderr == "", run.stderr
-    first, second = json.loads(run.stdout)
+    first, second = run_lesson(path, times=2)
     assert first == second
     assert any(first.values())
     last = [cell for cell in load(path)["cells"] if cell["cell_type"] == "code"][-1]
@@ -286,50 +291,23 @@ def start(answer: str) -> str:
     return re.sub(pattern, r"\1# YOUR CODE HERE\n\1raise NotImplementedError()", answer, flags=re.S | re.M)
 
 
-def outcomes(path, name: str, answers: list, tmp_path) -> list:
-    """Run a lesson with other answers to one exercise; return what its check says to each."""
-    notebook, said = load(path), []
-    cells = {id(cell): source(cell) for cell in notebook["cells"]}
-    for number, answer in enumerate(answers):
-        changed = []
-        for cell in notebook["cells"]:
-            data = grading(cell)
-            if data.get("grade_id") == name and cell["cell_type"] == "code":
-                changed.append({**cell, "source": [answer]})
-            else:
-                changed.append({**cell, "source": [cells[id(cell)]]})
-            if data.get("grade_id") == f"{name}-check":
-                break  # what comes after the check does not matter to it
-        copy = tmp_path / f"{number}.ipynb"
-        copy.write_text(json.dumps({"cells": changed}), encoding="utf-8")
-        command = [sys.executable, ROOT / "tests" / "run_lesson.py", copy]
-        run = subprocess.run(
-            command, capture_output=True, text=True, encoding="utf-8", timeout=90, env=environment(), cwd=LESSONS
-        )
-        assert run.returncode == 0, run.stderr
-        said.append(list(json.loads(run.stdout)[0].values())[-1])
-    return said
-
-
-def environment() -> dict:
-    """Return the environment in which a copy of a lesson elsewhere finds classroom.py."""
-    return {**os.environ, "PYTHONPATH": str(LESSONS), "PYTHONIOENCODING": "utf-8"}
-
-
 @every_lesson
-def test_exercises_have_three_outcomes(path, tmp_path):
+def test_exercises_have_three_outcomes(path):
     tasks = exercises(path)
     assert len(tasks) == 3
     wrong = wrong_answers(path.name[:2])
     assert set(wrong) == set(tasks)
+    answers = {}
     for name, cells in tasks.items():
-        right, points = source(cells["answer"]), grading(cells["check"])["points"]
         assert len(wrong[name]) >= 2
-        answers = [right, start(right), *(answer for answer, _ in wrong[name])]
-        replies = outcomes(path, name, answers, tmp_path)
-        assert replies[0].startswith(f"Right: {name} ({points} ") and replies[0].endswith(f"\n{points}\n")
-        assert replies[1].startswith(f"Not there yet: {name}") and replies[1].endswith("\n0\n")
-        for (answer, words), reply in zip(wrong[name], replies[2:], strict=True):
+        right = source(cells["answer"])
+        answers[name] = [start(right), *(answer for answer, _ in wrong[name]), right]
+    said = run_lesson(path, answers=answers)
+    for name, (untouched, *replies, right) in said.items():
+        points = grading(tasks[name]["check"])["points"]
+        assert right.startswith(f"Right: {name} ({points} ") and right.endswith(f"\n{points}\n")
+        assert untouched.startswith(f"Not there yet: {name}") and untouched.endswith("\n0\n")
+        for (answer, words), reply in zip(wrong[name], replies, strict=True):
             assert reply.startswith(f"Wrong: {name}") and reply.endswith("\n0\n"), f"{answer}\n{reply}"
             assert words in reply, f"{answer}\n{reply}"
             assert "wanted" in reply and "got" in reply and "?" in reply and len(reply.splitlines()) <= 25

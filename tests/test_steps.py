@@ -8,7 +8,6 @@ import importlib.util
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -171,17 +170,9 @@ def test_the_finished_client_can_talk_to_a_step(step):
     assert (run.returncode, run.stderr) == (0, b"")
 
 
-@pytest.fixture
-def interruptible():
-    """Let children hear Ctrl-C even if these tests themselves were started in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process on Windows")
 @pytest.mark.parametrize("step", ENDS_WELL)
-def test_ctrl_c_stops_a_step_at_once_and_its_port_is_free_again(interruptible, step):
+def test_ctrl_c_stops_a_step_at_once_and_its_port_is_free_again(step):
     with Server(script=STEPS / step) as server:
         client = server.client()
         client.send("ada")
@@ -509,7 +500,7 @@ def test_a_window_lives_and_closes_while_it_cannot_connect(open_window):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process on Windows")
-def test_ctrl_c_closes_the_window_and_ends_the_program(interruptible, screen, room):
+def test_ctrl_c_closes_the_window_and_ends_the_program(screen, room):
     watcher = room.client("watcher")
     with Program(STEPS / WINDOW, "ada", "--port", room.port) as program:
         watcher.expect("server", "joined ada")

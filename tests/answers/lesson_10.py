@@ -39,7 +39,7 @@ def look(after, inbox, handle):
         handle(inbox.get_nowait())
     after(15, look(after, inbox, handle))
 """,
-            "Do you give after() the function",
+            "or do you call it yourself?",
         ),
         (
             """

@@ -192,14 +192,12 @@ class Person:
 
 
 async def attend(listener: socket.socket, room: Room) -> None:
-    """Serve until the room closes, and look at the clock now and then; then say goodbye to everybody."""
+    """Look at the clock now and then until the room closes; then say goodbye to everybody."""
     connections = set()  # Person
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: print(context["message"], context.get("exception"), file=sys.stderr))
-    server = await asyncio.start_server(lambda *ends: serve(room, connections, *ends), sock=listener, backlog=1024)
+    accepting = asyncio.create_task(accept(listener, room, connections))
     while connections or not room.closing:
         if room.closing:
-            server.close()
+            accepting.cancel()
         for person in tuple(connections):
             if room.closing:
                 room.dismiss(person, "the server is shutting down", "bye")
@@ -209,14 +207,29 @@ async def attend(listener: socket.socket, room: Room) -> None:
         await asyncio.sleep(TICK_SECONDS)
 
 
-async def serve(room: Room, connections: set, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def accept(listener: socket.socket, room: Room, connections: set) -> None:
+    """Take in clients, and start a coroutine for each."""
+    listener.setblocking(False)
+    while True:
+        try:
+            sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a dead network is noticed some time
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages go at once
+            reader, writer = await asyncio.open_connection(sock=sock)
+        except ConnectionError:
+            continue  # gone again
+        except OSError:  # too many open files: newcomers have to wait
+            await asyncio.sleep(TICK_SECONDS)
+            continue
+        person = Person(room, writer)
+        person.task = asyncio.create_task(serve(room, connections, person, reader))  # a task has to be kept
+
+
+async def serve(room: Room, connections: set, person: Person, reader: asyncio.StreamReader) -> None:
     """Be with one client from its first byte to its last."""
-    person, reason = Person(room, writer), ""
     connections.add(person)
+    reason = ""
     try:
-        sock = writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a dead network is noticed some time
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages go at once
         while chunk := await reader.read(4096):
             if not person.gone:  # who was let go is read, so that the last words are not lost, but not heard
                 person.buffer += chunk
@@ -226,8 +239,8 @@ async def serve(room: Room, connections: set, reader: asyncio.StreamReader, writ
         reason = error.strerror or str(error)
     room.dismiss(person, reason)
     with suppress(OSError):
-        writer.close()  # once everything has gone out, that is
-        await writer.wait_closed()
+        person.writer.close()  # once everything has gone out, that is
+        await person.writer.wait_closed()
     connections.remove(person)
 
 
@@ -265,7 +278,8 @@ def main(argv: "list | None" = None) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: setattr(room, "closing", True))
     print("listening on {}:{}".format(*listener.getsockname()), flush=True)
-    asyncio.run(attend(listener, room))
+    with listener:
+        asyncio.run(attend(listener, room))
     return 0
 
 

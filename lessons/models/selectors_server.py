@@ -162,7 +162,8 @@ class Person:
     def __init__(self, sock: socket.socket):
         self.sock = sock
         self.name, self.says = "", b""  # the name, and the same as a frame; empty until let in
-        self.buffer, self.outbox = bytearray(), bytearray()  # received, but not taken yet; to be sent
+        self.buffer = bytearray()  # received, but not taken yet
+        self.outbox, self.backlog = [], bytearray()  # packets of this round; what the system did not take yet
         self.deadline = time.monotonic() + NAME_SECONDS  # for the name, then for the rest of a frame
         self.paused, self.free_at = False, 0.0  # is the rate limit used up, and until when?
         self.gone, self.leave_by = False, math.inf  # let go; the deadline for hanging up
@@ -171,7 +172,7 @@ class Person:
 
     def put(self, packet: bytes) -> None:
         """Note what this person is owed: all that comes together in one round goes out in one send."""
-        self.outbox += packet
+        self.outbox.append(packet)
 
     def finish(self) -> None:
         """Hang up as soon as everything has gone out."""
@@ -265,20 +266,23 @@ class Loop:
 
     def send(self, person: Person) -> None:
         """Send what the system takes now, hang up if that was all, and say what to wait for next."""
+        if person.outbox:
+            person.backlog += b"".join(person.outbox)
+            person.outbox.clear()
         try:
-            if person.outbox:
-                del person.outbox[: person.sock.send(person.outbox)]
+            if person.backlog:
+                del person.backlog[: person.sock.send(person.backlog)]
         except BlockingIOError:
             pass  # it takes nothing more just now
         except OSError:
-            person.outbox = bytearray()  # the connection is lost: recv() says so as well, and why
-        if len(person.outbox) > MAX_BACKLOG:
+            person.backlog = bytearray()  # the connection is lost: recv() says so as well, and why
+        if len(person.backlog) > MAX_BACKLOG:
             self.room.dismiss(person, "too slow a reader", "bye")
-        if person.gone and not person.outbox:
+        if person.gone and not person.backlog:
             with suppress(OSError):  # the other side may have been quicker
                 person.sock.shutdown(socket.SHUT_WR)
         reads = not person.ended and (person.gone or not person.paused)
-        events = selectors.EVENT_READ * reads | selectors.EVENT_WRITE * bool(person.outbox)
+        events = selectors.EVENT_READ * reads | selectors.EVENT_WRITE * bool(person.backlog)
         if person.events and events != person.events:
             self.selector.unregister(person.sock)
         if events and events != person.events:
@@ -290,8 +294,8 @@ class Loop:
 
     def lose(self, person: Person, reason: str) -> None:
         """Give up a connection: nothing more comes from it or goes to it."""
-        person.ended, person.outbox = True, bytearray()
         self.room.dismiss(person, reason)
+        person.ended, person.outbox, person.backlog = True, [], bytearray()
 
 
 # ---- 4. The program --------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import test_server_faults
 import test_server_program
 import test_server_protocol
 from kit import ROOT, TIMEOUT, Program, Server
-from test_server_faults import LONGEST, Chat
+from test_server_faults import LONGEST, Chat, cpu_seconds, linux, newcomer
 
 MODELS = ["asyncio_server.py", "selectors_server.py", "writer_threads_server.py"]
 FOLDER = ROOT / "lessons" / "models"
@@ -111,6 +111,30 @@ def test_frames_that_wait_for_the_rate_limit_are_not_half_a_frame(model, tmp_pat
         assert said == [("ada", text) for text in texts[:-1]]
         assert half.rest()[-1] == ("server", "bye half a frame and then silence")
         assert nobody.rest() == [("server", "refused no name in time")]
+
+
+@linux
+def test_too_many_open_files_are_the_newcomers_trouble_only(model):
+    import resource
+
+    with Server("--max-rate", "0", script=model) as server:
+        ada, bob = server.gather("ada", "bob")
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (30, 30))
+        with Chat(ada, bob, pause=0.01) as chat:
+            crowd = [server.client() for _ in range(40)]
+            busy, count = cpu_seconds(server), chat.count
+            while chat.count < count + 100 and chat.problem is None:
+                chat.stop.wait(0.01)
+            assert cpu_seconds(server) - busy < 0.5, "it spins"
+        assert chat.was_fine()
+        for nobody in crowd:
+            nobody.close()
+        eve = newcomer(server, "eve")
+        ada.send("hello, eve")
+        assert ada.skip_to("ada", "hello, eve") == [("server", "joined eve")]
+        eve.expect("ada", "hello, eve")
+        server.stop()
+        assert server.output() == [f"listening on 127.0.0.1:{server.port}"]
 
 
 def test_it_works_alone_in_an_empty_folder(model, tmp_path):

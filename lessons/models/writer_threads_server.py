@@ -8,7 +8,7 @@ a writer for its outbox and then in sendall(), the system picks who runs. So one
 threads only, and the code reads from top to bottom. But all readers share the room, so there is a lock around it. And
 it costs: the memory of two stacks a client, and for each message that comes alone, every writer is woken, takes its
 turn at the interpreter and sleeps again. It breaks at some thousand threads; before that, where the waking
-takes longer than the work. In chat_server.py one room thread does what all writers do here, and nobody is woken.
+takes longer than the work. In chat_server.py one room thread does the work of all writers, and none has to be woken.
 Left out, besides what chat_server.py leaves out: password, transcript, trace, a log.
 """
 

@@ -2,7 +2,10 @@
 
 import gc
 import os
+import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -22,7 +25,7 @@ def pytest_configure(config):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_teardown(item):
     yield
-    if "gui" in item.nodeid:
+    if "gui" in item.nodeid or "screen" in getattr(item, "fixturenames", ()):
         gc.collect()
 
 
@@ -32,3 +35,22 @@ def pytest_runtest_makereport():
     report = (yield).get_result()
     if os.environ.get("CI") and report.skipped and "not installed" in str(report.longrepr):
         report.outcome = "failed"
+
+
+@pytest.fixture(scope="session")
+def screen():
+    """A display: the one there is, or an Xvfb of our own."""
+    if os.environ.get("DISPLAY") or sys.platform in ("win32", "darwin"):
+        yield
+        return
+    if not shutil.which("Xvfb"):
+        pytest.skip("there is no DISPLAY, and Xvfb is not installed")
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24", "-dpi", "96", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as process:
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            os.environ["DISPLAY"] = f":{pipe.readline().strip()}"
+        yield
+        del os.environ["DISPLAY"]
+        process.terminate()

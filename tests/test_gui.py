@@ -400,25 +400,6 @@ def test_a_long_inbox_stops_the_receiver_and_so_the_server(listener):
 # ---- With a window ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def screen():
-    """A display: the one there is, or an Xvfb of our own."""
-    if os.environ.get("DISPLAY") or sys.platform in ("win32", "darwin"):
-        yield
-        return
-    if not shutil.which("Xvfb"):
-        pytest.skip("there is no DISPLAY, and Xvfb is not installed")
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24", "-dpi", "96", "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as process:
-        os.close(write)
-        with os.fdopen(read) as pipe:
-            os.environ["DISPLAY"] = f":{pipe.readline().strip()}"
-        yield
-        del os.environ["DISPLAY"]
-        process.terminate()
-
-
 class Windows:
     """Opens windows, waits with their main loops running, and remembers what went wrong in callbacks."""
 

@@ -377,25 +377,6 @@ def test_whatever_a_server_does_becomes_one_sentence(without_screen, data, words
     assert window.connection is None
 
 
-@pytest.fixture(scope="module")
-def screen():
-    """A display: the one there is, or an Xvfb of our own."""
-    if os.environ.get("DISPLAY") or sys.platform in ("win32", "darwin"):
-        yield
-        return
-    if not shutil.which("Xvfb"):
-        pytest.skip("there is no DISPLAY, and Xvfb is not installed")
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as process:
-        os.close(write)
-        with os.fdopen(read) as pipe:
-            os.environ["DISPLAY"] = f":{pipe.readline().strip()}"
-        yield
-        del os.environ["DISPLAY"]
-        process.terminate()
-
-
 @pytest.fixture
 def open_window(screen, step10):
     """Return a maker of real windows; an error in one of their callbacks fails the test."""
@@ -422,6 +403,8 @@ def shown(window) -> list:
 
 
 def type_in(window, text: str) -> None:
+    window.entry.focus_force()  # without a window manager, the pointer decides otherwise
+    window.root.update()
     window.entry.insert("end", text)
     window.entry.event_generate("<Return>")
 

@@ -386,7 +386,7 @@ def check(name: str) -> int:
             raise NotImplementedError(f"There is no {missing[0]} yet: run the cell above that makes it.")
         examine(test, [notebook[needed] for needed in inspect.signature(test).parameters])
     except NotImplementedError as error:
-        print(f"Not there yet: {name}. {error or 'Write your answer where YOUR CODE HERE stands, and run its cell.'}")
+        print(f"Not there yet: {name}. {str(error) or 'Write your answer where YOUR CODE HERE stands, and run its cell.'}")
         return 0
     except Wrong as wrong:
         print(f"Wrong: {name}\n  wanted  {wrong.wanted}\n  got     {wrong.got}")
@@ -1719,6 +1719,109 @@ def check_stale(handle):
         expect(lambda events=events: after(*events), wanted, question, *story, *map(repr, events))
 
 
+# ---- Lesson 12: break it ---------------------------------------------------------------------------------------------
+
+
+@exercise(
+    "port-of",
+    1,
+    "The port stands behind the last colon. Which method of str looks for something from the right?",
+    '"a:b:c".rpartition(":") gives ("a:b", ":", "c"). Which of the three do you want?',
+)
+def check_port_of(port_of) -> None:
+    def gives(line: str, wanted: int, question: str) -> None:
+        expect(lambda: port_of(line), wanted, question, f"port_of({line!r})")
+
+    gives("listening on 127.0.0.1:50123", 50_123, "Where does the port begin, and is it a number or text?")
+    gives("listening on 127.0.0.1:1234", 1234, "Has every port five digits?")
+    gives("listening on 192.168.1.20:40001\n", 40_001, "Where does the port begin, if the address is another one?")
+    gives("listening on [::1]:8080", 8080, "How many colons can stand before the port?")
+
+
+def try_on(server_test, script: str, *chaos: str) -> tuple:
+    """Run a student's test on a server made like steps/03_framing.py, behind the chaos proxy if there is chaos.
+
+    Return how it went, and lines that tell more. The server runs in a thread here: many processes would be slow.
+    """
+    names = {"__name__": script}
+    exec(compile(find(script).read_text(encoding="utf-8"), script, "exec"), names)
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(serve(lambda sock: names["read_from"](names["Person"](sock)), at_once=False))
+        if chaos:
+            options = "--listen", "0", "--to", f"127.0.0.1:{port}", *chaos
+            proxy = stack.enter_context(Program("chaos_proxy.py", *options))
+            proxy.wait_for("listening on")
+            port = proxy.port
+        try:
+            said_no = server_test(port) is False
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            shown, where = describe(error)
+            return "it fails", [shown, *where]
+    return ("it returns False", []) if said_no else ("it passes", [])
+
+
+@exercise(
+    "own-test",
+    3,
+    "How many texts has your test to send in one say(), and which letters have to be in them?",
+    "Nothing is hard to wait for. After the first answer, say one thing more: if its answer comes, what is missing?",
+)
+def check_own_test(chat_test) -> None:
+    def try_out(script: str, wanted: str, question: str, *chaos: str) -> None:
+        got, story = try_on(chat_test, script, *chaos)
+        if got == "it returns False":
+            question = "A test says no by raising an error. Does assert do that, and does return?"
+        where = f"chat_test on {script}" + f", behind chaos_proxy.py {' '.join(chaos)}" * bool(chaos)
+        expect(lambda: got, wanted, question, where, *story)
+
+    right = "steps/03_framing.py"
+    try_out(right, "it passes", "This server is right, and welcomes you first. What does your test expect instead?")
+    cut = "This server is right, its network is bad: how does your test know that an answer is whole?"
+    try_out(right, "it passes", cut, "--split", "1", "--delay", "1")
+    for animal, trouble in (
+        ("shifted_by_umlauts", "somebody writes an é"),
+        ("allergic_to_emoji", "somebody sends an emoji"),
+        ("swallows_the_second", "two messages are sent at once"),
+    ):
+        question = f"It goes wrong when {trouble}. Does your test do that, and does it look at what comes back?"
+        try_out(f"zoo/{animal}.py", "it fails", question)
+
+
+@exercise(
+    "why-it-ended",
+    2,
+    "What does lines.get() return after the program's last line, and can your loop take that for a line?",
+    'Keep each line in a list called seen. raise RuntimeError(f"no line with {part!r} came, but {seen}")',
+)
+def check_why_it_ended(wait_for) -> None:
+    def output(*lines: str) -> queue.SimpleQueue:
+        waiting = queue.SimpleQueue()
+        for line in (*lines, None):
+            waiting.put(line)
+        return waiting
+
+    start = "starting", "listening on 127.0.0.1:50123", "ada is in"
+    story = f"the lines: {', '.join(map(repr, start))}, then None"
+    for part, wanted, left in (("starting", start[0], 3), ("listening", start[1], 2)):
+        lines, call = output(*start), f"wait_for(lines, {part!r})"
+        expect(lambda lines=lines, part=part: wait_for(lines, part), wanted, "Which line is wanted?", story, call)
+        expect(lines.qsize, left, "How many lines may be taken? Others wait for the rest.", story, f"{call}: left")
+    crash = "starting", "Traceback", "OSError: Address already in use"
+    story = f"the lines: {', '.join(map(repr, crash))}, then None"
+    call = "wait_for(lines, 'listening')"
+    end = "The program has ended, and None says so. What does your code make of it?"
+    expect(lambda: wait_for(output(*crash), "listening"), RuntimeError, end, story, call)
+    expect(lambda: wait_for(output(), "listening"), RuntimeError, end, "the lines: None at once", call)
+    try:
+        wait_for(output(*crash), "listening")
+    except RuntimeError as error:
+        told = [line for line in crash if line in str(error)]
+    why = "Who reads this error wants to know why the server ended. Who has told it, and is it all in the error's text?"
+    expect(lambda: told, [*crash], why, story, f"{call}, lines that are in the text of its error")
+
+
 # ---- Lesson 13: Across machines --------------------------------------------------------------------------------------
 
 
@@ -1807,3 +1910,84 @@ def check_careful(careful) -> None:
     name = "Eve has a certificate, too, for eve.example: which setting looks at the name?"
     expect(lambda: settings()[:2], wanted[:2], name, story)
     expect(settings, wanted, "Whose signature does this client trust? How does it get to know yours?", story)
+
+
+# ---- Lesson 14: from a room to the world -----------------------------------------------------------------------------
+
+
+@exercise(
+    "deliveries",
+    1,
+    "One message is said in a room of 50. How many people hear it?",
+    "said is the number of messages a second, in all rooms together. Each of them is delivered to a whole room.",
+)
+def check_deliveries(deliveries) -> None:
+    copies, others = "How many people hear one message? Also who said it?", "Do people in another room hear it?"
+    for people, room, a_minute, wanted, question in [
+        (60, 60, 1, 60.0, copies),
+        (600, 50, 1, 500.0, others),
+        (600, 50, 6, 3000.0, "What if everybody says six times as much?"),
+        (6_000_000, 10, 2, 2_000_000.0, others),
+    ]:
+        story = [f"deliveries(people={people:_}, room={room}, a_minute={a_minute})"]
+        expect(lambda p=people, r=room, a=a_minute: round(float(deliveries(p, r, a)), 6), wanted, question, *story)
+
+
+@exercise(
+    "machines",
+    2,
+    "Work it out by hand for 100,000 people in rooms of 50: how many machines for the connections, how many for the bits?",
+    "The answer is the greater of the two, each rounded up: math.ceil(...). How many bits are 70 bytes?",
+)
+def check_machines(machines) -> None:
+    for people, room, wanted, question in [
+        (100_000, 50, 5, "Which of the two limits asks for more machines, and does one machine not do both at once?"),
+        (20_001, 50, 2, "Where does the last one go, when the first machine is full?"),
+        (100_000, 100_000, 94, "Everybody hears everybody: how many bits a second are that, and how many a minute?"),
+        (1_000, 1_000, 1, "Is one machine not enough for so few?"),
+        (10_000_000, 50, 500, "Which of the two limits asks for more machines?"),
+    ]:
+        story = [f"machines(people={people:_}, room={room:_})"]
+        expect(lambda people=people, room=room: machines(people, room), wanted, question, *story)
+
+
+class Stopwatch:
+    """A connection and a clock that are played: connecting and each message take so many milliseconds."""
+
+    def __init__(self, dialing: int, times: list):
+        self.now, self.dialing, self.times = 0, dialing, list(times)
+        self.story = [f"connecting takes {dialing} ms, then there are {len(times)} messages:"]
+        self.story += [f"{times.count(time)} of them take {time} ms" for time in sorted(set(times))[-3:]]
+
+    def clock(self) -> int:
+        """Return the milliseconds so far."""
+        return self.now
+
+    def dial(self):
+        """Connect, and return talk."""
+        self.now += self.dialing
+        return self.talk
+
+    def talk(self) -> None:
+        """Say one message and wait until it has come back."""
+        self.now += self.times.pop(0)
+
+
+@exercise(
+    "p99",
+    2,
+    "When does the time of one message begin, and when does it end? Where do these two calls of clock() have to stand?",
+    "Keep each time in a list. After the loop: sorted(the list), and which place of it?",
+)
+def check_p99(p99) -> None:
+    hidden = [2] * 200
+    for place in (10, 60, 110, 160):
+        hidden[place] = 250
+    for dialing, times, wanted, question in [
+        (500, [2] * 100, 2.0, "Is the time of connecting in your figure, or that of the messages before?"),
+        (0, hidden, 250.0, "Four of 200 people wait 250 ms. Does your figure know of them?"),
+        (10, [900] + [3] * 199, 3.0, "Is one of 200 more than one in a hundred?"),
+        (10, [(37 * place) % 100 + 1 for place in range(100)], 100.0, "Which place is 100 * 99 // 100, from 0?"),
+    ]:
+        watch = Stopwatch(dialing, times)
+        expect(lambda watch=watch: float(p99(watch.dial, watch.clock, len(watch.times))), wanted, question, watch)

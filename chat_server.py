@@ -300,7 +300,7 @@ def read_from(person: Person, room: Room) -> None:
                 person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / rate
                 time.sleep(max(0, person.free_at - now))
             while room.inbox.qsize() > MAX_INBOX:
-                time.sleep(0.001)
+                time.sleep(0.02)
     except ValueError as error:
         reason = "wrong header"
         words = f"bye {reason if room.options.password else error}"  # the bytes might be somebody's password

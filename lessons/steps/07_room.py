@@ -215,7 +215,7 @@ def read_from(person: Person, room: Room) -> None:
                 person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / MAX_RATE
                 time.sleep(max(0, person.free_at - now))
                 while room.inbox.qsize() > MAX_INBOX:
-                    time.sleep(0.001)
+                    time.sleep(0.02)
         except (OSError, ValueError) as error:  # lost, silent in the middle of a frame; a wrong header
             reason = str(error)
         room.inbox.put((room.dismiss, person, ""))

@@ -1,0 +1,360 @@
+#!/usr/bin/env python3
+"""A proxy that treats a connection as badly as a network may, and worse: put it between any client and any server.
+
+    python3 chaos_proxy.py --listen 2345 --to 127.0.0.1:1234 --split 3 --glue --draw
+    python3 chat_client_cli.py --port 2345 ada
+
+TCP allows the first four of these, and every right program lives with them. The others end connections.
+
+    --split N       send pieces of 1 to N bytes; chance chooses where to cut
+    --glue          hold back what comes for 300 ms and send it as one piece (which --split then cuts, anywhere)
+    --delay MS      wait so many milliseconds before each piece, one piece after the other
+    --jitter MS     let chance make each delay so much shorter or longer
+    --drop-after N  as soon as N bytes have gone one way, pass on nothing more, and hang up on both sides (FIN) ...
+    --reset         ... or reset both connections instead (RST) ...
+    --half-open     ... or tell nobody: whatever else is sent is taken, and lost
+
+Chance depends on the seed, the connection's number (1, 2, ...), the way (-> to the server, <- to the client), and the
+position in the bytes that go that way. So the same --seed does the same to the same bytes, whatever recv() returns and
+whichever thread is faster. Where one side hangs up, or resets, that is passed on to the other.
+
+Each connection has two threads, one for each way: it alone reads the one socket, and it alone writes to the other.
+"""
+
+import argparse
+import math
+import os
+import random
+import re
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import unicodedata
+from contextlib import suppress
+
+CHUNK = 65_536  # bytes that are taken at once
+TICK_SECONDS = 0.1  # no call waits longer; then everybody looks whether the connection is over
+GLUE_SECONDS, LINGER_SECONDS, CONNECT_SECONDS = 0.3, 1, 5  # to hold back; to hang up as well; to reach the server
+HEADER, MAX_PAYLOAD = 10, 65_536  # bytes: of a frame, for the drawing
+WIDTH, ROWS = 66, 4  # of the drawing: columns between client and server, rows for one piece
+screen = threading.Lock()  # held by who prints
+
+# ---- 1. One connection -----------------------------------------------------------------------------------------------
+
+
+class Way:
+    """One way through a connection; all of it belongs to the thread that carries the bytes."""
+
+    def __init__(self, options: argparse.Namespace, key: str, arrow: str, source: socket.socket, target: socket.socket):
+        self.options, self.key, self.arrow, self.source, self.target = options, key, arrow, source, target
+        self.passed = self.cut = 0  # positions: how many bytes were sent; where the next cut is
+        self.sizes = random.Random(key)
+        self.frames = Frames()
+
+    def pieces(self, chunk: bytes):
+        """Cut chunk where chance cuts the whole stream, wherever chunk begins; passed has to keep up meanwhile."""
+        rest = memoryview(chunk)
+        while rest:
+            size = len(rest)
+            if self.options.split:
+                if self.passed == self.cut:
+                    self.cut += self.sizes.randint(1, self.options.split)
+                size = self.cut - self.passed
+            yield rest[:size]
+            rest = rest[size:]
+
+    def pause(self) -> float:
+        """Return for how many seconds the piece that begins here has to wait."""
+        chance = random.Random(f"{self.key} {self.passed}").uniform(-1, 1) if self.options.jitter else 0
+        return (self.options.delay + chance * self.options.jitter) / 1000
+
+
+class Connection:
+    """A client, the server, and the two ways between them."""
+
+    def __init__(self, options: argparse.Namespace, number: int, client: socket.socket):
+        self.options, self.number, self.client = options, number, client
+        self.over = threading.Event()  # nothing is passed on any more
+        self.how = ""  # ... because of "FIN", "RST" or "silence"; set before over is
+        self.stopped = False  # the whole program ends; set by the main thread
+        self.thread = threading.Thread(target=self.run, name=f"connection {number}", daemon=True)
+
+    def run(self) -> None:
+        """The connection's thread: reach the server, carry one way, leave the other to a second thread."""
+        with self.client:
+            try:
+                with socket.create_connection(self.options.to, CONNECT_SECONDS) as server:
+                    self.carry_both(self.client, server)
+            except (OSError, UnicodeError, RuntimeError) as error:
+                host, port = self.options.to
+                say(f"{self.number:3} fails, {error}: does a server listen on {host}:{port}?")
+
+    def carry_both(self, client: socket.socket, server: socket.socket) -> None:
+        """The connection's thread: begin, and clear up when both ways have ended."""
+        say(f"{self.number:3} begins; the server sees it as {'{}:{}'.format(*server.getsockname()[:2])}")
+        for sock in (client, server):
+            sock.settimeout(TICK_SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else the system joins what we have cut
+        key = f"{self.options.seed} {self.number}"
+        there = Way(self.options, f"{key} ->", "->", client, server)
+        back = Way(self.options, f"{key} <-", "<-", server, client)
+        second = threading.Thread(target=self.carry, args=(back,), name=f"connection {self.number} back", daemon=True)
+        second.start()
+        self.carry(there)
+        second.join()
+        for sock in (client, server) if self.how == "RST" else ():
+            with suppress(OSError):  # macOS takes no options once the other side is gone
+                linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # closing does not say goodbye now
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        say(f"{self.number:3} is over: {there.passed:,} bytes went ->, {back.passed:,} bytes <-")
+
+    def carry(self, way: Way) -> None:
+        """A way's thread: pass on what comes, piece by piece, until its source hangs up or the connection is over."""
+        try:
+            while chunk := self.receive(way):
+                for piece in way.pieces(chunk):
+                    pause = way.pause()
+                    if not self.over.wait(pause):
+                        self.pass_on(way, piece, pause)
+            if not self.over.is_set():
+                self.draw(way, "FIN", "hangs up")
+            self.part(way)
+        except OSError as error:
+            if not self.over.is_set():
+                self.draw(way, "RST", error.strerror)
+                self.end("RST")
+
+    def receive(self, way: Way) -> bytes:
+        """Return the next bytes, with --glue all that come within a while; none at the end."""
+        chunk, until = b"", math.inf
+        while not self.over.is_set() and time.monotonic() < until and len(chunk) < CHUNK:
+            more = read(way.source)
+            if more == b"":
+                break
+            if more:
+                chunk += more
+                until = min(until, time.monotonic() + GLUE_SECONDS * self.options.glue)
+        return chunk
+
+    def pass_on(self, way: Way, piece: memoryview, pause: float) -> None:
+        """Send a piece, but nothing beyond --drop-after."""
+        piece = piece[: min(len(piece), self.options.drop_after - way.passed)]
+        if self.options.draw and piece:
+            note = f"{len(piece):,} byte{'s' * (len(piece) > 1)}" + f" after {1000 * pause:.0f} ms" * (pause > 0)
+            self.draw(way, way.frames.mark(bytes(piece)), note)
+        way.passed += len(piece)
+        last = way.passed == self.options.drop_after
+        if last:
+            self.end(self.options.end)  # before the last bytes go: no answer to them comes back
+        while piece and not self.stopped and (last or not self.over.is_set()):
+            with suppress(TimeoutError):  # the target does not read just now
+                piece = piece[way.target.send(piece) :]
+        if last:
+            told = {"FIN": "both see a hang-up", "RST": "both see a reset", "silence": "nobody is told"}
+            say(f"{self.number:3} is cut off after {way.passed:,} bytes {way.arrow}: {told[self.options.end]}")
+
+    def part(self, way: Way) -> None:
+        """Hang up on the target, and let the source hang up as well; in silence, take what comes until it does."""
+        while self.how == "silence" and not self.stopped:
+            if read(way.source) == b"":
+                return  # the target is not told
+        if self.how != "RST":
+            way.target.shutdown(socket.SHUT_WR)
+            until = time.monotonic() + LINGER_SECONDS * self.over.is_set()
+            while time.monotonic() < until and not self.stopped and read(way.source) != b"":
+                pass
+
+    def end(self, how: str) -> None:
+        """A way's thread: pass on nothing more, either way."""
+        self.how = how
+        self.over.set()
+
+    def draw(self, way: Way, text: str, note: str) -> None:
+        """Print an arrow with text in it, if --draw asks for it."""
+        if self.options.draw:
+            say("\n".join(f"{self.number:3} {row}" for row in arrow(way.arrow, text, note)))
+
+
+def read(sock: socket.socket) -> "bytes | None":
+    """Return the next bytes, b"" at the end of the stream, None if nothing comes just now."""
+    try:
+        return sock.recv(CHUNK)
+    except TimeoutError:
+        return None
+
+
+# ---- 2. The drawing --------------------------------------------------------------------------------------------------
+
+
+class Frames:
+    """Marks the frames in a stream: [3·········|ada]. In a piece that begins or ends within one, [ or ] is missing."""
+
+    def __init__(self):
+        self.header, self.left = b"", 0  # of a frame that has begun: its header so far; missing bytes of its payload
+        self.lost = False  # there was no header where one should have been
+
+    def mark(self, piece: bytes) -> str:
+        """Return the next piece of the stream as text."""
+        text = ""
+        while piece and not self.lost:
+            size = self.left or HEADER - len(self.header)
+            part, piece = piece[:size], piece[size:]
+            if self.left:
+                self.left -= len(part)
+                text += show(part) + "]" * (not self.left)
+            else:
+                text += "[" * (not self.header) + show(part)
+                self.header += part
+                if len(self.header) == HEADER:
+                    text += self.begin_payload()
+        return text + show(piece)
+
+    def begin_payload(self) -> str:
+        """Understand a whole header, and return what stands behind it."""
+        header, self.header = self.header, b""
+        self.lost = not re.fullmatch(rb"\d{1,10} *", header) or int(header) > MAX_PAYLOAD
+        self.left = 0 if self.lost else int(header)
+        return "|?" if self.lost else "|" if self.left else "|]"
+
+
+def show(data: bytes) -> str:
+    """Return data as text that harms no terminal: dots for spaces, escapes for what is no UTF-8 or not printable."""
+    text = data.decode(errors="backslashreplace").replace(" ", "·")
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def arrow(way: str, text: str, note: str):
+    """Yield the rows of an arrow between client and server; its text begins where the sender stands."""
+    rows = [("", 0)]  # (text, columns)
+    for char in text:
+        size = 0 if unicodedata.category(char) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(char) in "WF")
+        if rows[-1][1] + size > WIDTH - 5:
+            rows.append(("", 0))
+        rows[-1] = rows[-1][0] + char, rows[-1][1] + size
+    if len(rows) > ROWS:
+        rows[ROWS - 1 :] = [("...", 3)]
+    for number, (row, columns) in enumerate(rows):
+        fill = (" " if number else "-") * (WIDTH - columns - 2)
+        head = " " if number else way.strip("-")
+        yield (f"|{row} {fill}{head}|" if way == "->" else f"|{head}{fill} {row}|") + f" {note}" * (number == 0)
+
+
+def say(text: str) -> None:
+    """Any thread: print text at once, in one piece."""
+    with screen:
+        try:
+            print(text, flush=True)
+        except OSError:
+            sys.stdout = None  # nobody reads us any more, and print() knows what that means
+
+
+# ---- 3. The program --------------------------------------------------------------------------------------------------
+
+
+def main(argv: "list | None" = None) -> int:
+    """Run the proxy until Ctrl-C and return the exit code."""
+    options = parse_options(argv)
+    try:
+        listener = listen(options.listen)
+    except OSError as error:
+        print(f"cannot listen on 127.0.0.1:{options.listen}, {error}: try another --listen", file=sys.stderr)
+        return 1
+    host, port = options.to
+    say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
+    say(f"clients come here instead of to {host}:{port}; --seed {options.seed} does the same again")
+    if options.draw:
+        say(f"    |{'client':<{WIDTH - 6}}server|")
+    connections = []
+    with listener, suppress(KeyboardInterrupt):
+        attend(listener, options, connections)
+    with suppress(KeyboardInterrupt):  # the second one does not wait
+        for connection in connections:
+            connection.stopped = True
+            connection.over.set()
+        for connection in connections:
+            connection.thread.join(CONNECT_SECONDS)
+    return 0
+
+
+def attend(listener: socket.socket, options: argparse.Namespace, connections: list) -> None:
+    """Accept clients for ever, and keep connections up to date."""
+    number = 0
+    while True:
+        connections[:] = [connection for connection in connections if connection.thread.is_alive()]
+        try:
+            client, _ = listener.accept()
+            number += 1
+            connection = Connection(options, number, client)
+            connection.thread.start()
+            connections.append(connection)
+        except TimeoutError:
+            pass
+        except (OSError, RuntimeError) as error:  # too many open files, too many threads
+            say(f"newcomers have to wait: {error}")
+            time.sleep(TICK_SECONDS)
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on this computer only; raises OSError."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Bind at once, although old connections are in TIME_WAIT; on Windows, SO_REUSEADDR would mean something else.
+    option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
+    listener.setsockopt(socket.SOL_SOCKET, option, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(1024)
+    listener.settimeout(TICK_SECONDS)  # so that Ctrl-C works on Windows, too
+    return listener
+
+
+def parse_options(argv: "list | None") -> argparse.Namespace:
+    """Return the options, or end the program with a sentence that says why they make no sense."""
+    usage = "python3 chaos_proxy.py --listen PORT --to HOST:PORT [options]"
+    parser = argparse.ArgumentParser(usage=usage, description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("--listen", type=int, metavar="PORT", required=True, help="where clients come; 0 lets the system choose")
+    add("--to", metavar="HOST:PORT", required=True, help="where the server is")
+    add("--split", type=int, metavar="N", help="at least 1 byte")
+    add("--glue", action="store_true", help="may be used with all others")
+    add("--delay", type=float, metavar="MS", default=0, help="up to 60000")
+    add("--jitter", type=float, metavar="MS", default=0, help="up to --delay: no piece is sent before it has come")
+    add("--drop-after", type=int, metavar="N", default=math.inf, help="with 0, nothing passes at all")
+    add("--reset", action="store_true", help="with --drop-after, and not with --half-open")
+    add(
+        "--half-open",
+        action="store_true",
+        help="with --drop-after; it lasts until both sides, or the proxy, have ended",
+    )
+    add("--seed", type=int, metavar="N", default=random.randrange(10_000), help="any number; a new one if left out")
+    add("--draw", action="store_true", help="show what passes and where its frames begin and end: [length|text]")
+    options = parser.parse_args(argv)
+    host, _, port = options.to.rpartition(":")
+    for wrong, why in (
+        (not 0 <= options.listen < 65_536, "--listen is a port, from 0 to 65535"),
+        (not (host and re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65_536), "--to is like 127.0.0.1:1234"),
+        (host in ("127.0.0.1", "localhost") and port == str(options.listen), "--to is the port of --listen: a circle"),
+        (options.split is not None and options.split < 1, "--split is at least 1 byte"),
+        (not 0 <= options.delay <= 60_000, "--delay is from 0 to 60000 milliseconds"),
+        (not 0 <= options.jitter <= options.delay, "--jitter is at most --delay: nothing is sent before it has come"),
+        (options.drop_after < 0, "--drop-after is at least 0 bytes"),
+        (options.reset and options.half_open, "--reset tells both sides and --half-open tells nobody: choose one"),
+        (
+            (options.reset or options.half_open) and options.drop_after == math.inf,
+            "after how many bytes? --drop-after N",
+        ),
+    ):
+        if wrong:
+            parser.error(why)
+    options.to = host.strip("[]"), int(port)
+    options.end = "RST" if options.reset else "silence" if options.half_open else "FIN"
+    return options
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
+    sys.exit(main())

@@ -386,7 +386,8 @@ def check(name: str) -> int:
             raise NotImplementedError(f"There is no {missing[0]} yet: run the cell above that makes it.")
         examine(test, [notebook[needed] for needed in inspect.signature(test).parameters])
     except NotImplementedError as error:
-        print(f"Not there yet: {name}. {str(error) or 'Write your answer where YOUR CODE HERE stands, and run its cell.'}")
+        advice = str(error) or "Write your answer where YOUR CODE HERE stands, and run its cell."
+        print(f"Not there yet: {name}. {advice}")
         return 0
     except Wrong as wrong:
         print(f"Wrong: {name}\n  wanted  {wrong.wanted}\n  got     {wrong.got}")

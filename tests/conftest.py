@@ -20,6 +20,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "jupyter: needs the notebook tools, nbclient and nbgrader")
+    config.addinivalue_line("markers", "zoo: runs the checker on every animal, which takes minutes")
 
 
 @pytest.hookimpl(hookwrapper=True)

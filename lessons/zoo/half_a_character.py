@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""A chat server with one mistake.
+
+`UnicodeDecodeError` now and then, mostly with long messages full of emoji.
+
+Made from steps/03_framing.py. Find the mistake: python3 check.py zoo/half_a_character.py
+"""
+
+import argparse
+import socket
+import sys
+
+# ---- Framing ---------------------------------------------------------------------------------------------------------
+
+# This block stands in every step and program, so that each of them can be copied alone.
+# >>> framing
+HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
+
+
+def frame(text: str) -> bytes:
+    """Return text as one frame: frame("hello") is b"5         hello"."""
+    data = text.encode()
+    return b"%-10d%b" % (len(data), data)
+
+
+def take_frame(buffer: bytearray) -> bytearray | None:
+    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
+    if len(buffer) < HEADER:
+        return None
+    digits = buffer[:HEADER].rstrip(b" ")
+    if not digits.isdigit() or int(digits) > MAX_PAYLOAD:  # int() alone takes "+5" and "1_0"
+        raise ValueError(f"wrong header {bytes(buffer[:HEADER])}")
+    end = HEADER + int(digits)
+    if len(buffer) < end:
+        return None
+    data = buffer[HEADER:end]
+    del buffer[:end]
+    return data
+
+
+def read_frame(recv, buffer: bytearray) -> bytearray | None:
+    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
+
+    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
+    frame, or several of them. So what is left over stays in buffer for the next call.
+    """
+    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+        buffer += chunk.decode().encode()
+    if data is None and buffer:
+        raise ConnectionError("hung up in the middle of a frame")
+    return data
+
+
+# <<< framing
+
+# ---- One connection --------------------------------------------------------------------------------------------------
+
+
+class Person:
+    """One client's connection."""
+
+    def __init__(self, sock: socket.socket):
+        self.sock = sock
+        self.buffer = bytearray()  # received, but not taken as a frame yet
+        self.name = ""  # empty until the first frame has come
+
+
+def read_from(person: Person) -> None:
+    """Pass on what one client says, frame by frame, until it hangs up."""
+    with person.sock:
+        while (data := read_frame(person.sock.recv, person.buffer)) is not None:
+            understand(person, data)
+
+
+def understand(person: Person, data: bytes) -> None:
+    """Do what a payload means: the first is a name, each later one goes back under it."""
+    text = data.decode()
+    if not person.name:
+        person.name = text
+        person.sock.sendall(frame("server") + frame(f"welcome {text}"))
+    else:
+        person.sock.sendall(frame(person.name) + frame(text))
+
+
+# ---- The program -----------------------------------------------------------------------------------------------------
+
+
+def main(argv: "list | None" = None) -> int:
+    """Run the server and return the exit code."""
+    options = parse_options(argv)
+    listener = listen("127.0.0.1", options.port)
+    host, port = listener.getsockname()
+    print(f"listening on {host}:{port}", flush=True)
+    attend(listener)
+    return 0
+
+
+def parse_options(argv: "list | None") -> argparse.Namespace:
+    """Return the options; argparse itself ends the program for --help or a wrong one."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose")
+    return parser.parse_args(argv)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind((host, port))
+    listener.listen(1024)  # so many may knock at the same time
+    return listener
+
+
+def attend(listener: socket.socket) -> None:
+    """Accept clients, one after the other."""
+    while True:
+        sock, _ = listener.accept()
+        read_from(Person(sock))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

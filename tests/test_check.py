@@ -1,0 +1,313 @@
+"""What the checker says about programs that are not even wrong, and that it leaves nothing behind."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from kit import ROOT, TIMEOUT
+
+LESSONS = ROOT / "lessons"
+CHECK = LESSONS / "check.py"
+sys.path.insert(0, str(LESSONS))
+import check  # noqa: E402
+
+LISTEN = """
+import os, socket, subprocess, sys, threading, time
+listener = socket.socket()
+listener.bind(("127.0.0.1", int(sys.argv[-1])))
+listener.listen(50)
+"""
+ECHO = f"""{LISTEN}
+def serve(sock):
+    with sock:
+        while data := sock.recv(4096):
+            sock.sendall(data)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+PROGRAMS = {  # case -> (the program, what the checker has to say about it)
+    "it never listens": (
+        "import time\nwhile True: time.sleep(1)",
+        ["wrong", "nobody listens on 127.0.0.1:", "your program still runs", "(symptom 2)"],
+    ),
+    "it listens on a port of its own": (
+        LISTEN.replace("int(sys.argv[-1])", "0")
+        + "print('Server started on port', listener.getsockname()[1])\nlistener.accept()",
+        ["wrong", "your program speaks of port", "it was told to listen on", "(symptom 2)"],
+    ),
+    "it is empty": ("", ["not there yet", "came to its end without an error", "02_client_and_server.ipynb"]),
+    "it has a typing error": ("def main(:", ["wrong", "SyntaxError", "ended with exit code 1 before"]),
+    "it ends itself": ("import sys; sys.exit('no config')", ["wrong", "| no config", "ended with exit code 1"]),
+    "its port is taken": (
+        f"{LISTEN}first = listener\n{LISTEN}",
+        ["wrong", "Address already in use", "(symptom 4)"],
+    ),
+    "it hangs": (f"{LISTEN}time.sleep(1000)", ["not there yet", "does not answer yet", "(symptom 6)"]),
+    "it hangs up": (
+        f"{LISTEN}while True: listener.accept()[0].close()",
+        ["wrong", "hung up on ada without an answer"],
+    ),
+    "it crashes": (
+        f"{LISTEN}sock, _ = listener.accept()\nprint('got ' + sock.recv(100))",
+        ["wrong", "TypeError: can only concatenate str", "has ended with exit code 1", "(symptom 10)"],
+    ),
+    "it crashes deep down": (
+        f"{LISTEN}sock, _ = listener.accept()\ndef f(): f()\nsock.recv(100)\nf()",
+        ["wrong", "RecursionError", "lines"],
+    ),
+    "it ends after one client": (
+        f"{LISTEN}sock, _ = listener.accept()\nsock.sendall(sock.recv(100))\nsock.recv(100)",
+        ["wrong", "has ended with exit code 0", "(symptom 2)"],
+    ),
+    "it floods its output": (
+        ECHO.replace(
+            "        while data := sock.recv(4096):\n", "        while True:\n            data = sock.recv(4096)\n"
+        ).replace("sock.sendall(data)", "sock.sendall(data) if data else print()"),
+        ["wrong", "floods its output", "(symptom 13)"],
+    ),
+    "it never stops talking": (
+        f"{LISTEN}while True:\n    sock, _ = listener.accept()\n    sock.recv(9)\n    try:\n"
+        "        while True: sock.sendall(b'6         server5         hello')\n    except OSError: pass",
+        ["wrong", "more and more comes to ada"],
+    ),
+    "it sends back what it gets": (ECHO, ["not there yet", "just the bytes that it gets", "stream_has_no_messages"]),
+    "it says what is no frame": (
+        ECHO.replace("sendall(data)", "sendall(b'hello world, this is no frame')"),
+        ["wrong", "is no header", "b'hello worl'"],
+    ),
+}
+WRONG_CALLS = {
+    "nothing": ([], "give one program"),
+    "two programs": (["a.py", "--", "b", "{port}"], "give one program"),
+    "no such file": (["nowhere.py"], "there is no file nowhere.py"),
+    "no such command": (["--", "no-such-command", "{port}"], "there is no program no-such-command"),
+    "a command without a port": (["--", sys.executable, "a.py"], "{port}"),
+    "no such stage": (["--stage", "12", "a.py"], "there is no stage 12"),
+    "stage nought": (["--only", "0", "a.py"], "there is no stage 0"),
+    "two ways to choose": (["--only", "1", "--stage", "2", "a.py"], "give one of them"),
+    "half an address": (["--at", "1234", "--", sys.executable], "has to be HOST:PORT"),
+    "an unknown option": (["--fast", "a.py"], "--fast"),
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path):
+    """After each test, no process is left whose command names a file of the test."""
+    yield
+    processes = list(Path("/proc").glob("[0-9]*/cmdline")) if sys.platform.startswith("linux") else []
+    for path in processes:
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:  # it has just ended
+            continue
+        assert str(tmp_path) not in command, f"{path.parent.name} is left: {command}"
+
+
+@pytest.fixture
+def impatient(tmp_path):
+    """A checker that waits for less."""
+    script = tmp_path / "impatient.py"
+    hurry = "check.PATIENCE, check.START_SECONDS, check.LINE_SECONDS = 2, 3, 0.5"
+    script.write_text(
+        f"import sys\nsys.path.insert(0, {str(LESSONS)!r})\nimport check\n{hurry}\nsys.exit(check.main())\n"
+    )
+    return script
+
+
+def run(*command, folder: Path, script: Path = CHECK, timeout: float = 60) -> subprocess.CompletedProcess:
+    """Run the checker in a folder to its end."""
+    command = [sys.executable, str(script), *map(str, command)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=timeout)
+
+
+def write(folder: Path, text: str, name: str = "server.py") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("case", PROGRAMS)
+def test_a_program_that_is_not_even_wrong_gets_its_own_sentence(tmp_path, impatient, case):
+    program, sentences = PROGRAMS[case]
+    begin = time.monotonic()
+    result = run(write(tmp_path, program), folder=tmp_path, script=impatient)
+    print(result.stdout, result.stderr)
+    lines = result.stdout.splitlines()
+    wrong = [i for i, line in enumerate(lines) if line.startswith(("wrong", "not there yet"))]
+    said = " ".join(lines[wrong[0] :])
+    assert all(sentence in said for sentence in sentences), sentences
+    assert (result.returncode, result.stderr) == (1, "")
+    assert len(lines[wrong[0] + 1 :]) <= check.BLOCK, "a wrong answer takes at most 25 lines"
+    assert all(len(line) <= check.WIDTH + 10 for line in lines)
+    assert "ask yourself: " in said
+    assert time.monotonic() - begin < 30
+
+
+@pytest.mark.parametrize("case", WRONG_CALLS)
+def test_a_wrong_call_is_explained_and_ends_with_2(tmp_path, case):
+    call, sentence = WRONG_CALLS[case]
+    write(tmp_path, ECHO, "a.py")
+    result = run(*call, folder=tmp_path)
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not result.stdout
+
+
+def test_the_transcript_shows_a_traceback_where_it_came(tmp_path):
+    program = f"{LISTEN}print('listening')\nsock, _ = listener.accept()\nsock.recv(100)\nraise ValueError('ouch')"
+    lines = run(write(tmp_path, program), folder=tmp_path).stdout.splitlines()
+
+    def line_with(part: str) -> int:
+        return next(i for i, line in enumerate(lines) if part in line)
+
+    assert line_with("ada -> b'3         ada' b'5         hello'") < line_with("program | Traceback")
+    assert line_with("program | ValueError: ouch") < line_with("ada <- the end") < line_with("should have come to ada")
+    assert line_with("should have come") < line_with("but the server hung up") < line_with("users say: ")
+    assert line_with("users say: ") < line_with("ask yourself: ") < line_with("read: 02_client_and_server.ipynb")
+    assert lines[line_with("ask yourself: ")].endswith("?")
+
+
+def test_a_program_that_says_nothing_when_it_listens_is_found_all_the_same(tmp_path):
+    result = run("--stage", "1", write(tmp_path, ECHO), folder=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("right           1  listens and accepts")
+
+
+@pytest.mark.parametrize("flag", ["--stage", "--only"])
+def test_a_right_server_passes(tmp_path, flag):
+    result = run(flag, "4", ROOT / "chat_server.py", folder=tmp_path)
+    stages = {"--stage": "1234", "--only": "4"}[flag]
+    assert [line.split()[:2] for line in result.stdout.splitlines()[:-1]] == [["right", stage] for stage in stages]
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_command_in_any_language_gets_its_port(tmp_path):
+    command = ["--", sys.executable, ROOT / "chat_server.py", "--port={port}", "--trace"]
+    result = run("--only", "2", *command, folder=tmp_path)
+    assert (result.returncode, result.stderr) == (0, ""), result.stdout
+
+
+def test_a_server_that_takes_no_port_is_found_at_its_own(tmp_path):
+    port = check.free_port()
+    step = (LESSONS / "steps" / "02_echo.py").read_text(encoding="utf-8")  # sets no SO_REUSEADDR
+    server = write(tmp_path, step.replace("default=1234", f"default={port}"))
+    call = ["--at", f"127.0.0.1:{port}", "--stage", "2", "--", sys.executable, server]
+    result = run(*call, folder=tmp_path)
+    assert result.stdout.startswith("right           1")
+    assert "not there yet   2" in result.stdout, "the server has to be there in stage 2 as well"
+    other = subprocess.Popen([sys.executable, server], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        if "listening" in other.stdout.readline():  # else its port is in TIME_WAIT after the first run
+            result = run(*call, folder=tmp_path)
+            assert (result.returncode, result.stdout) == (2, "")
+            assert "somebody listens on" in result.stderr
+    finally:
+        other.kill()
+        other.wait(TIMEOUT)
+        other.stdout.close()
+
+
+def test_it_stops_at_the_first_wrong_stage_or_goes_on_with_all(tmp_path):
+    echo = LESSONS / "steps" / "02_echo.py"
+    result = run("--stage", "3", echo, folder=tmp_path)
+    assert "wrong           3" not in result.stdout
+    assert (
+        result.stdout.splitlines()[-1] == "1 of 3 stages are right, 5 of 30 points; 1 not tried yet (--all tries them)"
+    )
+    result = run("--stage", "3", "--all", echo, folder=tmp_path)
+    assert "wrong           3" in result.stdout
+    assert result.stdout.splitlines()[-1] == "1 of 3 stages are right, 5 of 30 points"
+
+
+def test_the_list_shows_each_check_with_its_bytes_and_starts_nothing(tmp_path):
+    result = run("--list", folder=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    for number, stage in enumerate(check.SERVER_STAGES, 1):
+        assert f"stage {number}, {stage.title}" in result.stdout
+        for act in stage.checks:
+            assert f"\n    {act.__doc__}\n" in result.stdout
+    assert "ada -> b'3         ada' b'5         hello'" in result.stdout
+    assert "to ada: b'3         ada' b'5         hello'" in result.stdout
+    only = run("--list", "--only", "3", folder=tmp_path).stdout
+    assert "stage 3" in only
+    assert "stage 2" not in only
+
+
+def test_each_check_has_a_symptom_and_a_sentence():
+    for stage in check.SERVER_STAGES:
+        assert stage.checks
+        for act in stage.checks:
+            assert {act.symptom, act.dead} <= {*check.SYMPTOMS}
+            assert act.__doc__.endswith(".")
+            assert "\n" not in act.__doc__
+    assert sum(stage.points for stage in check.SERVER_STAGES) == 100
+    assert all(question.endswith("?") for _, question in check.SYMPTOMS.values())
+
+
+def test_the_reports_say_what_came_out(tmp_path):
+    step = LESSONS / "steps" / "03_framing.py"
+    result = run("--stage", "4", "--json", "results.json", "--junit", "junit.xml", step, folder=tmp_path)
+    assert result.returncode == 1
+    report = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert report["score"] == 20
+    assert [test["status"] for test in report["tests"]] == ["passed", "passed", "failed", "failed"]
+    assert [test["extra_data"]["outcome"] for test in report["tests"]] == ["right", "right", "wrong", "not tried"]
+    third = report["tests"][2]
+    assert (third["score"], third["max_score"], third["visibility"]) == (0, 10, "visible")
+    assert third["extra_data"]["symptom"] == 11
+    assert third["output"] in result.stdout
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "1", "1")
+    assert [[child.tag for child in case] for case in suite] == [[], [], ["failure"], ["skipped"]]
+    assert suite[2][0].text == third["output"]
+
+
+def test_the_reports_are_written_even_if_there_is_no_program(tmp_path):
+    result = run("--json", "results.json", "--junit", "junit.xml", "nowhere.py", folder=tmp_path)
+    assert result.returncode == 2
+    report = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert (report["score"], len(report["tests"])) == (0, len(check.SERVER_STAGES))
+    assert "there is no file nowhere.py" in report["tests"][0]["output"]
+    assert ElementTree.parse(tmp_path / "junit.xml").getroot().get("skipped") == str(len(check.SERVER_STAGES))
+
+
+def test_a_report_that_cannot_be_written_is_a_wrong_call(tmp_path):
+    result = run("--stage", "1", "--json", "no/such/folder.json", write(tmp_path, ECHO), folder=tmp_path)
+    assert result.returncode == 2
+    assert "cannot write no/such/folder.json" in result.stderr
+
+
+def test_the_programs_children_are_ended_too(tmp_path):
+    child = write(tmp_path, "import time\ntime.sleep(1000)", "child.py")
+    program = ECHO.replace("def serve", f"subprocess.Popen([sys.executable, {str(child)!r}])\ndef serve", 1)
+    result = run("--stage", "1", write(tmp_path, program), folder=tmp_path)
+    assert result.returncode == 0, result.stdout  # the rest is in the fixture: nothing is left
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are not on Windows")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_checker_and_the_program(tmp_path, number):
+    here = tmp_path / "here"
+    program = f"{LISTEN}open({str(here)!r}, 'w').close()\ntime.sleep(1000)"
+    command = [sys.executable, str(CHECK), str(write(tmp_path, program))]
+    checker = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + TIMEOUT
+    while not here.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    checker.send_signal(number)
+    _, errors = checker.communicate(timeout=TIMEOUT)
+    assert (checker.returncode, errors) == (130, "stopped\n")
+
+
+def test_it_works_alone_in_an_empty_folder(tmp_path):
+    copy = shutil.copy(CHECK, tmp_path)
+    result = run("--stage", "1", write(tmp_path, ECHO).name, folder=tmp_path, script=copy)
+    assert (result.returncode, result.stderr) == (0, "")

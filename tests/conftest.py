@@ -20,7 +20,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "jupyter: needs the notebook tools, nbclient and nbgrader")
-    config.addinivalue_line("markers", "zoo: runs the checker on every animal, which takes minutes")
+    config.addinivalue_line("markers", "once: about the tools and other servers; one Python is enough")
+    config.addinivalue_line("markers", "zoo: the checker visits the zoo, which takes minutes; one Python is enough")
+
+
+def pytest_collection_modifyitems(items):
+    once = ("test_assignments", "test_benchmark", "test_chaos", "test_check", "test_models")
+    for item in items:
+        if item.path.name.startswith("test_zoo"):
+            item.add_marker("zoo")
+        elif item.path.name.startswith(once) and not item.get_closest_marker("jupyter"):
+            item.add_marker("once")
 
 
 @pytest.hookimpl(hookwrapper=True)

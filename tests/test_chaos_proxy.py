@@ -247,6 +247,51 @@ def test_glue_joins_what_was_sent_apart(listener):
         assert proxy.wait_for("bytes").endswith("| 41 bytes")
 
 
+def test_nothing_is_held_back_without_glue(listener):
+    with both_ends(listener, "--split 5") as (_, client, server):
+        start = time.monotonic()
+        for _ in range(10):
+            client.sendall(b"x")
+            assert server.recv(9) == b"x"
+            server.sendall(b"y")
+            assert client.recv(9) == b"y"
+        assert time.monotonic() - start < 20 * chaos_proxy.GLUE_SECONDS / 2
+
+
+@pytest.mark.parametrize("options", ["", "--split 90000"])
+def test_who_reads_late_still_gets_everything(listener, options):
+    data = b"".join(b"%015d " % number for number in range(1_000_000))
+    with both_ends(listener, options) as (_, client, server):
+        client.settimeout(0.5)
+        sent = 0
+        with contextlib.suppress(TimeoutError):  # until nothing more is taken
+            while sent < len(data):
+                sent += client.send(data[sent : sent + 100_000])
+        assert sent < len(data)
+        client.settimeout(TIMEOUT)
+        sender = threading.Thread(target=lambda: (client.sendall(data[sent:]), client.shutdown(socket.SHUT_WR)))
+        sender.start()
+        assert read_all(server) == (data, "FIN")
+        sender.join()
+
+
+def test_what_the_system_does_not_take_at_once_is_sent_later():
+    class Busy:
+        taken, calls = b"", 0
+
+        def send(self, data):
+            self.calls += 1
+            if self.calls % 2:
+                raise TimeoutError
+            self.taken += data[:3]
+            return len(data[:3])
+
+    one, data = way(), bytes(range(100))
+    one.target = Busy()
+    chaos_proxy.Connection(one.options, 1, None).pass_on(one, memoryview(data), 0)
+    assert one.target.taken == data and one.passed == 100
+
+
 def test_who_reads_nothing_holds_up_who_sends_and_is_not_in_the_way_of_the_end(listener):
     with both_ends(listener, "") as (proxy, client, _):
         client.setblocking(False)
@@ -693,7 +738,9 @@ def test_alone_in_an_empty_folder_it_runs_and_ctrl_c_ends_it_well(tmp_path, serv
         with Client(int(proxy.wait_for("listening on").rpartition(":")[2]), "ada") as ada:
             ada.send("hello")
             ada.expect("ada", "hello")
+            start = time.monotonic()
             assert proxy.stop() == 0
+            assert time.monotonic() - start < chaos_proxy.CONNECT_SECONDS - 1, "it waits for nobody"
             assert ada.rest() == []
         lines = proxy.output()
     assert [line for line in lines if "Traceback" in line or "Error" in line] == []

@@ -314,6 +314,7 @@ def test_methods_partials_and_lambdas_can_race():
     for enter_room in (functools.partial(room.enter, "eve"), lambda: room.enter("eve")):
         result = race(ada=enter_room, bob=enter_room, setup=room.names.clear, check=lambda: len(room.names) == 1)
         assert result.cuts == [("if name not in self.names:", "self.names.append(name)")]
+        assert "lambda" not in repr(result.trace), "to call something is no step"
 
 
 def test_lines_of_the_library_are_no_steps():
@@ -397,6 +398,20 @@ def test_after_a_deadlock_the_locks_are_free_and_the_next_race_begins_anew():
         assert race(ada=take_both, bob=take_both_the_other_way_round, setup=begin, check=lambda: True).wrong
         assert race(ada=forget_to_let_go, bob=enter_with_lock, setup=begin, check=lambda: True).wrong
         assert not race(ada=enter_with_lock, bob=enter_with_lock, setup=begin, check=one_got_in).wrong
+
+
+def test_who_is_stopped_tidies_up_before():
+    tidied = []
+
+    def take_both_and_tidy_up():
+        lock.acquire()
+        try:
+            other_lock.acquire()
+        finally:
+            tidied.append("up")
+
+    result = race(ada=take_both_and_tidy_up, bob=take_both_the_other_way_round, setup=tidied.clear, check=lambda: True)
+    assert result.wrong.startswith("deadlock") and tidied == ["up"]
 
 
 real_lock = threading.Lock()

@@ -234,20 +234,23 @@ class Crowd:
 @contextmanager
 def running(command: "str | list", people: int, patience: float):
     """Run a server for so many people; give its process and the first connection to it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = 0  # a Python file is asked which one it got; of others, we hope that nobody takes the one that was free
     if isinstance(command, str):
         known, options = Path(command).read_text(encoding="utf-8"), {"--max-rate": 0, "--max-clients": people + 10}
         more = [f"{name}={value}" for name, value in options.items() if name in known]
-        command = [sys.executable, command, "--port", "{port}", *more]
+        command = [sys.executable, "-u", command, "--port", "0", *more]
+    else:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
     command = [part.replace("{port}", str(port)) for part in command]
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "output"
+        with output.open("wb") as file:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
         try:
-            yield process, connect(process, port, patience)
+            yield process, connect(process, port or listening(process, output, patience), patience)
         except WrongServer as error:
-            output.seek(0)
-            lines = output.read().decode(errors="replace").splitlines()
+            lines = output.read_text(encoding="utf-8", errors="replace").splitlines()
             raise WrongServer(f"{error}; its last line: {lines[-1] if lines else 'none'}") from None
         finally:
             process.terminate()
@@ -256,6 +259,18 @@ def running(command: "str | list", people: int, patience: float):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def listening(process: subprocess.Popen, output: Path, patience: float) -> int:
+    """Return the port that a server says it listens on."""
+    end = time.monotonic() + patience
+    while True:
+        gone = process.poll() is not None
+        if line := re.search(rb"listening on \S*:(\d+)\s", output.read_bytes()):
+            return int(line[1])
+        if gone or time.monotonic() > end:
+            raise WrongServer("it does not listen: it says no port")
+        time.sleep(0.02)
 
 
 def connect(process: subprocess.Popen, port: int, patience: float) -> socket.socket:

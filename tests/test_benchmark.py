@@ -16,7 +16,7 @@ MODEL = ROOT / "lessons" / "models" / "selectors_server.py"
 SERVERS = [str(ROOT / "chat_server.py"), str(MODEL)]
 COMMAND = [sys.executable, str(MODEL), "--port", "{port}", "--max-rate", "0"]
 SECONDS = 0.05
-EIGHT, SIZE = 8 * len(frame(TEXT.format(0, 0))), len(frame(TEXT.format(0, 0)))  # eight messages come together
+SIZE = len(frame(TEXT.format(0, 0)))  # bytes of one message; several come together
 
 PUT = "            person.put(packet)\n"  # in Room.announce: `packet` goes to `person`
 READ = "            person.buffer += chunk\n"
@@ -32,14 +32,14 @@ BROKEN = {  # what stands instead of which lines, and how the benchmark puts it
     "messages are doubled for all": (PUT, "person.put(packet * (1 + (sender is not SERVER)))", "doubled"),
     "a speaker's messages come the other way round": (
         READ,
-        f"""if len(chunk) == {EIGHT}:
-                chunk = b"".join(chunk[at : at + {SIZE}] for at in range({EIGHT} - {SIZE}, -1, -{SIZE}))
+        f"""if len(chunk) > {SIZE} and len(chunk) % {SIZE} == 0:
+                chunk = b"".join(chunk[at : at + {SIZE}] for at in range(len(chunk) - {SIZE}, -1, -{SIZE}))
             {{}}""",
         "out of order",
     ),
     "one hears another order": (
         PUT,
-        'person.outbox[:0] = packet if person.name == "p0001" and sender is not SERVER else person.put(packet) or b""',
+        'person.outbox.insert(0, packet) if person.name == "p0001" and sender is not SERVER else person.put(packet)',
         "out of order: not everybody has heard the same",
     ),
     "a word is changed for all": (PUT, 'person.put(packet.replace(b"forty", b"fifty"))', "^torn or forged"),

@@ -15,6 +15,7 @@ tell, and the cell prints it: output of threads would land in some other cell, o
 """
 
 import contextlib
+import difflib
 import gc
 import inspect
 import io
@@ -376,7 +377,8 @@ def exercise(name: str, points: int, *hints: str):
 def check(name: str) -> int:
     """Say whether an exercise is right, wrong or not there yet, and return the points."""
     if name not in EXERCISES:
-        print(f"There is no exercise {name!r}. There are: {', '.join(EXERCISES)}.")
+        near = difflib.get_close_matches(name, EXERCISES)
+        print(f"There is no exercise {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
         return 0
     test, points, _ = EXERCISES[name]
     notebook = sys._getframe(1).f_globals
@@ -386,7 +388,7 @@ def check(name: str) -> int:
             raise NotImplementedError(f"There is no {missing[0]} yet: run the cell above that makes it.")
         examine(test, [notebook[needed] for needed in inspect.signature(test).parameters])
     except NotImplementedError as error:
-        advice = str(error) or "Write your answer where YOUR CODE HERE stands, and run its cell."
+        advice = str(error) or "Write your answer where YOUR CODE HERE stands, instead of the line below it; run its cell."
         print(f"Not there yet: {name}. {advice}")
         return 0
     except Wrong as wrong:

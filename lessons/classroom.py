@@ -161,7 +161,9 @@ def nothing_left() -> None:
     for sock in connected:
         sock.close()
     left = [thing for thing in [*plain_threads(), *open_sockets()] if thing not in known]
-    assert not left, f"this still runs or is open: {left}"
+    stuck = any(getattr(thing, "name", "") == "check" for thing in left)
+    advice = " (an answer that was checked never came to its end: restart the kernel)" if stuck else ""
+    assert not left, f"this still runs or is open: {left}{advice}"
     print("No thread and no socket is left.")
 
 
@@ -388,7 +390,7 @@ def check(name: str) -> int:
             raise NotImplementedError(f"There is no {missing[0]} yet: run the cell above that makes it.")
         examine(test, [notebook[needed] for needed in inspect.signature(test).parameters])
     except NotImplementedError as error:
-        advice = str(error) or "Write your answer where YOUR CODE HERE stands, instead of the line below it; run its cell."
+        advice = str(error) or "Write your answer where YOUR CODE HERE stands, in place of the line below, and run it."
         print(f"Not there yet: {name}. {advice}")
         return 0
     except Wrong as wrong:

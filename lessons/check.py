@@ -38,6 +38,7 @@ from typing import NamedTuple
 PATIENCE = 8  # seconds for what has to come: a loaded machine is slow, and only a wrong answer takes so long
 START_SECONDS, LINE_SECONDS = 15, 1.5  # to listen at all; for a line that says so, before we just try
 LISTEN_SECONDS = 45  # for many messages together
+STAGE_SECONDS = 90  # for all checks of a stage: a right server takes 4, or 30 where it has to wait
 STOP_SECONDS = 4  # to stop: it should take 2, but a loaded machine is slow
 CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a check is over
 FLOOD_LINES = 100_000  # printed during one check
@@ -340,6 +341,7 @@ class Scene:
         self.began = time.monotonic()
         self.seen, self.printed = (program.seen, program.printed) if program else (0, 0)
         self.over = threading.Event()  # set if the check has to stop
+        self.late = self.began + STAGE_SECONDS
 
     def note(self, who: str, what: str) -> None:
         self.events.append((time.monotonic(), who, what))
@@ -349,6 +351,9 @@ class Scene:
         self.should = what
         if not self.program:
             self.note("", f"     {what}")
+        elif time.monotonic() > self.late:
+            self.symptom = 23
+            raise Wrong(f"this stage has taken {STAGE_SECONDS} seconds so far: all comes, but much too late")
         return bool(self.program)
 
     def wait(self, seconds: float) -> None:
@@ -862,8 +867,9 @@ def answers_in_pairs(scene: Chat) -> None:
         except Silence:
             ada.says("is anybody there?")
             with suppress(Wrong):
-                ada.hears(ada, text)
-                scene.symptom = 6  # it comes, but only now
+                if ada.receive(time.monotonic() + 2):
+                    ada.hears(ada, text)
+                    scene.symptom = 6  # it comes, but only now
             raise
 
 
@@ -1883,6 +1889,7 @@ class Session:
                     self.plays[late] = Play(late, self.kind(self.program, late.symptom, number))
             for act in stage.checks:
                 scene = self.plays[act].scene if act.aside else self.kind(self.program, act.symptom, number)
+                scene.late = began + STAGE_SECONDS
                 self.plays[act].end() if act.aside else act(scene)
                 scene.lives()
                 scene.close()

@@ -734,7 +734,17 @@ def check_take_frame(take_frame):
         expect(lambda: taken(take_frame, buffer), (returned, left), question, *story)
 
     whole = b"5         hello"
-    wants(whole, b"hello", b"", "Where in the buffer does the payload begin and end, and who takes the frame off it?")
+    place = "Where in the buffer does the payload begin and end?"
+    if size_taken(take_frame, whole * 5) == ord("5"):
+        place = "Is `buffer[0]` the number 5, or the code of the character 5?"
+    expect(lambda: taken(take_frame, whole * 5)[0], b"hello", place, f"buffer = bytearray({whole!r} * 5)")
+    rest = "What of the buffer belongs to this frame, and what to the next?"
+    if taken(take_frame, whole)[1] == whole:
+        rest = (
+            "The frame is still there. `buffer = …` only gives the name inside your function another value; "
+            "how do you change the caller's buffer in place?"
+        )
+    wants(whole, b"hello", b"", rest)
     for size in range(10):
         part = whole[:size]
         wants(part, None, part, "Is the header whole? What does your code do with less than 10 bytes?")
@@ -744,7 +754,9 @@ def check_take_frame(take_frame):
     wants(whole + whole, b"hello", whole, "What of the buffer belongs to this frame, and what to the next?")
     wants(whole + b"3  ", b"hello", b"3  ", "What of the buffer belongs to this frame, and what to the next?")
     wants(b"4         n\xc3\xa9e", b"n\xc3\xa9e", b"", "The header counts bytes: what does your code count?")
+    wants(b"12        hello, world", b"hello, world", b"", "The header is 10 bytes: how many does your code read?")
     wants(b"0         " + whole, b"", whole, "Is an empty payload a payload, or nothing at all?")
+    wants(b"0         ", b"", b"", "Ten bytes that say 0: is this frame whole, or does something still have to come?")
 
 
 def taken(take_frame, data: bytes) -> tuple:
@@ -754,10 +766,16 @@ def taken(take_frame, data: bytes) -> tuple:
     return bytes(payload) if isinstance(payload, bytearray) else payload, bytes(buffer)
 
 
+def size_taken(take_frame, data: bytes) -> "int | None":
+    """Return the length of the payload that take_frame gives, None if it gives none."""
+    with contextlib.suppress(Exception):
+        return len(take_frame(bytearray(data)))
+
+
 @exercise(
     "wrong-headers",
     2,
-    "int() also takes signs, underscores and white space. Which method of bytes says whether all of it are digits?",
+    "int() also takes signs, underscores and white space. Which method of bytes says whether they are all digits?",
     'header.rstrip(b" ") takes away the spaces on the right, and nothing else. What must be true of the rest?',
 )
 def check_wrong_headers(length):
@@ -776,7 +794,17 @@ def check_wrong_headers(length):
     )
     for question, *headers in wrong:
         for header in headers:
+            if returns_a_sign(length, header):
+                question = "Your code returned something: how does it say that a header is wrong?"
             expect(lambda header=header: length(header), ValueError, question, f"length({header!r})")
+
+
+def returns_a_sign(length, header: bytes) -> bool:
+    """Return whether length returns None, False, -1 or the like for a wrong header, where it should raise."""
+    with contextlib.suppress(Exception):
+        number = length(header)
+        return type(number) is not int or (number <= 0 and not header.startswith(b"-"))
+    return False
 
 
 # ---- Lesson 04: Hanging up -------------------------------------------------------------------------------------------
@@ -1017,6 +1045,16 @@ def check_welcome_all(welcome_all):
 # ---- Lesson 06: who is here ------------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def rather(choose):
+    """Ask what choose(wrong) returns, unless it is empty, instead of what the check would ask."""
+    try:
+        yield
+    except Wrong as wrong:
+        wrong.question = choose(wrong) or wrong.question
+        raise
+
+
 @exercise(
     "is-free",
     1,
@@ -1024,31 +1062,50 @@ def check_welcome_all(welcome_all):
     "`fold(name) not in people` is most of it. Which name is never in people, and still not free?",
 )
 def check_is_free(is_free) -> None:
-    people = {"ada": "a socket", "zoë": "a socket"}
-    for name, wanted, question in [
-        ("bob", True, "Has anybody this name?"),
-        ("ada", False, "Has anybody this name?"),
-        ("Ada", False, "Do Ada and ada count as the same? Which of them stands in people?"),
-        ("ＡＤＡ", False, "What does fold give for this name?"),
-        ("ZOË", False, "What does fold give for this name?"),
-        ("server", False, "Who speaks under this name?"),
-        ("Server", False, "Do server and Server count as the same?"),
-        ("ad", True, "Does a name have to be equal, or only to be found in another?"),
+    full = {"ada": "a socket", "zoë": "a socket"}
+    for name, before, wanted, question in [
+        ("bob", full, True, "Has anybody this name?"),
+        ("ada", full, False, "Has anybody this name?"),
+        ("Ada", full, False, "Do Ada and ada count as the same? Which of them stands in people?"),
+        ("ＡＤＡ", full, False, "What does fold give for this name?"),
+        ("zoë", full, False, "Did you look at all of people before you answered?"),
+        ("ZOË", full, False, "What does fold give for this name?"),
+        ("server", full, False, "Who speaks under this name?"),
+        ("Server", full, False, "Do server and Server count as the same?"),
+        ("ad", full, True, "Does a name have to be equal, or only to be found in another?"),
+        ("bob", {}, True, "Who has this name if nobody is here yet?"),
     ]:
-        expect(lambda name=name: is_free(name, people), wanted, question, f"people is {people}, the name {name!r}")
+        people, story, got = dict(before), f"people is {before}, the name {name!r}", []
+
+        def call(name=name, people=people, got=got):
+            got.append(is_free(name, people))
+            return got[0]
+
+        def other(_, got=got) -> str:
+            neither = got and not isinstance(got[0], bool)
+            return "Do you return True or False, or something else?" if neither else ""
+
+        with rather(other):
+            expect(call, wanted, question, story)
+        asked = "You were only asked whether the name is free: may people be another one afterwards?"
+        expect(lambda people=people: people, before, asked, story, "and after the call:")
 
 
 class Held:
     """A lock for one thread, which does not wait but complains."""
 
     def __init__(self):
-        self.held = False
+        self.held = self.taken = self.called = False  # taken: ever?
+
+    def __call__(self):
+        self.called = True
+        raise TypeError("'Lock' object is not callable")
 
     def acquire(self) -> bool:
         """Take it; RuntimeError where a lock would wait for ever."""
         if self.held:
             raise RuntimeError("this thread waits for the lock that it holds itself")
-        self.held = True
+        self.held = self.taken = True
         return True
 
     def release(self) -> None:
@@ -1070,16 +1127,23 @@ class Held:
 )
 def check_rename(rename, race, Lock) -> None:
     people, lock = {"ada": 1, "bob": 2}, Held()
+    names = getattr(getattr(rename, "__code__", None), "co_names", ())  # of what is not its own: Lock, for example
+
+    def brackets(_) -> str:
+        return "lock is already a lock: what do the brackets do?" if lock.called else ""
 
     def alone(old: str, new: str, wanted: bool, after: dict) -> None:
         story = [f"rename({old!r}, {new!r}, people, lock), people is {people}"]
-        expect(lambda: rename(old, new, people, lock), wanted, "Was the new name free, and what comes back?", *story)
+        with rather(brackets):
+            comes = "Was the new name free, and what comes back?"
+            expect(lambda: rename(old, new, people, lock), wanted, comes, *story)
         expect(lambda: people, after, "Who stands in people, and under which name?", *story)
         free = "Is the lock given back on every way out of the function?"
         expect(lambda: "the lock is held" if lock.held else "the lock is free", "the lock is free", free, *story)
 
     alone("ada", "zoe", True, {"zoe": 1, "bob": 2})
     alone("bob", "zoe", False, {"zoe": 1, "bob": 2})
+    own = not lock.taken and any("lock" in name.lower() for name in names)
     lock, outcomes, found = Lock(), [], []
 
     def begin() -> None:
@@ -1092,9 +1156,19 @@ def check_rename(rename, race, Lock) -> None:
         with lock:
             found.append(sorted(people.values()))
 
+    def come() -> None:
+        with lock:
+            if "zoe" not in people:
+                people["zoe"] = 3
+                outcomes.append(True)
+
     def in_all_orders(title: str, result, question: str) -> None:
-        right, story = "every order is right", [title, *str(result).splitlines()[2:13]]
-        expect(lambda: result.wrong or right, right, question, *story)
+        if result.wrong:
+            rows = [shorten(row) for row in result.columns()]
+            if len(rows) > 20:
+                rows[10:-9] = ["    ..."]
+            question = "Do both threads hold the *same* lock?" if own else question
+            raise Wrong("every order is right", shorten(result.wrong), [title, *rows], question)
 
     in_all_orders(
         "two people want the name zoe at the same time",
@@ -1111,13 +1185,23 @@ def check_rename(rename, race, Lock) -> None:
         race(ada=lambda: rename("ada", "zoe", people, lock), bob=look, setup=begin, check=lambda: found == [[1, 2]]),
         "Is the lock ever free while the person is there twice, or not at all?",
     )
+    in_all_orders(
+        "bob takes the lock and comes in as zoe",
+        race(
+            ada=lambda: outcomes.append(rename("ada", "zoe", people, lock)),
+            bob=come,
+            setup=begin,
+            check=lambda: outcomes.count(True) == 1,
+        ),
+        "Do both threads hold the *same* lock?",
+    )
 
 
 class Sink:
-    """A socket that keeps what is sent, or is broken."""
+    """A socket that keeps what is sent, or is broken; it may be closed."""
 
     def __init__(self, error: "Exception | None" = None):
-        self.error, self.sent = error, b""
+        self.error, self.sent, self.closed = error, b"", False
 
     def sendall(self, data: bytes) -> None:
         """Keep data, or raise the error."""
@@ -1125,26 +1209,66 @@ class Sink:
             raise self.error
         self.sent += data
 
+    def shutdown(self, how: int) -> None:
+        """End it."""
+        self.closed = True
+
+    def close(self) -> None:
+        """End it."""
+        self.closed = True
+
 
 @exercise(
     "send-all",
     2,
-    "What does a for loop over a dictionary not allow inside? It says so: run with_bug with a broken socket.",
+    "Look at symptom 24 above: what may a loop over a dictionary not do to it? "
+    "Try: d = {1: 1}, then for k in d: del d[k].",
     "list(people) is a copy that nobody changes. Which of the two do you go through, and which do you change?",
 )
 def check_send_all(send_all) -> None:
+    ends = []  # what the first parameter is when send_all ends
+
+    def watch(frame, event: str, _) -> None:
+        if event == "return" and frame.f_code is getattr(send_all, "__code__", None):
+            ends.append(frame.f_locals.get(frame.f_code.co_varnames[0]))
+
+    def errors_caught(wrong) -> str:
+        escaped = wrong.got.startswith(("BrokenPipeError", "ConnectionResetError", "TimeoutError"))
+        return "Which errors does with_bug catch, and which do you?" if escaped else ""
+
     def with_gone(*gone: str) -> None:
         errors = {"ada": BrokenPipeError("gone"), "bob": ConnectionResetError("gone"), "max": TimeoutError("stuck")}
         socks = {name: Sink(error if name in gone else None) for name, error in errors.items()}
         people, whole = dict(socks), [name for name in socks if name not in gone]
         story = [f"people are {', '.join(socks)}; gone are: {', '.join(gone) or 'none'}"]
-        fails = "Which line fails: the one that sends, the one that takes out, or the loop itself?"
-        expect(lambda: send_all(people, b"hi"), None, fails, *story)
-        reached = [name for name, sock in socks.items() if sock.sent]
-        expect(lambda: reached, whole, "Who is reached if somebody before them is gone?", *story)
-        expect(lambda: list(people), whole, "Who should be left in people?", *story)
+
+        def names(title: str, chosen) -> str:
+            return f"{title}: {', '.join(chosen) or 'nobody'}"
+
+        def run() -> None:
+            before = sys.getprofile()
+            sys.setprofile(watch)
+            try:
+                return send_all(people, b"hi")
+            finally:
+                sys.setprofile(before)
+
+        def another(_) -> str:
+            inside = "only gives the name inside your function another value: how do you change the caller's dictionary"
+            return f"`people = …` {inside} in place?" if ends and ends[-1] is not people else ""
+
+        with rather(errors_caught):
+            fails = "Which line fails: the one that sends, the one that takes out, or the loop itself?"
+            expect(run, None, fails, *story)
+        reached = names("reached", [name for name, sock in socks.items() if sock.sent])
+        expect(lambda: reached, names("reached", whole), "Who is reached if somebody before them is gone?", *story)
+        with rather(another):
+            left = names("left in people", people)
+            expect(lambda: left, names("left in people", whole), "Who should be left in people?", *story)
         sent = [socks[name].sent for name in whole]
         expect(lambda: sent, [b"hi"] * len(whole), "How often does each one get it?", *story)
+        closed = names("closed", [name for name in whole if socks[name].closed])
+        expect(lambda: closed, names("closed", []), "Whose connection may be closed, if anybody's?", *story)
 
     with_gone()
     with_gone("bob")
@@ -1469,7 +1593,7 @@ def as_bytes(data):
 
 
 class Clock:
-    """What a window would show as a clock: it ticks every 20 ms, as long as its event loop turns."""
+    """What a window would show as a clock: it ticks every 20 ms, as long as its event loop runs."""
 
     def __init__(self, loop):
         self.loop, self.ticks = loop, 0
@@ -1501,15 +1625,18 @@ class PlayedInbox:
     """A queue that is played: a get() that would wait fails, and so shows that the window would freeze."""
 
     def __init__(self, *events):
-        self.events = list(events)
+        self.events, self.asked = list(events), 0
 
     def qsize(self) -> int:
         """Return how many events are in it."""
+        self.asked += 1
+        if self.asked > 100_000:
+            raise RuntimeError("qsize() is asked for ever, and the window freezes")
         return len(self.events)
 
     def empty(self) -> bool:
         """Return whether none is in it."""
-        return not self.events
+        return self.qsize() == 0
 
     def get(self, block: bool = True, timeout: "float | None" = None):
         """Return the oldest event."""
@@ -1524,6 +1651,25 @@ class PlayedInbox:
         return self.get(block=False)
 
 
+def awake(call, *args):
+    """Call an answer with a time.sleep() that fails in this thread: in a window's thread nobody may sleep."""
+    sleep, me, names = time.sleep, threading.get_ident(), getattr(call, "__globals__", {})
+    imported = [name for name, value in names.items() if value is sleep]
+
+    def refuse(seconds) -> None:
+        if threading.get_ident() == me:
+            raise RuntimeError("sleep() waits, and the window freezes")
+        sleep(seconds)
+
+    time.sleep = refuse
+    names.update(dict.fromkeys(imported, refuse))
+    try:
+        return call(*args)
+    finally:
+        time.sleep = sleep
+        names.update(dict.fromkeys(imported, sleep))
+
+
 @exercise(
     "drain",
     1,
@@ -1531,28 +1677,24 @@ class PlayedInbox:
     "inbox.qsize() says how many events are there now. How do you do something so many times?",
 )
 def check_drain(drain):
-    for events in (["one"], ["one", "two", "three"], []):
+    question = "What does your code do when the inbox is empty, or when more than one event is in it?"
+    for events in (["one"], ["one", "two", "three"], [], ["one", "", 0, "two"]):
+        if "" in events:
+            question = "An event may be anything. What does your code do with one that counts as false?"
         inbox = PlayedInbox(*events)
-        question = "What does your code do when the inbox is empty, or when more than one event is in it?"
-        expect(lambda inbox=inbox: drain(inbox), events, question, f"in the inbox: {events}")
+        expect(lambda inbox=inbox: awake(drain, inbox), events, question, f"in the inbox: {events}")
         expect(inbox.qsize, 0, "What is still in the inbox?", f"in the inbox at first: {events}")
 
 
 @exercise(
     "look",
     3,
-    "Two things to do: handle what is there, at most 20, and ask to be called again. Which comes in every turn?",
+    "Two things to do: handle what is there, at most 20, and ask to be called again. Which comes in every call?",
     "after(15, function, a, b) calls function(a, b) in 15 ms. Which function is it here, and what does it need?",
 )
 def check_look(look):
-    try:
-        look(lambda *args: None, PlayedInbox("one"), lambda event: None)
-    except RecursionError:
-        story, question = ["look() calls look()"], "Do you give after() the function, or do you call it yourself?"
-        raise Wrong("one turn", "turns without an end", story, question) from None
-    except RuntimeError as error:
-        if isinstance(error, NotImplementedError):
-            raise
+    for events in (["one", "two"], []):
+        probe_look(look, events)
     planned, handled, inbox = [], [], PlayedInbox(*range(45))
 
     def after(ms, call=None, *args):
@@ -1562,42 +1704,66 @@ def check_look(look):
     def turn() -> int:
         before = len(handled)
         _, call, args = planned.pop() if planned else (15, look, (after, inbox, handled.append))
-        call(*args)
+        awake(call, *args)
         return len(handled) - before
 
     def again(story: str) -> None:
-        question = "Who looks into the inbox the next time? Is after() called once in every turn?"
+        question = "Who looks into the inbox the next time? Is after() called once in every call?"
         expect(lambda: [ms for ms, _, _ in planned], [15], question, f"{story}; shown: when after() shall call")
+        _, call, args = planned[0]
         question = "Do you give after() the function, or what it returned?"
-        expect(lambda: callable(planned[0][1]), True, question, f"after{planned[0][:2]}")
+        expect(lambda: callable(call), True, question, f"after{planned[0][:2]}")
+        question = "What does look() need? after(15, f, a, b) calls f(a, b)."
+        expect(lambda: inspect.signature(call).bind(*args) and "fits", "fits", question, "what after() shall call")
 
-    much = "If more and more comes in, when can the window draw? How many events may one turn handle?"
     for number, wanted in enumerate((20, 20, 5, 0), start=1):
-        story = f"turn {number}, 45 events at first; shown: how many of them it handled"
-        expect(turn, wanted, much if wanted == 20 else "Does a turn end when the inbox is empty?", story)
-        again(f"turn {number}")
+        story, counts = f"call {number}, 45 events at first; shown: how many of them it handled", []
+        expect(lambda counts=counts: counts.append(turn()), None, "Does a call end when the inbox is empty?", story)
+        much = "If more and more comes in, when can the window draw? How many events may one call handle?"
+        question = much if counts[0] > wanted else "Which events could this call have handled as well?"
+        expect(lambda counts=counts: counts[0], wanted, question, story)
+        again(f"call {number}")
+        question = "Where are the events that you took out, but did not handle?"
+        expect(lambda: len(handled) + inbox.qsize(), 45, question, f"after call {number}: handled, or in the inbox")
     expect(lambda: handled, list(range(45)), "Are the events handled in their order, each once?")
     inbox.events.append("late")
-    expect(turn, 1, "What about an event that comes later?", "turn 5, one more event has come")
+    expect(turn, 1, "What about an event that comes later?", "call 5, one more event has come")
 
 
-class PlayedWindow:
-    """A window, its connection, its socket and its receiver in one: keeps what is called, in order."""
+def probe_look(look, events: list) -> None:
+    """Call look once: does it return without waiting, and how does it call handle?"""
+    inbox, given, story = PlayedInbox(*events), [], [f"in the inbox: {events}"]
+    try:
+        awake(look, lambda *args: "after#1", inbox, lambda *args: given.append(args))
+    except RecursionError:
+        story, question = ["look() calls look()"], "Do you give after() the function, or do you call it yourself?"
+        raise Wrong("one call", "calls without an end", story, question) from None
+    except (RuntimeError, queue.Empty) as error:
+        if isinstance(error, NotImplementedError):
+            raise
+        question = "Who calls look() the next time, and what can the window do until then?"
+        if isinstance(error, queue.Empty) or "get()" in str(error):
+            question = "Does a call end when the inbox is empty?"
+        raise Wrong("a call that ends at once", describe(error)[0], story, question) from None
+    odd = [args for args in given if args not in [(event,) for event in events]]
+    expect(lambda: odd, [], "Does handle get one event or a list?", *story, "shown: what handle() was called with")
 
-    def __init__(self):
-        self.story, self.calls, self.sock, self.receiver = [], [], self, self
+
+class PlayedPart:
+    """A window or a connection, its parts and its methods: keeps in story what is called, in order."""
+
+    def __init__(self, name: str, story: list):
+        self._name, self._story = name, story
 
     def __getattr__(self, name: str):
         if name.startswith("_"):
             raise AttributeError(name)
+        return PlayedPart(f"{self._name}.{name}", self._story)
 
-        def call(*args, **_):
-            self.calls.append(name)
-            self.story.append(f"{name}({', '.join(map(shorten, map(repr, args)))})")
-            if name == "after_cancel" and args != ("after#7",):
-                raise ValueError("after_cancel() wants the timer")
-
-        return call
+    def __call__(self, *args, **_):
+        self._story.append(f"{self._name}({', '.join(map(shorten, map(repr, args)))})")
+        if self._name == "window.after_cancel" and args != ("after#7",):
+            raise ValueError("after_cancel() wants the timer")
 
 
 @exercise(
@@ -1607,20 +1773,32 @@ class PlayedWindow:
     "The timer is still set. What will Tk call when the window is gone, and who can prevent it?",
 )
 def check_leave(leave):
-    played = PlayedWindow()
-    leave(played, played, "after#7")
-    waits = [name for name in played.calls if name not in ("after_cancel", "close", "destroy")]
+    story = []
+    try:
+        awake(leave, PlayedPart("window", story), PlayedPart("connection", story), "after#7")
+    except RuntimeError as error:
+        if "sleep" not in str(error):
+            raise
+        question = "What can the window do while your code sleeps?"
+        raise Wrong("nothing waits", describe(error)[0], story, question) from None
+    calls = [line.partition("(")[0] for line in story]
+    wanted = ["window.after_cancel", "connection.close", "window.destroy"]
+    question = "Does closing the socket wake the thread that waits in recv?"
+    expect(lambda: "connection.sock.close" in calls, False, question, "shown: is connection.sock closed?", *story)
+    waits = [name for name in calls if name not in wanted]
     question = "The server is dead and the receiver waits. Which of these calls would never return?"
-    expect(lambda: waits, [], question, "shown: calls that can wait, or that nobody needs", played)
-    for name, question in (
-        ("close", "Who ends the connection and its threads?"),
-        ("after_cancel", "What will the timer call when the window is gone?"),
-        ("destroy", "Does the window close?"),
-    ):
+    if waits and "connection.close" in calls[: calls.index(waits[0])]:
+        question = "Which of these calls waits for somebody else?"
+    expect(lambda: waits, [], question, "shown: calls that can wait, or that nobody needs", *story)
+    questions = ["What will the timer call when the window is gone?", "Who ends the connection and its threads?"]
+    for name, question in zip(wanted, [*questions, "Does the window close?"], strict=True):
         times = f"calls of {name}(): {{}}".format
-        expect(lambda name=name, times=times: times(played.calls.count(name)), times(1), question, played)
-    question = "What still needs the window? May it come after destroy()?"
-    expect(lambda: f"{played.calls[-1]}() comes last", "destroy() comes last", question, played)
+        expect(lambda name=name, times=times: times(calls.count(name)), times(1), question, *story)
+    last = calls.index("window.destroy")
+    question = "destroy() comes last: if it fails, is the connection still closed?"
+    if "window.after_cancel" in calls[last:]:
+        question = "What still needs the window? May it come after destroy()?"
+    expect(lambda: f"{calls[-1]}() comes last", "window.destroy() comes last", question, *story)
 
 
 # ---- Lesson 11: The window, finished ---------------------------------------------------------------------------------

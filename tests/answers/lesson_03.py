@@ -80,7 +80,87 @@ def take_frame(buffer):
         return None
     return buffer[10:10 + int(buffer[:10])]
 """,
-            "who takes the frame off it?",
+            "how do you change the caller's buffer in place?",
+        ),
+        (
+            """
+def take_frame(buffer):
+    if len(buffer) < 10 or len(buffer) < 10 + int(buffer[:10]):
+        return None
+    size = int(buffer[:10])
+    data = bytes(buffer[10:10 + size])
+    buffer = buffer[10 + size:]
+    return data
+""",
+            "`buffer = …` only gives the name inside your function another value",
+        ),
+        (
+            """
+def take_frame(buffer):
+    if len(buffer) < 10:
+        return None
+    size = buffer[0]
+    if len(buffer) < 10 + size:
+        return None
+    data = buffer[10:10 + size]
+    del buffer[:10 + size]
+    return data
+""",
+            "or the code of the character 5?",
+        ),
+        (
+            """
+def take_frame(buffer):
+    if len(buffer) < 10:
+        return None
+    size = int(buffer[:1])
+    if len(buffer) < 10 + size:
+        return None
+    data = buffer[10:10 + size]
+    del buffer[:10 + size]
+    return data
+""",
+            "how many does your code read?",
+        ),
+        (
+            """
+def take_frame(buffer):
+    if len(buffer) < 10 or len(buffer) < 10 + int(buffer[:10]):
+        return None
+    size = int(buffer[:10])
+    data = buffer[10:10 + size]
+    del buffer[:size]
+    return data
+""",
+            "what to the next?",
+        ),
+        (
+            """
+def take_frame(buffer):
+    if len(buffer) <= 10:
+        return None
+    end = 10 + int(buffer[:10])
+    if len(buffer) < end:
+        return None
+    data = buffer[10:end]
+    del buffer[:end]
+    return data
+""",
+            "does something still have to come?",
+        ),
+        (
+            """
+def take_frame(buffer):
+    if len(buffer) < 10:
+        return None
+    size = int(buffer[:10])
+    if len(buffer) < 10 + size or size == 0 and len(buffer) == 10:
+        return None
+    data = buffer[10:10 + size]
+    del buffer[:10 + size]
+    return data
+""",
+            "does something still have to come?",
         ),
         (
             """
@@ -166,7 +246,17 @@ def length(header):
         return None
     return int(digits)
 """,
-            "what takes only digits?",
+            "Your code returned something",
+        ),
+        (
+            """
+def length(header):
+    digits = header.rstrip(b" ")
+    if not digits.isdigit():
+        raise ValueError("wrong header")
+    return int(digits) if int(digits) <= 65_536 else -1
+""",
+            "Your code returned something",
         ),
     ],
 }

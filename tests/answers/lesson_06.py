@@ -38,6 +38,55 @@ def is_free(name, people):
 """,
             "Do server and Server count as the same?",
         ),
+        (
+            """
+def fold(name):
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def is_free(name, people):
+    people["server"] = None
+    return fold(name) not in people
+""",
+            "may people be another one afterwards?",
+        ),
+        (
+            """
+def fold(name):
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def is_free(name, people):
+    print(fold(name) not in {*people, "server"})
+""",
+            "Do you return True or False, or something else?",
+        ),
+        (
+            """
+def fold(name):
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def is_free(name, people):
+    return str(fold(name) not in {*people, "server"})
+""",
+            "Do you return True or False, or something else?",
+        ),
+        (
+            """
+def fold(name):
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def is_free(name, people):
+    for other in {**people, "server": None}:
+        if fold(name) == other:
+            return False
+        else:
+            return True
+""",
+            "Did you look at all of people before you answered?",
+        ),
     ],
     "rename": [
         (
@@ -96,6 +145,42 @@ def rename(old, new, people, lock):
 """,
             "Was the new name free",
         ),
+        (
+            """
+def rename(old, new, people, lock):
+    with Lock():
+        if new in people:
+            return False
+        people[new] = people.pop(old)
+        return True
+""",
+            "Do both threads hold the *same* lock?",
+        ),
+        (
+            """
+mine = Lock()
+
+
+def rename(old, new, people, lock):
+    with mine:
+        if new in people:
+            return False
+        people[new] = people.pop(old)
+        return True
+""",
+            "Do both threads hold the *same* lock?",
+        ),
+        (
+            """
+def rename(old, new, people, lock):
+    with lock():
+        if new in people:
+            return False
+        people[new] = people.pop(old)
+        return True
+""",
+            "lock is already a lock: what do the brackets do?",
+        ),
     ],
     "send-all": [
         (
@@ -140,7 +225,44 @@ def send_all(people, data):
         except BrokenPipeError:
             del people[name]
 """,
-            "Which line fails",
+            "Which errors does with_bug catch, and which do you?",
+        ),
+        (
+            """
+def send_all(people, data):
+    for name, sock in list(people.items()):
+        try:
+            sock.sendall(data)
+        except ConnectionError:
+            del people[name]
+""",
+            "Which errors does with_bug catch, and which do you?",
+        ),
+        (
+            """
+def send_all(people, data):
+    left = {}
+    for name, sock in people.items():
+        try:
+            sock.sendall(data)
+            left[name] = sock
+        except OSError:
+            sock.close()
+    people = left
+""",
+            "how do you change the caller's dictionary in place?",
+        ),
+        (
+            """
+def send_all(people, data):
+    for name, sock in list(people.items()):
+        try:
+            sock.sendall(data)
+        except OSError:
+            people.pop(name)
+        sock.close()
+""",
+            "Whose connection may be closed",
         ),
     ],
 }

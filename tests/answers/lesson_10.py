@@ -30,6 +30,26 @@ def drain(inbox):
 """,
             "Empty",
         ),
+        (
+            """
+def drain(inbox):
+    events = []
+    for _ in range(inbox.qsize()):
+        if event := inbox.get_nowait():
+            events.append(event)
+    return events
+""",
+            "counts as false?",
+        ),
+        (
+            """
+def drain(inbox):
+    time.sleep(0.01)
+    events = [inbox.get_nowait() for _ in range(inbox.qsize())]
+    return events
+""",
+            "sleep() waits",
+        ),
     ],
     "look": [
         (
@@ -48,7 +68,7 @@ def look(after, inbox, handle):
         handle(inbox.get_nowait())
     after(15, look, after, inbox, handle)
 """,
-            "How many events may one turn handle?",
+            "How many events may one call handle?",
         ),
         (
             """
@@ -57,7 +77,7 @@ def look(after, inbox, handle):
         handle(inbox.get_nowait())
         after(15, look, after, inbox, handle)
 """,
-            "Is after() called once in every turn?",
+            "Is after() called once in every call?",
         ),
         (
             """
@@ -74,7 +94,75 @@ def look(after, inbox, handle):
         handle(inbox.get())
     after(15, look, after, inbox, handle)
 """,
-            "Does a turn end when the inbox is empty?",
+            "Does a call end when the inbox is empty?",
+        ),
+        (
+            """
+def look(after, inbox, handle):
+    while True:
+        for _ in range(min(20, inbox.qsize())):
+            handle(inbox.get_nowait())
+        time.sleep(0.015)
+""",
+            "Who calls look() the next time",
+        ),
+        (
+            """
+def look(after, inbox, handle):
+    while True:
+        for _ in range(min(20, inbox.qsize())):
+            handle(inbox.get_nowait())
+        after(15, look, after, inbox, handle)
+""",
+            "for ever",
+        ),
+        (
+            """
+from time import sleep
+
+
+def look(after, inbox, handle):
+    for _ in range(min(20, inbox.qsize())):
+        handle(inbox.get_nowait())
+    sleep(0.015)
+    after(0, look, after, inbox, handle)
+""",
+            "sleep() waits",
+        ),
+        (
+            """
+def look(after, inbox, handle):
+    for _ in range(min(20, inbox.qsize())):
+        handle(inbox.get_nowait())
+    after(15, look)
+""",
+            "What does look() need?",
+        ),
+        (
+            """
+def look(after, inbox, handle):
+    for event in drain(inbox)[:20]:
+        handle(event)
+    after(15, look, after, inbox, handle)
+""",
+            "Where are the events that you took out",
+        ),
+        (
+            """
+def look(after, inbox, handle):
+    handle([inbox.get_nowait() for _ in range(min(20, inbox.qsize()))])
+    after(15, look, after, inbox, handle)
+""",
+            "Does handle get one event or a list?",
+        ),
+        (
+            """
+def look(after, inbox, handle):
+    if inbox.qsize():
+        handle(inbox.get_nowait())
+    after(15, look, after, inbox, handle)
+""",
+            "Which events could this call have handled as well?",
         ),
     ],
     "leave": [
@@ -86,7 +174,7 @@ def leave(window, connection, timer):
     connection.receiver.join()
     window.destroy()
 """,
-            "would never return?",
+            "waits for somebody else?",
         ),
         (
             """
@@ -112,6 +200,44 @@ def leave(window, connection, timer):
     window.destroy()
 """,
             "Who ends the connection",
+        ),
+        (
+            """
+def leave(window, connection, timer):
+    window.after_cancel(timer)
+    connection.sock.close()
+    window.destroy()
+""",
+            "wake the thread that waits in recv?",
+        ),
+        (
+            """
+def leave(window, connection, timer):
+    window.after_cancel(timer)
+    connection.close()
+    time.sleep(0.1)
+    window.destroy()
+""",
+            "while your code sleeps?",
+        ),
+        (
+            """
+def leave(window, connection, timer):
+    connection.receiver.join()
+    window.after_cancel(timer)
+    connection.close()
+    window.destroy()
+""",
+            "would never return?",
+        ),
+        (
+            """
+def leave(window, connection, timer):
+    window.after_cancel(timer)
+    window.destroy()
+    connection.close()
+""",
+            "is the connection still closed?",
         ),
     ],
 }

@@ -470,15 +470,17 @@ class Chat(Scene):
                 if missing := Counter(said) - Counter(story):
                     extra = Counter(story) - Counter(said)
                     raise Wrong(f"{person.name} misses {one_of(missing)}, but heard {one_of(extra)} too much")
-                order = said if ordered else stories[people[0]]
-                for i, (mine, first) in enumerate(zip(story, order, strict=False)):
-                    if mine != first:
-                        heard = f"{show(frames(*first))} for {people[0].name}, {show(frames(*mine))} for {person.name}"
-                        raise Wrong(f"message {i + 1} is {heard}")
+        order = said if ordered else stories[people[0]]
+        for person, story in stories.items():
+            for i, (mine, first) in enumerate(zip(story, order, strict=False)):
+                if mine != first:
+                    self.note(people[0].label, f"<- message {i + 1}: {show(frames(*first))}")
+                    self.note(person.label, f"<- message {i + 1}: {show(frames(*mine))}")
+                    raise Wrong(f"message {i + 1} is not the same for {people[0].label} and {person.label}")
 
     @contextmanager
     def told_at_the_end(self, stories: dict):
-        """Do not note each thing that people hear; but if this goes wrong, what each of them heard last."""
+        """Do not note each thing that people hear; but if this goes wrong, what those heard who heard least."""
         for person in stories:
             person.quiet = True
         try:
@@ -486,7 +488,7 @@ class Chat(Scene):
             for person in stories:
                 person.quiet = False
         except Wrong:
-            for person, story in stories.items():
+            for person, story in sorted(stories.items(), key=lambda item: len(item[1]))[:4]:
                 last = f", at the end {show(frames(*story[-1]))}" if story else ""
                 self.note(person.label, f"<- {len(story)} messages{last}")
             raise
@@ -822,7 +824,7 @@ def check(stage: int, symptom: int, dead: "int | None" = None, aside: bool = Fal
 def answers(scene: Chat) -> None:
     """The server accepts a client and answers something to what it sends."""
     ada = scene.client("ada")
-    ada.says("ada", "hello")
+    ada.says(ada.name, "hello")
     hears_anything(ada)
 
 

@@ -4,6 +4,7 @@
     python3 check.py my_server.py                    runs: python my_server.py --port N
     python3 check.py -- java ChatServer {port}       any language: {port} becomes a port that is free
     python3 check.py --at 127.0.0.1:1234 -- ./server     a server that takes no port
+    python3 check.py --client my_client.py           a client: runs python my_client.py --port N, and plays the server
 
 The checks come in stages, in the order of the lessons. Each plays a few clients (ada, bob, ...) that send bytes and
 look at what comes back. It stops at the first stage that is not right and shows what crossed the wire, with what the
@@ -42,6 +43,7 @@ STAGE_SECONDS = 90  # for all checks of a stage: a right server takes 4, or 30 w
 STOP_SECONDS = 4  # to stop: it should take 2, but a loaded machine is slow
 CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a check is over
 FLOOD_LINES = 100_000  # printed during one check
+MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 WIDTH, BLOCK = 110, 25  # columns and lines of what is said about a wrong answer
 LISTED = 40  # lines of one check in --list
 HELLO = "i am in"  # the first message of everybody; its echo is the proof that the server knows this client
@@ -157,12 +159,14 @@ running = []  # programs that have to be killed, whatever happens
 class Program:
     """The program as a process with all its children, and what it prints, each line with its time."""
 
+    keyboard = subprocess.DEVNULL  # nobody types
     starting = interrupted = False  # Ctrl-C has to wait until a process that is being started can be found here
 
     def __init__(self, command: list, address: tuple):
         self.command, self.address, self.began = command, address, time.monotonic()
         self.lines = deque(maxlen=400)  # (time, line): the last ones
         self.printed = 0  # lines, all of them
+        self.output = bytearray()  # the end of all that it printed, as it came
         self.names = Counter()  # how many clients were called ada, and so on
         self.known = set()  # the names of all clients
         self.seen = self.began  # what was printed before that belongs to an earlier check
@@ -170,7 +174,7 @@ class Program:
         apart = {"start_new_session": True} if os.name == "posix" else {"creationflags": 0x200}  # a group of its own
         # Output that waits in a buffer would not be seen, and a pipe should not be what a letter like é fails at.
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        pipes = {"stdin": self.keyboard, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         Program.starting = True
         try:
             self.process = subprocess.Popen(command, env=environment, bufsize=0, **pipes, **apart)
@@ -188,6 +192,8 @@ class Program:
         """Collector thread: note each line that the program prints; drop what is too much, but never stop reading."""
         rest, pipe = b"", self.process.stdout
         while chunk := pipe.read(65_536):
+            self.output += chunk
+            del self.output[:-MOST_OUTPUT]
             *lines, rest = (rest + chunk).split(b"\n")
             self.printed += len(lines)
             self.lines.extend((time.monotonic(), printable(line)) for line in lines[-400:])
@@ -333,6 +339,8 @@ def free_port() -> int:
 
 class Scene:
     """One check on its way: the program, what should come, and all that happened. --list plays it without a program."""
+
+    symptoms, clues = SYMPTOMS, CLUES
 
     def __init__(self, program: "Program | None", symptom: int = 0):
         self.program, self.symptom = program, symptom
@@ -545,6 +553,8 @@ class Chat(Scene):
 class Client:
     """A client of the server that is checked. What it sends and hears is noted in the scene."""
 
+    other = "the server"  # who is at the other end
+
     def __init__(self, scene: Chat, label: str, name: "str | bytes", slow: bool):
         self.scene, self.label, self.name = scene, label, name
         self.quiet = False  # is it too much to note each pair?
@@ -579,7 +589,7 @@ class Client:
             self.sock.settimeout(PATIENCE)
             self.sock.sendall(data)
         except TimeoutError as error:
-            raise Wrong(f"the server has not read what {self.name} sent for {PATIENCE} seconds") from error
+            raise Wrong(f"{self.other} has not read what {self.label} sent for {PATIENCE} seconds") from error
         except OSError as error:  # what comes back, or does not, will tell
             self.note(f"cannot send: {error.strerror or error}")
 
@@ -770,7 +780,7 @@ class Client:
             self.over = True
             return True
         if not chunk:
-            self.note("<- the end: the server has hung up", always=True)
+            self.note(f"<- the end: {self.other} has hung up", always=True)
         self.buffer += chunk
         self.over = not chunk
         return True
@@ -803,15 +813,15 @@ SERVER_STAGES = [
 ]
 
 
-def check(stage: int, symptom: int, dead: "int | None" = None, aside: bool = False):
-    """Make a function a check of a stage of servers; symptom is what users say if it fails (dead: the program, too).
+def check(stage: int, symptom: int, dead: "int | None" = None, aside: bool = False, stages: list = SERVER_STAGES):
+    """Make a function a check of a stage; symptom is what users say if it fails (dead: the program, too).
 
     One that is played aside mostly waits: it runs on a program of its own while the other stages have their turn.
     """
 
     def add(function):
         function.symptom, function.dead, function.aside = symptom, symptom if dead is None else dead, aside
-        SERVER_STAGES[stage - 1].checks.append(function)
+        stages[stage - 1].checks.append(function)
         return function
 
     return add
@@ -1808,7 +1818,596 @@ def one_of(some: Counter) -> str:
     return show(frames(*next(iter(some)))) if some else "nothing"
 
 
-# ---- 5. A run --------------------------------------------------------------------------------------------------------
+# ---- 5. Clients ------------------------------------------------------------------------------------------------------
+
+# The other way round: the program that is checked is a client. We are the server that it goes to, we type, and we read
+# its screen. It starts anew for each check.
+
+NAME, NUDGE = "ada", "hm"  # the first line that is typed; what is typed if nothing happens
+CLIENT_SYMPTOMS = SYMPTOMS | {
+    0: ("something is missing, or different from others' clients", SYMPTOMS[0][1]),
+    1: ("an operation was attempted on something that is not a socket", "What can select() wait for on Windows?"),
+    2: ("Connection refused", "Where does your program go, and what does it say if nobody is there?"),
+    9: ("one byte ends my client", "What may a server send, and what if it is not UTF-8?"),
+    17: (
+        "it is over, and the process lives on, or ends badly",
+        "Who waits for what at the end, and who tells it to stop?",
+    ),
+    21: ("I see messages only after Enter", "What does your program wait for while nobody types, and who listens?"),
+}
+CLIENT_CLUES = {1: r"WinError 10038", 10: CLUES[10], 27: CLUES[27]}
+# Colours and the like, which do not count as shown. Tracebacks, whatever they are called.
+CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\1\2]")
+TRACE = re.compile(r"(?m)Traceback \(most|Exception in thread|^\s+at .*[(:]|panicked at|^goroutine |^terminate called")
+
+
+class Guest(Program):
+    """A client as a process: its keyboard is a pipe, and it comes to our listener."""
+
+    keyboard = subprocess.PIPE
+
+    def __init__(self, command: list, listener: socket.socket):
+        super().__init__(command, listener.getsockname())
+        self.listener = listener
+
+    def connection(self, slow: bool = False) -> socket.socket:
+        """Return the connection that the program makes; Wrong or NotYet if it makes none."""
+        end = time.monotonic() + START_SECONDS
+        self.listener.settimeout(0.05)
+        while True:
+            late = time.monotonic() > end or self.process.poll() is not None or self.printed > FLOOD_LINES
+            with suppress(TimeoutError):
+                sock, _ = self.listener.accept()
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what we cut shall arrive cut
+                return sock
+            if late:
+                self.complain(late)
+
+    def complain(self, late: bool) -> None:
+        """Raise Wrong if the program ended with an error before it came to us, NotYet if there is no sign of it."""
+        where, lines = "{}:{}".format(*self.address), [line for _, line in [*self.lines]]
+        if not self.ended() or any("refused" in line for line in lines):
+            where += ". Does it take its port from the command, or is there a number in its text?"
+        if self.printed > FLOOD_LINES:
+            raise Wrong("your program does nothing but print")
+        error = Wrong(f"{self.ended()} before it came to {where}")
+        if not self.ended():
+            error = NotYet(f"after {START_SECONDS} seconds your program still runs, but has not come to {where}")
+        elif self.process.returncode == 0 and not any("Error" in line for line in lines):
+            error = NotYet("your program came to its end without an error, but went nowhere")
+        error.program = self
+        raise error
+
+    def types(self, *lines: str) -> None:
+        """Type lines; Wrong if the program reads so little that there is no room for the rest."""
+        data = "".join(line + os.linesep for line in lines).encode()
+        typist = threading.Thread(target=self.write, args=(data,), name="typist", daemon=True)
+        typist.start()
+        typist.join(PATIENCE)
+        if typist.is_alive():
+            raise Wrong(f"your program has not read what was typed for {PATIENCE} seconds")
+
+    def write(self, data: bytes) -> None:
+        """Typist thread: write to the pipe, which may be full, have nobody at its other end any more, or be closed."""
+        with suppress(OSError, ValueError):
+            self.process.stdin.write(data)
+
+
+class Desk(Scene):
+    """A check of a client: its server, keyboard and screen."""
+
+    symptoms, clues = CLIENT_SYMPTOMS, CLIENT_CLUES
+
+    def __init__(self, target: "Target | None", symptom: int = 0, stage: int = 1):
+        super().__init__(None, symptom)
+        self.target = target
+        self.at_once = stage >= 4  # do messages show without a key being pressed? Before stage 4, they need not
+        self.nudged = False  # has somebody had to press it?
+        self.shown = 0  # characters on the screen, when we last found there what should be
+        self.clients, self.listener = [], None  # the connections of the program; where it comes to
+
+    def starts(self, server: bool = True) -> None:
+        """Start the program anew, with a server or without one, and type the name."""
+        self.close()
+        if self.target:
+            self.events.clear()
+            self.began, self.shown = time.monotonic(), 0
+            port = str(self.listen(server))
+            self.program = Guest([part.replace("{port}", port) for part in self.target.command], self.listener)
+        if not server:
+            self.note("server", "is not there")
+        self.types(NAME)
+
+    def listen(self, really: bool) -> int:
+        """Take a port, so that nobody else does, and listen there if we really should; return it."""
+        self.listener, address = socket.socket(), self.target.at or ("127.0.0.1", 0)
+        try:
+            if self.target.at and os.name == "posix":  # else the connections of the last check would hold the port
+                self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.listener.bind(address)
+            if really:
+                self.listener.listen()
+        except OSError as error:
+            raise WrongCall(f"cannot listen on {address[0]}:{address[1]}: {error.strerror or error}") from error
+        return self.listener.getsockname()[1]
+
+    def meets(self) -> "Host":
+        """Start the program; return its server once it is connected."""
+        self.starts()
+        return Host(self, "server", NAME, False)
+
+    def joins(self, apart: bool = False) -> "Host":
+        """Start the program; return its server, which has heard the name and said welcome, perhaps in pieces."""
+        server = self.meets()
+        server.hears(NAME, echo=False)
+        welcome = ["server", f"welcome {NAME}", "server", f"online {NAME} bob eve"]
+        server.sends_cut(*map(frame, welcome)) if apart else server.says(*welcome)
+        return server
+
+    def types(self, *lines: str) -> None:
+        """Type lines, all at once."""
+        more = f" and {len(lines) - 4} more" if len(lines) > 4 else ""
+        self.note("keyboard", f"-> {' '.join(repr(cut(line)) for line in lines[:4])}{more}")
+        if self.program:
+            self.program.types(*lines)
+
+    def screen(self) -> str:
+        """Return all that was printed, without colours and the like."""
+        return CODES.sub("", bytes(self.program.output).decode(errors="replace"))
+
+    def appears(self, part: str, patience: float = PATIENCE, nudge: bool = False) -> bool:
+        """Return whether this is printed in time; perhaps if somebody presses Enter."""
+        end = time.monotonic() + patience
+        while part not in self.screen():
+            self.lives()
+            if self.program.ended() or time.monotonic() > end:
+                return part in self.screen()
+            if nudge:
+                self.program.types(NUDGE)
+            time.sleep(0.05 if nudge else 0.01)
+        return True
+
+    def shows(self, *pairs: tuple) -> None:
+        """The program prints each (sender, text), each once and on a line without another one, in this order."""
+        wanted, at = [f"{sender}>> {text}" for sender, text in pairs], 0
+        more = f", and {len(wanted) - 1} messages before it, each once and in order" if len(wanted) > 1 else ""
+        if not self.expect(f"on the screen: `{cut(wanted[-1])}`{more}"):
+            return
+        first, second = (PATIENCE, 2) if self.at_once else (0.1 if self.nudged else 1, PATIENCE)
+        if not self.appears(wanted[-1], first) and not self.program.ended():
+            self.note("keyboard", f"-> {NUDGE!r}, again and again")
+            self.nudged = True
+            if self.appears(wanted[-1], second, nudge=True) and self.at_once:
+                self.symptom = 21
+                raise Wrong("it stood there only after Enter had been pressed")
+        screen = self.screen()
+        for want in wanted:
+            before, found, after = screen.partition(want)
+            other = re.search(r"\w>> .", before.rpartition("\n")[2])
+            if not found or want in after or len(before) < at or other:
+                how = (
+                    "appears twice" if want in after else "shares a line with another one" if other else "is too early"
+                )
+                raise Wrong(f"`{cut(want)}` {how if found else 'is missing'}")
+            at = len(before)
+        self.shown = len(screen)
+
+    def ends(self, well: "bool | None", alive: int = 17) -> None:
+        """The program ends by itself, well or not (or no matter); alive is the symptom if it does not."""
+        how = {True: "exit code 0", False: "one sentence that says why, an exit code that is not 0", None: "its end"}
+        if not self.expect(f"from the program, in a few seconds: {how[well]}, and no traceback"):
+            return
+        spent = -(self.program.cpu_seconds() or 0)
+        ended = self.program.ended(PATIENCE)
+        spent += self.program.cpu_seconds() or 0
+        if TRACE.search(self.screen()):
+            raise Wrong("your program shows a traceback: who uses it needs a sentence")
+        if not ended:
+            self.symptom = 13 if spent > 1 else alive
+            work = f", and has worked for {spent:.1f} seconds meanwhile" if spent > 1 else ""
+            raise Wrong(f"your program still runs after {PATIENCE} seconds{work}")
+        if well is not None and well != (self.program.process.returncode == 0):
+            raise Wrong(ended)
+        news = re.sub(r"^[^\n:>?]*[:>?]", "", self.screen()[self.shown :])  # without its question for a name
+        if well is False and not re.search(r"\w{2}", news):
+            raise Wrong("your program says nothing")
+
+    def lives(self) -> None:
+        """The program may have ended, but it has not printed more than anybody can read."""
+        if self.program and self.floods():
+            super().lives()
+
+    def close(self) -> None:
+        """End the program, and let go of its connections and its port."""
+        if self.program:
+            self.program.kill()
+            self.program.process.stdin.close()
+        for sock in [client.sock for client in self.clients] + [self.listener] * bool(self.listener):
+            sock.close()
+        self.clients = []
+
+
+class Host(Client):
+    """The server that we play: what goes between a client and us, seen from the other end."""
+
+    other = "your program"
+
+    def hears(self, *texts: str, echo: bool = True) -> None:
+        """The next frames that the program sends are these texts; send each back as a server does."""
+        for text in texts:
+            self.scene.expect(f"from the program: {show(frame(text))}")
+            if self.scene.program and (data := self.frame()) != text.encode():
+                rest = f" and {show(self.buffer)}" if self.buffer else ""
+                raise Wrong(f"came {'its end' if data is None else show(frame(data))}{rest}")
+            if echo:
+                self.says(NAME, text)
+
+    def hears_the_end(self) -> None:
+        """The program says that no more comes, in one of the two ways that there are; then we hang up."""
+        self.scene.expect("from the program: the end of its connection, or b'5         /quit'")
+        if self.scene.program and (data := self.frame()) not in (None, b"/quit"):
+            raise Wrong(f"came {show(frame(data))}")
+        self.hangs_up()
+
+    def frame(self) -> "bytes | None":
+        """Return the next payload that is no nudge, None at the end of the stream."""
+        end, data = time.monotonic() + PATIENCE, NUDGE.encode()
+        while data == NUDGE.encode() and time.monotonic() < end:
+            try:
+                while not (size := end_of_frame(self.buffer)):
+                    if self.over and not self.buffer:
+                        return None
+                    if self.over or not self.receive(end):
+                        came = f"only {show(self.buffer)}" if self.buffer else "nothing"
+                        raise Silence(f"came {came}{'' if self.over else f' in {PATIENCE} seconds'}")
+            except ValueError as error:
+                raise Wrong(f"came what is no frame: {error}") from error
+            data = bytes(self.buffer[10:size])
+            self.note(f"<- {show(self.buffer[:size])}")
+            del self.buffer[:size]
+        return data
+
+
+def cut(text: str) -> str:
+    """Return text, its middle left out if it is long."""
+    return text if len(text) < 50 else f"{text[:36]}... ({len(text)} characters)"
+
+
+CLIENT_STAGES = [
+    Stage("connects and gives its name", "09_the_command_line_client", 10, []),
+    Stage("sends frames", "01_bytes", 15, []),
+    Stage("shows messages", "03_a_stream_has_no_messages", 20, []),
+    Stage("listens and talks at the same time", "09_the_command_line_client", 15, []),
+    Stage("hostile text", "09_the_command_line_client", 15, []),
+    Stage("troubles", "09_the_command_line_client", 15, []),
+    Stage("leaves well", "09_the_command_line_client", 10, []),
+]
+
+
+def client_check(stage: int, symptom: int):
+    """Make a function a check of a stage of clients."""
+    return check(stage, symptom, stages=CLIENT_STAGES)
+
+
+# Stage 1: connects and gives its name
+
+
+@client_check(1, symptom=2)
+def connects(desk: Desk) -> None:
+    """The client connects to the port that it is given, before or after it has read its first line, the name."""
+    desk.meets()
+
+
+@client_check(1, symptom=0)
+def says_its_name_first(desk: Desk) -> None:
+    """The first frame is the name, and nothing comes before it."""
+    server = desk.meets()
+    try:
+        server.hears(NAME, echo=False)
+    except Wrong as error:
+        came = bytes(server.buffer).strip()
+        if desk.program.ended() or not (came == NAME.encode() or (isinstance(error, Silence) and not came)):
+            raise
+        came = show(came) if came else "nothing"
+        raise NotYet(f"came {came}: your program connects, but sends no frames yet") from error
+
+
+# Stage 2: sends frames
+
+
+@client_check(2, symptom=0)
+def sends_lines(desk: Desk) -> None:
+    """Each line that is typed becomes one frame, without the end of the line."""
+    try:
+        sends(desk, "hello")
+    except Silence as error:
+        raise error if desk.program.ended() else NotYet(f"{error}: it sends no messages yet") from error
+    sends(desk, "how are you?", "fine")
+
+
+@client_check(2, symptom=5)
+def sends_each_line_alone(desk: Desk) -> None:
+    """Lines that are pasted all at once become one frame each."""
+    server, texts = desk.joins(), ["one", "5         hello", "three"]
+    desk.types(*texts)
+    server.hears(*texts)
+
+
+@client_check(2, symptom=7)
+def sends_the_length_in_bytes(desk: Desk) -> None:
+    """The header counts bytes of UTF-8, not letters."""
+    sends(desk, "\u00e9", "gr\u00f6\u00dfer", "\U0001f600", "\u4e16\u754c \U0001f44b\U0001f3fd", "and plain again")
+
+
+@client_check(2, symptom=6)
+def sends_long_lines(desk: Desk) -> None:
+    """A line of 2,000 letters, or of 2,000 emoji in 8,000 bytes, is sent whole, and so is the next one."""
+    sends(desk, "x" * 2000, "\U0001f600" * 2000, "short")
+
+
+def sends(desk: Desk, *texts: str) -> None:
+    """Each text is sent when it is typed."""
+    server = desk.joins()
+    for text in texts:
+        desk.types(text)
+        server.hears(text)
+
+
+# Stage 3: shows messages
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people, two joiners, one picture
+
+
+@client_check(3, symptom=0)
+def shows_what_others_say(desk: Desk) -> None:
+    """What bob says stands on the screen as `bob>> ...`, each message unchanged and on a line of its own."""
+    server = desk.joins(apart=True)
+    for pair in (
+        ("bob", "hello"),
+        ("zo\u00eb", f"e\u0301 \u05e9\u05dc\u05d5\u05dd {FAMILY}"),
+        (f"bob -> {NAME}", "psst"),
+    ):
+        server.sends_cut(*map(frame, pair))
+        try:
+            desk.shows(pair)
+        except Wrong as error:
+            if "hello" in desk.screen() or desk.trouble():
+                raise
+            raise NotYet("your program does not show what comes yet") from error
+
+
+@client_check(3, symptom=5)
+def takes_pairs_apart(desk: Desk) -> None:
+    """Many pairs that arrive in one piece are all shown."""
+    pairs = [(("bob", "eve")[i % 2], f"{i} green bottles") for i in range(60)]
+    desk.joins().says(*[part for pair in pairs for part in pair])
+    desk.shows(*pairs)
+
+
+@client_check(3, symptom=6)
+def puts_pairs_together(desk: Desk) -> None:
+    """Pairs that arrive byte by byte, or cut in two pieces anywhere, are put together."""
+    server = desk.joins()
+    server.sends_cut(*single(frames("bob", "byte by byte")), how="one byte at a time")
+    desk.shows(("bob", "byte by byte"))
+    for i in range(1, 30, 3):
+        data = frames("bob", f"cut {i}.")
+        server.sends_cut(data[:i], data[i:])
+        desk.shows(("bob", f"cut {i}."))
+
+
+@client_check(3, symptom=8)
+def takes_pairs_cut_in_a_letter(desk: Desk) -> None:
+    """A pair can be cut in the middle of a letter that takes several bytes, also of a letter in a name."""
+    server = desk.joins()
+    for i, at in enumerate((13, -1, -2, -3)):
+        data = frames("zo\u00eb", f"{i} \U0001f600")
+        server.sends_cut(data[:at], data[at:])
+        desk.shows(("zo\u00eb", f"{i} \U0001f600"))
+
+
+@client_check(3, symptom=0)
+def shows_its_own_once(desk: Desk) -> None:
+    """What ada says is shown once, when the server's echo comes; what is not sent back was not said to anybody."""
+    server = desk.joins()
+    desk.types("into the wind")
+    server.hears("into the wind", echo=False)
+    server.says("server", "error nobody has heard this")
+    desk.types("hello all")
+    server.hears("hello all")
+    server.says("bob", "hello you")
+    desk.shows((NAME, "hello all"), ("bob", "hello you"))
+    for text, times in (("into the wind", 0), ("hello all", 1)) if desk.program else ():
+        lines = [line for line in desk.screen().split("\n") if re.search(rf"(^|\w.*){text}\s*$", line)]
+        if len(lines) > times:  # but what stands behind a mere sign, as in `> hello all`, is how it was typed
+            desk.should = "on the screen: what the server has sent back, and each of it once"
+            raise Wrong(f"your program prints by itself what was typed: `{lines[0].strip()}`")
+
+
+@client_check(3, symptom=6)
+def shows_long_texts(desk: Desk) -> None:
+    """The longest frames, of 65,536 bytes, are shown whole, and the next one is not shifted."""
+    server = talks(desk)  # and has asked for what it wants to know: that shall not stand in the middle of a text
+    for text in ("x" * 65_536, "\U0001f600" * 16_384, "short"):
+        server.says("bob", text)
+        desk.shows(("bob", text))
+
+
+def talks(desk: Desk) -> Host:
+    """Return the server of a client that is in, and shows what comes."""
+    server = desk.joins()
+    server.says("bob", "hello")
+    desk.shows(("bob", "hello"))
+    return server
+
+
+# Stage 4: listens and talks at the same time
+
+
+@client_check(4, symptom=21)
+def shows_at_once(desk: Desk) -> None:
+    """What bob says is shown while ada does not type anything."""
+    server = desk.joins()
+    for text in ("are you there?", "hello?", "never mind"):
+        server.says("bob", text)
+        desk.shows(("bob", text))
+
+
+@client_check(4, symptom=21)
+def talks_at_once(desk: Desk) -> None:
+    """What ada types is sent while nothing comes."""
+    server = desk.joins()
+    for text in ("is anybody here?", "hello?", "never mind", "bye"):
+        desk.types(text)
+        server.hears(text, echo=False)
+
+
+@client_check(4, symptom=24)
+def does_both(desk: Desk) -> None:
+    """While ada pastes 100 lines, 100 messages arrive: all lines are sent, and all messages are shown, in order."""
+    server, texts = desk.joins(), [f"{i} red apples" for i in range(100)]
+    pairs = [("bob", f"{i} green bottles") for i in range(100)]
+    desk.types(*texts)
+    server.says(*[part for pair in pairs for part in pair])
+    server.hears(*texts)
+    desk.shows(*pairs, *[(NAME, text) for text in texts])
+
+
+# Stage 5: hostile text
+
+
+@client_check(5, symptom=32)
+def makes_it_harmless(desk: Desk) -> None:
+    """No control character and nothing that turns the direction of text reaches the screen, from texts or names."""
+    codes = ["\x1b[2J", "\x1b]0;you\x07", "\x9b2J", *[chr(code) for code in FORBIDDEN if chr(code) not in BREAKS]]
+    pairs = [(f"bob{code}two", f"one{code}two") for code in codes]
+    reaches_nobody(desk, pairs, [f"{code}two" for code in codes])
+
+
+@client_check(5, symptom=36)
+def keeps_it_on_one_line(desk: Desk) -> None:
+    """No line break in a text or a name begins a line that looks like somebody else's message."""
+    pairs = [pair for end in BREAKS for pair in (("eve", f"hello{end}bob>> I quit"), (f"eve{end}bob", "I quit"))]
+    reaches_nobody(desk, pairs, [f"{end}bob>> I quit" for end in BREAKS])
+
+
+def reaches_nobody(desk: Desk, pairs: list, parts: list) -> None:
+    """The server says these pairs; none of these parts is in the output, as it came, whatever else is."""
+    server = desk.joins()
+    server.says(*[part for pair in pairs for part in pair], "bob", "and so on")
+    desk.shows(("bob", "and so on"))
+    desk.expect("on the screen: something else instead of such characters, such as ?")
+    for part in parts if desk.program else ():
+        if part.encode() in bytes(desk.program.output):
+            raise Wrong(f"your program prints {part!r} just as it came")
+
+
+# Stage 6: troubles
+
+
+@client_check(6, symptom=2)
+def finds_nobody(desk: Desk) -> None:
+    """There is no server: the client says so in a sentence, and ends."""
+    desk.starts(server=False)
+    desk.ends(well=False, alive=2)
+
+
+@client_check(6, symptom=13)
+def ends_with_the_server(desk: Desk) -> None:
+    """The server hangs up: the client says so, and ends by itself."""
+    talks(desk).closes()
+    desk.ends(well=False)
+
+
+@client_check(6, symptom=11)
+def bears_a_sudden_end(desk: Desk) -> None:
+    """The server vanishes, with a reset or in the middle of a pair: the client says so, and ends by itself."""
+    talks(desk).resets()
+    desk.ends(well=False)
+    for at in (4, 13, -2):
+        server = talks(desk)
+        server.sends(frames("bob", "and so on")[:at])
+        server.closes()
+        desk.ends(well=False)
+
+
+@client_check(6, symptom=7)
+def ends_with_a_wrong_header(desk: Desk) -> None:
+    """After a wrong header the client trusts nothing that follows: it says so, and ends by itself."""
+    for data in (b"+5        hello", b"HTTP/1.0 404 Not Found\r\n", frame("bob") + b"5 5       hello", b"65537     "):
+        talks(desk).sends(data + frames("bob", "hello") * 3)
+        desk.ends(well=False, alive=7)
+
+
+@client_check(6, symptom=9)
+def bears_what_is_not_utf8(desk: Desk) -> None:
+    """What is not UTF-8 is shown in some way, or ends the client with a sentence, but never with a traceback."""
+    for pair in (("bob", b"ad\xff"), ("bob", b"\xed\xa0\x80"), (b"b\xc3", "hello")):
+        desk.joins().says(*pair, "bob", "and so on")
+        desk.expect("on the screen: `bob>> and so on`; or one sentence, and an exit code that is not 0")
+        if desk.program and not desk.appears("bob>> and so on"):
+            desk.ends(well=False, alive=9)
+
+
+@client_check(6, symptom=0)
+def says_why_it_is_refused(desk: Desk) -> None:
+    """The server refuses the name: the client shows the reason, and ends, or comes again when another name is typed."""
+    server = desk.meets()
+    server.hears(NAME, echo=False)
+    server.says("server", "refused somebody else has this name")
+    server.hangs_up()
+    desk.expect("on the screen: `somebody else has this name`")
+    if desk.program and not desk.appears("somebody else has this name"):
+        raise Wrong("your program does not say so")
+    if desk.program and not desk.program.ended(2):
+        desk.types("zoe")
+        with suppress(Wrong):
+            Host(desk, "server", "zoe", False).hears("zoe")
+            return
+    desk.ends(well=False)
+
+
+# Stage 7: leaves well
+
+
+@client_check(7, symptom=17)
+def sends_all_before_the_end(desk: Desk) -> None:
+    """At the end of its input the client has sent all that was typed, shows what still comes, and ends."""
+    for count in (3, 300):
+        server, texts = desk.joins(), [f"{i} green bottles" for i in range(count)]
+        desk.types(*texts)
+        desk.note("keyboard", "ends: there is no more to read (Ctrl-D)")
+        if desk.program:
+            desk.program.process.stdin.close()
+        server.hears(*texts, echo=False)
+        desk.wait(0.2)  # the answers take their time
+        server.says(*[part for text in texts for part in (NAME, text)])
+        server.hears_the_end()
+        desk.shows(*[(NAME, text) for text in texts])
+        desk.ends(well=True)
+
+
+@client_check(7, symptom=17)
+def leaves_when_told(desk: Desk) -> None:
+    """After `/quit` the client ends with exit code 0, although its input is still open."""
+    server = talks(desk)
+    desk.types("/quit")
+    server.hears_the_end()
+    desk.ends(well=True)
+
+
+@client_check(7, symptom=26)
+def hears_ctrl_c(desk: Desk) -> None:
+    """Ctrl-C ends the client, whatever its exit code."""
+    server = talks(desk)
+    desk.note("program", "gets SIGINT, the signal of Ctrl-C")
+    if desk.program and os.name == "posix":
+        desk.program.signal(signal.SIGINT)
+        server.hears_the_end()
+        desk.ends(well=None, alive=26)
+
+
+# ---- 6. A run --------------------------------------------------------------------------------------------------------
 
 
 class Result(NamedTuple):
@@ -1921,17 +2520,40 @@ class Session:
             program.kill()
 
 
+class Visits(Session):
+    """The run for a client: each check starts it anew, and ends it."""
+
+    def run_stage(self, number: int) -> Result:
+        """Run the checks of one stage, until one fails."""
+        began, stage = time.monotonic(), self.stages[number - 1]
+        for act in stage.checks:
+            scene = self.kind(self.target, act.symptom, number)
+            try:
+                act(scene)
+                scene.lives()
+            except Wrong as error:
+                symptom, lines = explain(number, stage, act, scene, error)
+                return Result(number, stage, error.outcome, time.monotonic() - began, act.__name__, symptom, lines)
+            finally:
+                scene.close()
+        return Result(number, stage, "right", time.monotonic() - began)
+
+
 def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> tuple:
     """Return the number of the symptom and what to tell about a check that failed, in at most BLOCK lines."""
     program = scene.program
     trouble = "" if error.program else scene.trouble(0.3)  # a traceback needs a moment to get here
     printed = [(when, "program", f"| {line}") for when, line in [*program.lines] if when >= scene.seen]
+    if (rest := bytes(program.output).rpartition(b"\n")[2]) and program.collector.is_alive():
+        printed.append((time.monotonic(), "program", f"| {printable(rest)}"))  # a line that has no end yet
     symptom = scene.symptom
     if trouble:
         symptom = 13 if scene.floods() else act.dead if symptom == act.symptom else symptom
     if error.outcome == "wrong":
-        symptom = next((n for n, clue in CLUES.items() if any(re.search(clue, what) for *_, what in printed)), symptom)
-    words, question = SYMPTOMS[symptom]
+        symptom = next(
+            (n for n, clue in scene.clues.items() if any(re.search(clue, what) for *_, what in printed)), symptom
+        )
+    words, question = scene.symptoms[symptom]
     above = [f"stage {number}, {stage.title}: {error.outcome}", *textwrap.wrap(act.__doc__.partition("\n")[0], WIDTH)]
     below = textwrap.wrap(f"should have come {scene.should}", WIDTH) if scene.should else []
     but = str(error).replace("; your program still runs", "") if trouble else str(error)
@@ -1967,7 +2589,7 @@ def shorten(lines: list, room: int) -> list:
 
 def list_checks(stages: list, asked: list, kind: type) -> None:
     """Print the checks with their bytes: a rehearsal of each, without a program."""
-    print("-> stands before what is sent, and `to ada:` before what has to come to ada then.")
+    print("-> stands before what is sent, and `to ada:` or `on the screen:` before what has to come there then.")
     for number in asked:
         stage = stages[number - 1]
         print(f"\nstage {number}, {stage.title} ({stage.points} points; {stage.lesson}.ipynb)")
@@ -1981,7 +2603,7 @@ def list_checks(stages: list, asked: list, kind: type) -> None:
                 print(f"    {'...':>8} {len(lines) - LISTED} more of this kind")
 
 
-# ---- 6. The program --------------------------------------------------------------------------------------------------
+# ---- 7. The program --------------------------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -1989,16 +2611,17 @@ def main(argv: "list | None" = None) -> int:
     catch_signals()
     options, command = parse_options(argv)
     asked = []
+    stages, kind, run = (CLIENT_STAGES, Desk, Visits) if options.client else (SERVER_STAGES, Chat, Session)
     try:
-        asked = stages_asked_for(options, SERVER_STAGES)
+        asked = stages_asked_for(options, stages)
         if options.list:
-            list_checks(SERVER_STAGES, asked, Chat)
+            list_checks(stages, asked, kind)
             return 0
-        return check_program(options, asked, target_of(options, command))
+        return check_program(options, run(target_of(options, command), stages, asked, kind))
     except WrongCall as error:
         print(f"check.py: {error}", file=sys.stderr)
         with suppress(WrongCall):  # who marks finds out, too
-            report(options, [Result(n, SERVER_STAGES[n - 1], "not tried", lines=[str(error)]) for n in asked])
+            report(options, [Result(n, stages[n - 1], "not tried", lines=[str(error)]) for n in asked])
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -2028,11 +2651,12 @@ def parse_options(argv: "list | None") -> tuple:
     cut = given.index("--") if "--" in given else len(given)
     parser = argparse.ArgumentParser(
         description=__doc__.partition("\n")[0],
-        usage="check.py [options] my_server.py, or: check.py [options] -- command {port}",
+        usage="check.py [options] my_server.py, or: check.py --client [options] my_client.py; or -- command {port}",
         epilog="exit code: 0 if all stages asked for are right, 1 if not, 2 for a wrong call",
     )
     parser.add_argument("program", nargs="?", help="a Python file; it is started with --port N")
-    parser.add_argument("--at", metavar="HOST:PORT", help="where the program listens, if it cannot take a port")
+    parser.add_argument("--client", action="store_true", help="the program is a client: we play the server")
+    parser.add_argument("--at", metavar="HOST:PORT", help="where the server listens, if the program cannot take a port")
     parser.add_argument("--stage", type=int, metavar="N", help="up to stage N")
     parser.add_argument("--only", type=int, metavar="N", help="stage N alone")
     parser.add_argument("--all", action="store_true", help="go on after a stage that is not right")
@@ -2062,24 +2686,25 @@ def target_of(options: argparse.Namespace, command: list) -> Target:
         if not host or not port.isdigit() or not 1 <= int(port) <= 65_535:
             raise WrongCall(f"--at {options.at}: it has to be HOST:PORT, such as 127.0.0.1:1234")
         at = host, int(port)
-        with suppress(OSError), socket.create_connection(at, PATIENCE):
-            raise WrongCall(
-                f"somebody listens on {options.at} already: stop that first, we start the program ourselves"
-            )
+        if not options.client:  # else it is we who listen there
+            with suppress(OSError), socket.create_connection(at, PATIENCE):
+                raise WrongCall(
+                    f"somebody listens on {options.at} already: stop that first, we start the program ourselves"
+                )
     if options.program:
         if not os.path.isfile(options.program):
             raise WrongCall(f"there is no file {options.program} in {os.getcwd()}")
         return Target([sys.executable, "-u", options.program, *([] if at else ["--port", "{port}"])], at)
     if not at and not any("{port}" in part for part in command):
-        raise WrongCall("the command has to say {port} where the port belongs; or tell --at which HOST:PORT it listens")
+        raise WrongCall("the command has to say {port} where the port belongs; or tell --at where the server is")
     if not shutil.which(command[0]):
         raise WrongCall(f"there is no program {command[0]}")
     return Target(command, at)
 
 
-def check_program(options: argparse.Namespace, asked: list, target: Target) -> int:
+def check_program(options: argparse.Namespace, session: Session) -> int:
     """Run the stages, tell and report what comes out, and return the exit code."""
-    results, session = [], Session(target, SERVER_STAGES, asked, Chat)
+    results = []
     try:
         for result in session.run(options.all):
             results.append(result)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tell how far your chat server has come: what is right, what is wrong, and which question to ask yourself.
+"""Tell how far your chat server or client has come: what is right, what is wrong, what to ask yourself.
 
     python3 check.py my_server.py                    runs: python my_server.py --port N
     python3 check.py -- java ChatServer {port}       any language: {port} becomes a port that is free
@@ -8,7 +8,8 @@
 
 The checks come in stages, in the order of the lessons. Each plays a few clients (ada, bob, ...) that send bytes and
 look at what comes back. It stops at the first stage that is not right and shows what crossed the wire, with what the
-program printed meanwhile. `--list` shows all checks with their bytes.
+program printed meanwhile. `--list` shows all checks with their bytes. With a client it is the other way round: we
+play the server, type at its keyboard (a pipe; the name is the first line) and read its screen.
 
 Clients are told apart by name. A number behind a name (ada3 is the third ada) makes it a new one: whether names come
 free again is a matter of stage 7. The exit code is 0 if all stages that
@@ -1983,19 +1984,21 @@ class Desk(Scene):
         screen = self.screen()
         for want in wanted:
             before, found, after = screen.partition(want)
-            other = re.search(r"\w>> .", before.rpartition("\n")[2])
-            if not found or want in after or len(before) < at or other:
-                how = (
-                    "appears twice" if want in after else "shares a line with another one" if other else "is too early"
-                )
-                raise Wrong(f"`{cut(want)}` {how if found else 'is missing'}")
+            problems = {
+                "is missing": not found,
+                "appears twice": want in after,
+                "shares a line with another one": re.search(r"\w>> .", before.rpartition("\n")[2]),
+                "comes too early": len(before) < at,
+            }
+            for problem in filter(problems.get, problems):
+                raise Wrong(f"`{cut(want)}` {problem}")
             at = len(before)
         self.shown = len(screen)
 
     def ends(self, well: "bool | None", alive: int = 17) -> None:
         """The program ends by itself, well or not (or no matter); alive is the symptom if it does not."""
-        how = {True: "exit code 0", False: "one sentence that says why, an exit code that is not 0", None: "its end"}
-        if not self.expect(f"from the program, in a few seconds: {how[well]}, and no traceback"):
+        how = {True: "exit code 0", False: "a sentence that says why, an exit code but 0", None: "its end"}
+        if not self.expect(f"from the program, in a few seconds: {how[well]}, no traceback"):
             return
         spent = -(self.program.cpu_seconds() or 0)
         ended = self.program.ended(PATIENCE)
@@ -2344,7 +2347,7 @@ def bears_what_is_not_utf8(desk: Desk) -> None:
     """What is not UTF-8 is shown in some way, or ends the client with a sentence, but never with a traceback."""
     for pair in (("bob", b"ad\xff"), ("bob", b"\xed\xa0\x80"), (b"b\xc3", "hello")):
         desk.joins().says(*pair, "bob", "and so on")
-        desk.expect("on the screen: `bob>> and so on`; or one sentence, and an exit code that is not 0")
+        desk.expect("on the screen: `bob>> and so on`; or a sentence and an exit code but 0")
         if desk.program and not desk.appears("bob>> and so on"):
             desk.ends(well=False, alive=9)
 
@@ -2401,10 +2404,12 @@ def hears_ctrl_c(desk: Desk) -> None:
     """Ctrl-C ends the client, whatever its exit code."""
     server = talks(desk)
     desk.note("program", "gets SIGINT, the signal of Ctrl-C")
-    if desk.program and os.name == "posix":
+    if os.name != "posix":
+        return
+    if desk.program:
         desk.program.signal(signal.SIGINT)
-        server.hears_the_end()
-        desk.ends(well=None, alive=26)
+    server.hears_the_end()
+    desk.ends(well=None, alive=26)
 
 
 # ---- 6. A run --------------------------------------------------------------------------------------------------------

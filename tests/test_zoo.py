@@ -17,7 +17,7 @@ ZOO = LESSONS / "zoo"
 SERVERS = {  # animal -> the stage that finds it, and the symptom as numbered in lessons/README.md; 0 is none of them
     "gone_after_one": (1, 2),
     "silent_type": (1, 6),
-    "one_behind": (2, 0),
+    "one_behind": (2, 6),
     "waits_for_ever": (2, 6),
     "too_long_to_digest": (2, 7),
     "swallows_the_second": (2, 5),
@@ -79,10 +79,20 @@ CLIENTS = {
     "client_never_quits": (7, 17),
 }
 EARLIER = {"changed_size": 5, "sender_thrown_out": 6}  # where a race may show before its stage
+RACES = {"both_got_the_name": 6}  # how many visits a race may need on a busy machine
 
 
 def outcome(name: str, folder) -> tuple:
     """Run the checker on an animal; return its exit code, the first stage that is not right, the symptom, the words."""
+    for _ in range(RACES.get(name, 1)):
+        found = visit(name, folder)
+        if found[0]:
+            break
+    return found
+
+
+def visit(name: str, folder) -> tuple:
+    """Run the checker on an animal once."""
     report = folder / f"{name}.json"
     option = ["--client"] if name in CLIENTS else []
     stage = {**SERVERS, **CLIENTS}[name][0]

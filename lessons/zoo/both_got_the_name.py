@@ -93,6 +93,7 @@ class Room:
             self.send(person, frame("server") + frame(f"refused {refusal}"))
             person.gone = True
             return
+        print(f"+ {name} comes in", flush=True)
         with self.lock:
             self.announce(f"joined {name}")
             self.send(person, frame("server") + frame(f"welcome {name}"))

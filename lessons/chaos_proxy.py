@@ -12,7 +12,7 @@ TCP allows the first four of these, and every right program lives with them. The
     --jitter MS     let chance make each delay so much shorter or longer
     --drop-after N  as soon as N bytes have gone one way, pass on nothing more, and hang up on both sides (FIN) ...
     --reset         ... or reset both connections instead (RST) ...
-    --half-open     ... or tell nobody: whatever else is sent is taken, and lost
+    --half-open     ... or tell nobody: whatever else is sent is taken, and lost; with both, chance chooses
 
 Chance depends on the seed, the connection's number (1, 2, ...), the way (-> to the server, <- to the client), and the
 position in the bytes that go that way. So the same --seed does the same to the same bytes, whatever recv() returns and
@@ -77,6 +77,7 @@ class Connection:
 
     def __init__(self, options: argparse.Namespace, number: int, client: socket.socket):
         self.options, self.number, self.client = options, number, client
+        self.ending = random.Random(f"{options.seed} {number}").choice(options.ends)  # once --drop-after is reached
         self.over = threading.Event()  # nothing is passed on any more
         self.how = ""  # ... because of "FIN", "RST" or "silence"; set before over is
         self.stopped = False  # the whole program ends; set by the main thread
@@ -148,13 +149,13 @@ class Connection:
         way.passed += len(piece)
         last = way.passed == self.options.drop_after
         if last:
-            self.end(self.options.end)  # before the last bytes go: no answer to them comes back
+            self.end(self.ending)  # before the last bytes go: no answer to them comes back
         while piece and not self.stopped and (last or not self.over.is_set()):
             with suppress(TimeoutError):  # the target does not read just now
                 piece = piece[way.target.send(piece) :]
         if last:
             told = {"FIN": "both see a hang-up", "RST": "both see a reset", "silence": "nobody is told"}
-            say(f"{self.number:3} is cut off after {way.passed:,} bytes {way.arrow}: {told[self.options.end]}")
+            say(f"{self.number:3} is cut off after {way.passed:,} bytes {way.arrow}: {told[self.ending]}")
 
     def part(self, way: Way) -> None:
         """Hang up on the target, and let the source hang up as well; in silence, take what comes until it does."""
@@ -322,7 +323,7 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
     add("--delay", type=float, metavar="MS", default=0, help="up to 60000")
     add("--jitter", type=float, metavar="MS", default=0, help="up to --delay: no piece is sent before it has come")
     add("--drop-after", type=int, metavar="N", default=math.inf, help="with 0, nothing passes at all")
-    add("--reset", action="store_true", help="with --drop-after, and not with --half-open")
+    add("--reset", action="store_true", help="with --drop-after")
     add(
         "--half-open",
         action="store_true",
@@ -340,7 +341,6 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
         (not 0 <= options.delay <= 60_000, "--delay is from 0 to 60000 milliseconds"),
         (not 0 <= options.jitter <= options.delay, "--jitter is at most --delay: nothing is sent before it has come"),
         (options.drop_after < 0, "--drop-after is at least 0 bytes"),
-        (options.reset and options.half_open, "--reset tells both sides and --half-open tells nobody: choose one"),
         (
             (options.reset or options.half_open) and options.drop_after == math.inf,
             "after how many bytes? --drop-after N",
@@ -349,7 +349,7 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
         if wrong:
             parser.error(why)
     options.to = host.strip("[]"), int(port)
-    options.end = "RST" if options.reset else "silence" if options.half_open else "FIN"
+    options.ends = ["RST"] * options.reset + ["silence"] * options.half_open or ["FIN"]
     return options
 
 

@@ -396,6 +396,21 @@ def test_half_open_tells_nobody_until_the_proxy_ends(server):
     assert left(server, proxy, "ada") == "- ada left"
 
 
+def test_with_reset_and_half_open_the_seed_chooses_for_each_connection(server):
+    def endings() -> list:
+        found = []
+        with Proxy(server.port, "--split 1 --glue --delay 1 --jitter 1 --drop-after 10 --reset --half-open") as proxy:
+            for _ in range(8):
+                with socket.create_connection(("127.0.0.1", proxy.port), TIMEOUT) as sock:
+                    sock.sendall(FRAME)
+                    found.append(proxy.wait_for("is cut off after").rpartition(": ")[2])
+        return found
+
+    first = endings()
+    assert set(first) == {"both see a reset", "nobody is told"}
+    assert endings() == first
+
+
 def test_half_open_in_the_middle_of_a_frame_is_silence_to_the_server(tmp_path):
     first = (
         "import socket as s; old = s.socket.settimeout; s.socket.settimeout = lambda a, t: old(a, 1 if t == 30 else t)"
@@ -700,7 +715,6 @@ def test_the_drawing_of_a_conversation(server):
         ("--listen 0 --to h:1 --drop-after -1", "--drop-after is at least 0"),
         ("--listen 0 --to h:1 --reset", "after how many bytes?"),
         ("--listen 0 --to h:1 --half-open", "after how many bytes?"),
-        ("--listen 0 --to h:1 --drop-after 1 --reset --half-open", "choose one"),
         ("--listen 0 --to h:1 --seed x", "--seed"),
     ],
 )

@@ -21,6 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_configure(config):
     config.addinivalue_line("markers", "jupyter: needs the notebook tools, nbclient and nbgrader")
     config.addinivalue_line("markers", "once: about the tools and other servers; one Python is enough")
+    config.addinivalue_line("markers", "lessons: runs the notebooks; the oldest and the newest Python are enough")
     config.addinivalue_line("markers", "zoo: the checker visits the zoo, which takes minutes; one Python is enough")
 
 
@@ -29,6 +30,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.name.startswith("test_zoo"):
             item.add_marker("zoo")
+        elif item.path.name.startswith("test_lessons"):
+            item.add_marker("lessons")
         elif item.path.name.startswith(once) and not item.get_closest_marker("jupyter"):
             item.add_marker("once")
 

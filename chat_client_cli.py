@@ -124,7 +124,7 @@ class Screen:
         # A message may draw the prompt before readline does: so readline's own begins by erasing that. \1 and \2 mark
         # what takes no room.
         prompt = ("\1" + erase(0) + "\2" if readline else "") + PROMPT if self.terminal else ""
-        read = self.read_keys if msvcrt and self.terminal else input
+        read, line = self.read_keys if msvcrt and self.terminal else input, ""
         try:
             line = read(prompt) if self.reading else ""
         except (EOFError, KeyboardInterrupt):
@@ -132,13 +132,15 @@ class Screen:
             print("\n" * self.terminal, end="", flush=True)
             raise
         finally:
+            # The line will come back as a message, so erase what was typed. But if something was shown in the same
+            # moment, that would be erased instead: then only a prompt stands below it. With the lock, for what comes
+            # next begins where the cursor is.
             with self.lock:
+                if self.reading and self.terminal:
+                    rows, column = place(PROMPT + line)
+                    same_moment = time.monotonic() - self.shown < 0.15
+                    print(erase(0 if same_moment else rows + bool(column)), end="", flush=True)
                 self.reading = False
-        # The line will come back as a message, so erase what was typed. But not if something was shown in the same
-        # moment: that would be erased instead.
-        if self.terminal and time.monotonic() - self.shown > 0.15:
-            rows, column = place(PROMPT + line)
-            print(erase(rows + bool(column)), end="", flush=True)
         return line
 
     def read_keys(self, prompt: str) -> str:

@@ -284,6 +284,19 @@ def read(prompt):
     return line
 builtins.input = read
 """
+ECHO_BEFORE_PROMPT = f"""
+import socket
+echoed, plain_show, plain_send = threading.Event(), builtins.print, socket.socket.sendall
+def show_echo(*texts, **more):
+    plain_show(*texts, **more)
+    if any("hello" in str(text) for text in texts):
+        echoed.set()
+def send(sock, data):
+    plain_send(sock, data)
+    if data.endswith(b"hello"):
+        echoed.wait({TIMEOUT})
+builtins.print, socket.socket.sendall = show_echo, send
+"""
 MESSAGE_BEFORE_READLINE = f"""{SHOWN}
 calls = []
 def read(prompt):
@@ -321,8 +334,18 @@ def test_a_message_that_comes_just_after_enter_is_not_wiped_out(server, sit, tmp
     ada.wait_for("* bob joined", ">")
     ada.enter("hello")
     bob.send("NOW")
-    ada.wait_until(lambda: any(line.endswith("ada>> hello") for line in ada.lines) and ada.lines[-1] == ">")
+    ada.wait_until(lambda: said(ada.lines) == ["hello"] and ada.lines[-1] == ">")
     assert said(ada.lines, "bob") == ["NOW"]
+
+
+@posix
+def test_what_comes_before_the_next_prompt_does_not_stand_behind_the_last_one(server, sit, tmp_path):
+    ada = sit(server, script=wrapped(tmp_path, MESSAGE_AFTER_ENTER + ECHO_BEFORE_PROMPT, CLIENT))
+    bob = server.client("bob")
+    ada.wait_for("* bob joined", ">")
+    ada.enter("hello")
+    bob.send("NOW")
+    ada.wait_until(lambda: said(ada.lines) == ["hello"] and ada.lines[-1] == ">")
 
 
 @posix

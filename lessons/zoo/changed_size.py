@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A chat server with one mistake.
 
-When somebody comes or goes while others talk: `RuntimeError: dictionary changed size during iteration`.
+When somebody leaves while others talk: `RuntimeError: dictionary changed size during iteration`.
 
 Made from steps/06_names.py. Find the mistake: python3 check.py zoo/changed_size.py
 """
@@ -108,7 +108,8 @@ class Room:
 
     def say(self, person: "Person", text: str) -> None:
         """Let everybody hear text, the one who said it included."""
-        self.announce(text, person.name)
+        with self.lock:  # all hear this before anybody hears the next
+            self.announce(text, person.name)
 
     def tell(self, person: "Person", text: str) -> None:
         """Let one person hear text."""
@@ -117,9 +118,9 @@ class Room:
 
     def dismiss(self, person: "Person") -> None:
         """Let go of a person, and tell the others."""
-        with self.lock:
-            if person.name:
-                del self.people[fold(person.name)]
+        if person.name:
+            del self.people[fold(person.name)]
+            with self.lock:
                 self.announce(f"left {person.name}")
 
     def announce(self, text: str, sender: str = "server") -> None:

@@ -36,13 +36,13 @@ WINDOW = 16  # messages of each person that are said, but not heard by all yet
 PATIENCE = 10  # seconds without a byte, where something is owed
 BUSY = 0.8  # of the time: if this side works more than that, it is the limit
 NAME, TEXT = "p{:04}", "{:04} {:08} and forty characters that say nothing at all"  # all of one length
-COLUMNS = {  # a figure's key: the head of its column, digits behind the point
-    "deliveries": ("deliveries/s", 0),
-    "per_cpu": ("per CPU second", 0),
-    "p50": ("p50 ms", 2),
-    "p99": ("p99 ms", 2),
-    "joining": ("joining s", 2),
-    "memory": ("MB", 0),
+COLUMNS = {  # a figure's key: the head of its column, the column's width, digits behind the point
+    "deliveries": ("deliveries/s", 14, 0),
+    "per_cpu": ("per CPU second", 16, 0),
+    "p50": ("p50 ms", 9, 2),
+    "p99": ("p99 ms", 9, 2),
+    "joining": ("joining s", 11, 2),
+    "memory": ("MB", 6, 0),
 }
 
 
@@ -360,16 +360,17 @@ def median(runs: list) -> dict:
 def table(results: dict) -> list:
     """Return the results as lines of text, each with its ratio to the first server among as many people."""
     width = max(len(name) for _, name in results)
-    lines = ["".join([f"people {'server':{width}}", *(f"{head:>15}" for head, _ in COLUMNS.values()), f"{'ratio':>8}"])]
+    heads = "".join(f"{head:>{room}}" for head, room, _ in COLUMNS.values())
+    lines = [f"people {'server':{width}}{heads}{'ratio':>8}"]
     baselines = {}
     for (people, name), result in results.items():
         line = f"{people:6} {name:{width}}"
         if "wrong" in result:
             lines.append(f"{line} {result['wrong']}")
             continue
-        for key, (_, digits) in COLUMNS.items():
+        for key, (_, room, digits) in COLUMNS.items():
             cell = "-" if result[key] is None else f"{result[key]:,.{digits}f}"
-            line += f"{cell + '*' * (key == 'deliveries' and result['busy'] > BUSY):>15}"
+            line += f"{cell + '*' * (key == 'deliveries' and result['busy'] > BUSY):>{room}}"
         speed = result["per_cpu"] or result["deliveries"]
         lines.append(f"{line}{speed / baselines.setdefault(people, speed):>7.2f}x")
     if any("*" in line for line in lines):

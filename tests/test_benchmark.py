@@ -162,7 +162,7 @@ def test_the_table_shows_medians_ratios_and_where_this_side_was_the_limit():
         (9, "last"): median([{**run, "per_cpu": None} for run in runs]),
     }
     head, *rows, note = table(results)
-    assert [name for name, _ in COLUMNS.values() if name not in head] == []
+    assert [name for name, *_ in COLUMNS.values() if name not in head] == []
     cells = [row.split() for row in rows]
     assert [row[3] for row in cells] == ["2", "3", "-", "lost", "-"]
     assert [row[-1] for row in cells] == ["1.00x", "1.50x", "1.00x", "message", "500.20x"]

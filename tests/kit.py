@@ -41,7 +41,8 @@ class Program:
             env=environment,
             **more,
         )
-        threading.Thread(target=self._collect, name="collect", daemon=True).start()
+        self.collector = threading.Thread(target=self._collect, name="collect", daemon=True)
+        self.collector.start()
 
     def _collect(self) -> None:
         for line in self.process.stdout:
@@ -88,6 +89,7 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.collector.join(5)  # it reads to the end; only then may the pipe be closed
         self.process.stdout.close()
 
 

@@ -1270,10 +1270,13 @@ def texts_do_not_speak_for_others(scene: Chat) -> None:
 
 @check(6, symptom=24)
 def keeps_one_order(scene: Chat) -> None:
-    """Twelve people say 30 things each at the same moment: all hear all of it, once, whole, and in one same order."""
-    people = scene.join(*["talker"] * 12)
-    said = say_at_once(scene, people, [f"{i} green bottles" for i in range(30)])
-    scene.all_hear(people, said)
+    """24 people say 30 things each at the same moment: all hear all of it, once, whole, and in one same order."""
+    for _ in range(3):  # a race shows only now and then
+        people = scene.join(*["talker"] * 24)
+        said = say_at_once(scene, people, [f"{i} green bottles" for i in range(30)])
+        scene.all_hear(people, said)
+        for person in people:
+            person.hangs_up()
 
 
 @check(6, symptom=24)

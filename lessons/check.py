@@ -1380,17 +1380,18 @@ def the_innocent_stay(scene: Chat) -> None:
 
 @check(7, symptom=24)
 def the_talk_goes_on(scene: Chat) -> None:
-    """While sixty people leave, fifteen at the same moment, six talk and hear everything."""
-    people = scene.join(*["talker"] * 6)
-    for i in range(4):
-        guests = scene.join(*["guest"] * 15)
-        texts = [f"{i} times {n} green bottles" for n in range(8)]
+    """While a hundred people leave, 25 at the same moment, eight say 25 things each and hear everything."""
+    texts = [f"{i} green bottles" for i in range(25)]
+    for _ in range(4):  # a race shows only now and then
+        people, guests = scene.join(*["talker"] * 8), scene.join(*["guest"] * 25)
         with scene.frozen():
             for person in people:
                 person.says(*texts)
-            for n, guest in enumerate(guests):
-                (guest.closes, guest.resets)[n % 2]()
+            for i, guest in enumerate(guests):
+                (guest.closes, guest.resets)[i % 2]()
         scene.all_hear(people, [(person.name, text) for person in people for text in texts])
+        for person in people:
+            person.hangs_up()
     scene.lives()
 
 

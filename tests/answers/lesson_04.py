@@ -29,7 +29,17 @@ def read_all(recv):
         pass
     return data
 """,
-            "Does one call of recv() bring everything?",
+            "does your code keep every piece that it gets?",
+        ),
+        (
+            """
+def read_all(recv):
+    data = b""
+    while recv(4096):
+        data += recv(4096)
+    return data
+""",
+            "does your code keep every piece that it gets?",
         ),
         (
             """
@@ -84,7 +94,7 @@ def why_gone(sock):
     except OSError:
         return "lost"
 """,
-            "How can your loop see that nothing more comes?",
+            "How can your loop see that nothing more comes",
         ),
         (
             """
@@ -112,6 +122,20 @@ def why_gone(sock):
     return "left"
 """,
             "Does your loop go on after the first piece",
+        ),
+        (
+            """
+def why_gone(sock):
+    try:
+        while sock.recv(4096):
+            pass
+        print("left")
+    except TimeoutError:
+        print("silent")
+    except OSError:
+        print("lost")
+""",
+            "what does your function return then?",
         ),
     ],
     "own-trouble": [
@@ -158,7 +182,7 @@ def answer_all(clients):
             pass
     return heard
 """,
-            "Who closes the socket of a client in trouble?",
+            "Who closes each socket, also that of a client in trouble?",
         ),
         (
             """
@@ -175,6 +199,22 @@ def answer_all(clients):
     return heard
 """,
             "How far does the loop come after an error?",
+        ),
+        (
+            """
+def answer_all(clients):
+    heard = []
+    for sock in clients:
+        try:
+            data = sock.recv(100)
+            sock.sendall(b"ok")
+            heard.append(data.decode())
+        except (OSError, ValueError):
+            pass
+        sock.close()
+    return heard
+""",
+            "Which line shall be reached only by a client that was heard?",
         ),
     ],
 }

@@ -29,6 +29,16 @@ def begin(talk, sock):
 """,
             "Does this thread keep the program alive?",
         ),
+        (
+            """
+def begin(talk, sock):
+    thread = threading.Thread(target=talk, args=(sock,), daemon=True)
+    thread.start()
+    thread.join()
+    return thread
+""",
+            "Or does begin() wait for its thread?",
+        ),
     ],
     "attend": [
         (
@@ -104,6 +114,35 @@ def attend(listener, talk, stop):
 """,
             "and what ends it?",
         ),
+        (
+            """
+def attend(listener, talk, stop):
+    threads = []
+    while not stop.is_set():
+        try:
+            sock, _ = listener.accept()
+        except TimeoutError:
+            continue
+        threads.append(threading.Thread(target=lambda: talk(sock), daemon=True))
+        threads[-1].start()
+    return threads
+""",
+            "When does it look up which sock that is?",
+        ),
+        (
+            """
+def attend(listener, talk, stop):
+    threads = []
+    while not stop.is_set():
+        try:
+            sock, _ = listener.accept()
+        except TimeoutError:
+            continue
+        threading.Thread(target=talk, args=(sock,), daemon=True).start()
+    return threads
+""",
+            "Which threads does attend() return?",
+        ),
     ],
     "welcome-all": [
         (
@@ -144,6 +183,30 @@ def welcome_all(socks):
         threading.Thread(target=sock.sendall, args=(b"welcome",)).start()
 """,
             "Is all of it done at the end?",
+        ),
+        (
+            """
+def welcome_all(socks):
+    threads = []
+    for sock in socks:
+        threads.append(threading.Thread(target=lambda: sock.sendall(b"welcome")))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+""",
+            "when is that decided?",
+        ),
+        (
+            """
+def welcome_all(socks):
+    threads = []
+    for sock in socks:
+        threads.append(threading.Thread(target=sock.sendall, args=(b"welcome")))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+""",
+            "What was the function given that the threads ran",
         ),
     ],
 }

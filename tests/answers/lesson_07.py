@@ -9,7 +9,7 @@ def work_off(inbox):
         act, what = inbox.get()
         act(what)
 """,
-            "What does None tell you",
+            "what does None tell you",
         ),
         (
             """
@@ -46,6 +46,32 @@ def work_off(inbox):
 """,
             "Which events are done",
         ),
+        (
+            """
+def work_off(inbox):
+    while not inbox.empty():
+        event = inbox.get()
+        if event is None:
+            break
+        act, what = event
+        act(what)
+""",
+            "The inbox was empty for a moment: is that the end?",
+        ),
+        (
+            """
+def work_off(inbox):
+    while True:
+        try:
+            event = inbox.get_nowait()
+        except queue.Empty:
+            return
+        if event is None:
+            return
+        event[0](event[1])
+""",
+            "The inbox was empty for a moment: is that the end?",
+        ),
     ],
     "send-some": [
         (
@@ -77,7 +103,32 @@ def send_some(sock, backlog, data):
     backlog += data
     del backlog[: sock.send(backlog)]
 """,
-            "an error, or 'not now'?",
+            "a mistake in the code, or 'not now, do something else'?",
+        ),
+        (
+            """
+def send_some(sock, backlog, data):
+    backlog += data
+    while backlog:
+        try:
+            del backlog[: sock.send(backlog)]
+        except BlockingIOError:
+            pass
+""",
+            "a mistake in the code, or 'not now, do something else'?",
+        ),
+        (
+            """
+def send_some(sock, backlog, data):
+    try:
+        if backlog:
+            del backlog[: sock.send(backlog)]
+        data = data[sock.send(data) :]
+    except BlockingIOError:
+        pass
+    backlog += data
+""",
+            "while a part of the backlog is still waiting?",
         ),
         (
             """
@@ -97,7 +148,7 @@ def send_some(sock, backlog, data):
     sock.sendall(backlog)
     backlog.clear()
 """,
-            "does the function return anything?",
+            "a mistake in the code, or 'not now, do something else'?",
         ),
     ],
     "pay": [

@@ -5,6 +5,13 @@ WRONG = {
         (
             """
 def notice(kind, text):
+    return frame("server"), frame(f"{kind} {text}")
+""",
+            "Is it one bytes object",
+        ),
+        (
+            """
+def notice(kind, text):
     return frame(f"server {kind} {text}")
 """,
             "What stands in each of the two frames?",
@@ -33,6 +40,27 @@ def notice(kind, text):
         ),
     ],
     "event": [
+        (
+            """
+def event(text):
+    return ["say", text.removeprefix("/")]
+""",
+            "What type do all the results in the table have?",
+        ),
+        (
+            """
+def event(text):
+    if text == "/who":
+        return ("who",)
+    parts = text.split(maxsplit=2)
+    if parts[0] == "/msg" and len(parts) == 3:
+        return "whisper", parts[1], parts[2]
+    if text.startswith("/") and not text.startswith("//"):
+        return "error", text
+    return "say", text.replace("//", "/")
+""",
+            "which ones stay?",
+        ),
         (
             """
 def event(text):
@@ -89,6 +117,15 @@ def event(text):
         ),
     ],
     "line": [
+        (
+            """
+def line(sender, text):
+    if sender in "server":
+        return f"* {text}"
+    return f"{sender}>> {text}"
+""",
+            "whose name is a part of its name?",
+        ),
         (
             """
 def line(sender, text):

@@ -97,7 +97,7 @@ def last_words(sock, lines):
     sock.close()
     return data
 """,
-            "Does one recv() get all of it?",
+            "Does one recv() get all of it, and does every piece count?",
         ),
         (
             """
@@ -108,6 +108,46 @@ def last_words(sock, lines):
     return sock.recv(4096)
 """,
             "recv() on a closed socket",
+        ),
+        (
+            """
+def last_words(sock, lines):
+    for line in lines:
+        sock.sendall(frame(line))
+    sock.shutdown(socket.SHUT_WR)
+    chunk = data = sock.recv(4096)
+    while chunk:
+        chunk = data = sock.recv(4096)
+    sock.close()
+    return data
+""",
+            "what do you return?",
+        ),
+        (
+            """
+def last_words(sock, lines):
+    for line in lines:
+        sock.sendall(frame(line))
+        sock.shutdown(socket.SHUT_WR)
+    data = b""
+    while chunk := sock.recv(4096):
+        data += chunk
+    sock.close()
+    return data
+""",
+            "What has to be on its way",
+        ),
+        (
+            """
+def last_words(sock, lines):
+    for line in lines:
+        sock.sendall(frame(line))
+    sock.shutdown(socket.SHUT_WR)
+    data = b""
+    while True:
+        data += sock.recv(4096)
+""",
+            "does your loop end then?",
         ),
         (
             """

@@ -34,6 +34,14 @@ def delay(tries):
         (
             """
 def unconfirmed(sent, came, me):
+    answers = [text for sender, text in came if sender == me]
+    return sent[: len(answers)]
+""",
+            "do all come back",
+        ),
+        (
+            """
+def unconfirmed(sent, came, me):
     texts = [text for sender, text in came]
     return [text for text in sent if text not in texts]
 """,
@@ -67,6 +75,30 @@ def unconfirmed(sent, came, me):
         ),
     ],
     "stale": [
+        (
+            """
+def handle(events, window):
+    for kind, source, *details in events:
+        if source == "old":
+            continue
+        if kind == "pair":
+            window.lines.append(details)
+        if kind == "lost":
+            window.connection = None
+""",
+            "The names of connections change",
+        ),
+        (
+            """
+def handle(events, window):
+    for kind, source, *details in events:
+        if source == "new" and kind == "pair":
+            window.lines.append(details)
+        if source == "new" and kind == "lost":
+            window.connection = None
+""",
+            "The names of connections change",
+        ),
         (
             """
 def handle(events, window):

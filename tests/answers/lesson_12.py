@@ -80,6 +80,17 @@ def chat_test(port):
             """
 def chat_test(port):
     ada = Guest(port, "ada")
+    ada.say("née")
+    ada.say("🐌")
+    assert ada.hear_until("🐌") == ["* welcome ada", "ada>> née", "ada>> 🐌"]
+    ada.leave()
+""",
+            "when two messages are sent at once",
+        ),
+        (
+            """
+def chat_test(port):
+    ada = Guest(port, "ada")
     ada.say("née", "🐌")
     assert [ada.hear(), ada.hear()] == ["ada>> née", "ada>> 🐌"]
 """,
@@ -170,6 +181,30 @@ def wait_for(lines, part):
     raise RuntimeError(f"no line with {part!r} came, but {seen}")
 """,
             "Others wait for the rest",
+        ),
+        (
+            """
+def wait_for(lines, part):
+    seen = []
+    while line := lines.get(timeout=5):
+        if part in line:
+            return line
+        seen.append(line)
+    raise RuntimeError(f"no line with {part!r} came, but {seen}")
+""",
+            "An empty line is a line as well",
+        ),
+        (
+            """
+def wait_for(lines, part):
+    seen = []
+    while (line := lines.get(timeout=5)) is not None:
+        if part in line:
+            return line
+        seen.append(line)
+    return RuntimeError(seen)
+""",
+            "Does your code raise the error then?",
         ),
     ],
 }

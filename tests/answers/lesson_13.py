@@ -100,6 +100,23 @@ def find_password(captured):
 """,
             "Which frame may hold the password",
         ),
+        (
+            """
+def find_password(captured):
+    data = take_frame(captured)
+    return data.decode().partition(" ")[2] or None
+""",
+            "What does take_frame want",
+        ),
+        (
+            """
+def find_password(captured):
+    data = take_frame(bytearray(captured))
+    parts = data.decode().split(None, 1) if data else []
+    return parts[1] if len(parts) == 2 else None
+""",
+            "Is every space of the password still there?",
+        ),
     ],
     "careful": [
         (
@@ -150,6 +167,16 @@ def careful(certificate):
     return ssl.create_default_context(cafile=certificate)
 """,
             "the name of a file?",
+        ),
+        (
+            """
+def careful(certificate):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.check_hostname = True
+    return context
+""",
+            "Purpose.CLIENT_AUTH is for a server",
         ),
     ],
 }

@@ -25,6 +25,22 @@ def deliveries(people, room, a_minute):
 """,
             "What if everybody says six times as much?",
         ),
+        (
+            """
+def deliveries(people, room, a_minute):
+    said = people * a_minute // 60
+    return said * room
+""",
+            "Is something lost behind the point?",
+        ),
+        (
+            """
+def deliveries(people, room, a_minute):
+    said = people * a_minute / 60
+    print(said * room)
+""",
+            "got     None",
+        ),
     ],
     "machines": [
         (
@@ -49,7 +65,7 @@ def machines(people, room):
     data = people / 60 * room * 70
     return max(math.ceil(data / 1e9), math.ceil(people / 20_000))
 """,
-            "how many bits a second",
+            "how many bits is that in a second",
         ),
     ],
     "p99": [

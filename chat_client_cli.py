@@ -18,14 +18,12 @@ a line, for whatever comes in moves the cursor to its end.
 import argparse
 import os
 import re
-import shutil
 import signal
 import socket
 import sys
 import threading
 import time
 import unicodedata
-import zlib
 from contextlib import suppress
 
 readline = msvcrt = None
@@ -35,6 +33,7 @@ with suppress(ImportError):
     import readline
 
 VERSION, PROMPT = "1.0", "> "
+UP, ERASE = "\x1b[A", "\r\x1b[J"  # codes: the cursor a row up; its row, and all below, erased
 WELCOME_SECONDS = 15  # for the server to let us in
 COMMANDS = ["/help", "/msg", "/quit", "/who"]
 HINT = "* here, Tab completes names and commands, the arrow keys bring lines back, and Ctrl-D leaves"
@@ -92,25 +91,21 @@ class Screen:
 
     def __init__(self):
         self.terminal = sys.stdin.isatty() and sys.stdout.isatty()
-        self.colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        self.over = threading.Event()  # nothing more will come
+        self.over, self.trouble = threading.Event(), ""  # nothing more will come, and why
         self.lock = threading.Lock()  # held by who draws, or sets one of the following
-        self.reading = False  # is the main thread waiting for a line?
-        self.typed = ""  # of that line, where there is no readline
+        self.typed = None  # what is typed, as far as we are told; None while the main thread waits for no line
         self.shown = 0.0  # when something was shown last
 
-    def show(self, text: str, colour: int = 0, end: int = 0) -> None:
-        """Any thread: print text, made safe, in colour up to an end; then draw again what is being typed."""
-        text = UNSAFE.sub("\ufffd", text)
-        if self.colours and end:
-            text = f"\x1b[{colour}m{text[:end]}\x1b[0m{text[end:]}"
+    def show(self, text: str, end: int = 0) -> None:
+        """Any thread: print text, made safe, a name in colour up to its end; then draw again what is being typed."""
+        text = UNSAFE.sub("\ufffd", text) + "\n"
+        if end and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+            text = f"\x1b[{31 + sum(text[:end].encode()) % 6}m{text[:end]}\x1b[0m{text[end:]}"
         with self.lock:
-            if self.reading and self.terminal:
-                typed = PROMPT + (readline.get_line_buffer() if readline else self.typed)
+            if self.typed is not None and self.terminal:
+                typed = readline.get_line_buffer() if readline else self.typed
                 rows, column = place(typed)
-                text = f"{erase(rows)}{text}\n{typed}" + ("" if column else "\n")  # a full row: on to the next
-            else:
-                text += "\n"
+                text = UP * rows + ERASE + text + PROMPT + typed + "\n" * (not column)  # a full row: on to the next
             try:
                 print(text, end="", flush=True)
             except OSError:
@@ -118,34 +113,32 @@ class Screen:
             self.shown = time.monotonic()
 
     def read(self) -> str:
-        """Main thread: return the next line; raises EOFError, or KeyboardInterrupt for Ctrl-C and stop()."""
-        with self.lock:
-            self.reading = not self.over.is_set()
+        """Main thread: return the next line; raises EOFError, or KeyboardInterrupt for Ctrl-C and when it is over."""
         # A message may draw the prompt before readline does: so readline's own begins by erasing that. \1 and \2 mark
         # what takes no room.
-        prompt = ("\1" + erase(0) + "\2" if readline else "") + PROMPT if self.terminal else ""
-        read, line = self.read_keys if msvcrt and self.terminal else input, ""
+        prompt = (f"\1{ERASE}\2" if readline else "") + PROMPT if self.terminal else ""
+        with self.lock:  # whoever draws just now has to end before the prompt comes
+            self.typed, line = None if self.over.is_set() else "", None
         try:
-            line = read(prompt) if self.reading else ""
-        except (EOFError, KeyboardInterrupt):
-            self.reading = False
-            print("\n" * self.terminal, end="", flush=True)
-            raise
+            if self.typed is None:
+                raise KeyboardInterrupt
+            line = self.read_keys(prompt) if msvcrt and self.terminal else input(prompt)
+            return line
         finally:
             # The line will come back as a message, so erase what was typed. But if something was shown in the same
             # moment, that would be erased instead: then only a prompt stands below it. With the lock, for what comes
             # next begins where the cursor is.
             with self.lock:
-                if self.reading and self.terminal:
-                    rows, column = place(PROMPT + line)
-                    same_moment = time.monotonic() - self.shown < 0.15
-                    print(erase(0 if same_moment else rows + bool(column)), end="", flush=True)
-                self.reading = False
-        return line
+                self.typed = None
+                if self.terminal:
+                    rows, column = place(line or "")
+                    rows += not msvcrt and column > 0  # Enter has moved the cursor to the next row
+                    away = UP * rows * (time.monotonic() - self.shown > 0.15) + ERASE
+                    print("\n" if line is None else away, end="", flush=True)
 
     def read_keys(self, prompt: str) -> str:
         """Return a line read key by key: Windows has no readline, and its input() does not tell what was typed."""
-        self.typed = key = ""
+        key = ""
         print(prompt, end="", flush=True)
         while key != "\r":
             while not msvcrt.kbhit():  # getwch() alone could not be woken
@@ -154,45 +147,28 @@ class Screen:
             key = msvcrt.getwch()
             if key in "\x03\x1a":
                 raise KeyboardInterrupt if key == "\x03" else EOFError
-            if key in "\0\xe0":  # an arrow key has two codes, and types nothing
+            if key in "\0\xe0":  # an arrow key has two codes, and types nothing; but \xe0 is a letter as well
                 second = msvcrt.getwch()
-                if key == "\xe0" and second not in "GHIKMOPQRS":  # but this was the letter
-                    msvcrt.ungetwch(second)
-                else:
-                    key = ""
-            elif "\ud800" <= key <= "\udbff":  # an emoji has two codes as well
+                if key == "\0" or second in "GHIKMOPQRS":
+                    continue
+                msvcrt.ungetwch(second)
+            if "\ud800" <= key <= "\udbff":  # an emoji has two codes as well
                 key = (key + msvcrt.getwch()).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             with self.lock:
-                rows, _ = place(PROMPT + self.typed)
+                away = UP * place(self.typed)[0] + ERASE
                 self.typed = self.typed[:-1] if key == "\b" else self.typed + key * key.isprintable()
-                typed = PROMPT + self.typed
-                _, column = place(typed)
-                print(erase(rows) + typed, end="" if column else "\n", flush=True)
-        print(end="\n" if column else "", flush=True)
+                print(away + PROMPT + self.typed, end="" if place(self.typed)[1] else "\n", flush=True)
         return self.typed
 
-    def stop(self) -> None:
-        """Receiver thread: wake up the main thread if it waits for a line (on Windows, not if that is a pipe's)."""
-        with self.lock:
-            self.over.set()
-        while self.reading and hasattr(signal, "pthread_kill"):
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            time.sleep(0.5)  # the signal is lost if it comes just before the wait: then once more
 
-
-def place(text: str) -> tuple:
-    """Return in which row and column, from 0, the cursor of a terminal stands behind text."""
-    at, columns = 0, shutil.get_terminal_size().columns
-    for char in text:
+def place(typed: str) -> tuple:
+    """Return in which row and column, from 0, the cursor of a terminal stands behind the prompt and what is typed."""
+    at, columns = 0, os.get_terminal_size().columns or 80
+    for char in PROMPT + typed:
         wide = unicodedata.east_asian_width(char) in "WF"
-        at += wide and at % columns == columns - 1  # there it does not fit into the row any more
-        at += 2 if wide else not unicodedata.combining(char)
+        # A wide one takes two cells, and does not fit into the last one of a row: that stays empty.
+        at += 2 + (at % columns == columns - 1) if wide else not unicodedata.combining(char)
     return divmod(at, columns)
-
-
-def erase(rows: int) -> str:
-    """Return the codes that erase the row with the cursor, and so many above it."""
-    return "\x1b[A" * rows + "\r\x1b[J"
 
 
 # ---- 3. The connection -----------------------------------------------------------------------------------------------
@@ -202,48 +178,41 @@ class Chat:
     """One connection to a server. Once let in, the main thread sends, the receiver thread does the rest."""
 
     def __init__(self, options: argparse.Namespace, name: str, screen: Screen):
-        """Connect; raises OSError, OverflowError (a port that cannot be) or UnicodeError (such a host)."""
+        """Connect; raises OSError, or ValueError (a port or a host that cannot be)."""
         if not 0 < options.port < 65536:  # some systems would take the remainder
-            raise OverflowError("a port is a number from 1 to 65535")
+            raise ValueError("a port is a number from 1 to 65535")
         self.options, self.name, self.screen = options, name, screen
         self.buffer = bytearray()  # received, but not taken as a frame yet
         self.people = set()  # who is here, for the Tab key
         self.sent = self.answered = 0  # lines that the server has to answer (the main thread's), and its answers
-        self.trouble = "it hung up"  # why nothing more comes
         self.sock = socket.create_connection((options.host, options.port), WELCOME_SECONDS)
 
     def enter(self) -> str:
         """Say who we are. Return why the server does not let us in, or start to receive and return nothing."""
         self.send(f"{self.name} {self.options.password}" if self.options.password else self.name)
-        if not (pair := self.pair()):
-            raise ConnectionError("it hung up")
-        kind, _, rest = pair[1].partition(" ")
-        if pair[0] == "server" and kind == "refused":
-            return rest
-        if pair[0] == "server" and kind == "welcome":
-            self.name = rest  # as the server spells it
+        sender, text = self.hear(), self.hear()
+        if sender == "server" and text.startswith("refused"):
+            return text.removeprefix("refused ")
         self.sock.settimeout(None)
-        self.show(*pair)
+        self.show(sender, text)
         threading.Thread(target=self.receive, name="receiver", daemon=True).start()
         return ""
 
     def talk(self) -> None:
         """Main thread: send line after line until the input ends; raises KeyboardInterrupt, or OSError."""
         line = ""
-        while line != "/quit" and not self.screen.over.is_set():
-            try:
+        with suppress(EOFError):
+            while line != "/quit":
                 line = self.screen.read().rstrip()
-            except EOFError:
-                break
-            if line == "/help":
-                self.screen.show(HINT)
-            if line:
-                self.sent += line not in ("/who", "/help", "/quit")
-                self.send(line)
+                if line == "/help":
+                    self.screen.show(HINT)
+                if line:
+                    self.sent += line not in ("/who", "/help", "/quit")
+                    self.send(line)
         while self.answered < self.sent and not self.screen.terminal and not self.screen.over.wait(0.02):
             pass  # the end of a pipe is not the end: there are answers to come
         if self.screen.over.is_set() and line != "/quit":
-            raise ConnectionError(self.trouble)
+            raise ConnectionError(self.screen.trouble)
         self.sock.shutdown(socket.SHUT_WR)
         self.screen.over.wait(2)
 
@@ -252,15 +221,12 @@ class Chat:
         self.trace("->", text.encode())
         self.sock.sendall(frame(text))
 
-    def pair(self) -> "tuple | None":
-        """Return who speaks and the text; None at the end of the stream."""
-        texts = []
-        while len(texts) < 2:
-            if (data := read_frame(self.sock.recv, self.buffer)) is None:
-                return None
-            self.trace("<-", data)
-            texts.append(UNSAFE.sub("\ufffd", data.decode()))
-        return tuple(texts)
+    def hear(self) -> str:
+        """Return the next text, made safe; ConnectionError at the end of the stream."""
+        if (data := read_frame(self.sock.recv, self.buffer)) is None:
+            raise ConnectionError("it hung up")
+        self.trace("<-", data)
+        return UNSAFE.sub("\ufffd", data.decode())
 
     def trace(self, arrow: str, data: bytes) -> None:
         """Show a frame if --trace asks for it: header and payload told apart, dots for spaces, no password."""
@@ -269,29 +235,30 @@ class Chat:
             self.screen.show(f"{arrow} {len(data):·<10}|{text.replace(' ', '·')}")
 
     def receive(self) -> None:
-        """Receiver thread: show all that comes, until the connection ends."""
+        """Receiver thread: show all that comes, until the connection ends; then wake the main thread if it reads."""
         try:
-            while pair := self.pair():
-                self.show(*pair)
-        except UnicodeDecodeError:
-            self.trouble = "it sent something that is not UTF-8"
+            while True:
+                self.show(self.hear(), self.hear())
         except (OSError, ValueError) as error:
-            self.trouble = str(error)
-        self.screen.stop()
+            self.screen.trouble = str(error)
+        with self.screen.lock:  # so the main thread sees it, or waits and is woken
+            self.screen.over.set()
+        while self.screen.typed is not None and hasattr(signal, "pthread_kill"):  # Windows cannot, if it reads a pipe
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            time.sleep(0.5)  # the signal is lost if it comes just before the wait: then once more
 
     def show(self, sender: str, text: str) -> None:
         """Show what somebody says, and take notice of what the server itself says."""
         if sender != "server":
             self.answered += sender == self.name or sender.startswith(f"{self.name} -> ")
-            self.screen.show(f"{sender}>> {text}", 31 + zlib.crc32(sender.encode()) % 6, len(sender) + 2)
+            self.screen.show(f"{sender}>> {text}", len(sender) + 2)
             return
-        kind, _, rest = text.partition(" ")
-        name, _, reason = rest.partition(" ")
+        kind, name, rest = f"{text}  ".split(" ", 2)
+        self.name = name if kind == "welcome" else self.name  # as the server spells it
         self.answered += kind == "error"
-        self.people |= set(rest.split()) if kind == "online" else {name} if kind == "joined" else set()
+        self.people |= {name, *rest.split()} if kind in ("online", "joined") else set()
         self.people -= {name} if kind == "left" else set()
-        line = f"* {name} {kind} {reason}".rstrip() if kind in ("joined", "left") else f"* {text}"
-        self.screen.show(line, 2, len(line))
+        self.screen.show(f"* {name} {kind} {rest}".rstrip() if kind in ("joined", "left") else f"* {text}")
 
     def complete(self, start: str, number: int) -> "str | None":
         """Return one of the words that begin like this, None if there are not so many: readline asks for Tab."""
@@ -304,39 +271,32 @@ class Chat:
 
 def main(argv: "list | None" = None) -> int:
     """Chat until the input or the connection ends and return the exit code."""
-    options, screen, chat = parse_options(argv), Screen(), None
+    options, screen, chat, trouble = parse_options(argv), Screen(), None, ""
     try:
         name = options.name or input("your name: " * screen.terminal).strip()
         while refusal := (chat := Chat(options, name, screen)).enter():
             chat.sock.close()
             if not screen.terminal:
                 raise ConnectionError(refusal)
-            screen.show(f"* {refusal}")
-            name = input("your name: ").strip()
+            name = input(f"* {refusal}\nyour name: ").strip()
         if readline:
             readline.set_completer(chat.complete)
             readline.set_completer_delims(" ")
             readline.parse_and_bind("bind ^I rl_complete" if "libedit" in readline.__doc__ else "tab: complete")
         chat.talk()
-        return 0
-    except EOFError:
-        return 0
-    except KeyboardInterrupt:
-        if not screen.over.is_set():
-            return 130
-        trouble = chat.trouble
-    except (OSError, OverflowError, ValueError) as error:
+    except (EOFError, KeyboardInterrupt):
+        trouble = screen.trouble  # none: somebody wants to leave
+    except (OSError, ValueError) as error:
         trouble = str(error)
     finally:
         if chat:
             with suppress(OSError):  # wake the receiver, as close() alone would not
                 chat.sock.shutdown(socket.SHUT_RDWR)
             chat.sock.close()
-    trouble = f"no chat with {options.host}:{options.port}, {trouble}: "
-    advice = "does a server run there? Its second line says what to type here"
-    advice = "look at what the server prints, and try again" if chat else advice
-    print(UNSAFE.sub("\ufffd", trouble) + advice, file=sys.stderr)
-    return 1
+    if trouble:
+        trouble = f"no chat with {options.host}:{options.port}, {trouble}: start a server, or look at what it prints"
+        print(UNSAFE.sub("\ufffd", trouble), file=sys.stderr)
+    return 1 if trouble else 0
 
 
 def parse_options(argv: "list | None") -> argparse.Namespace:
@@ -356,6 +316,5 @@ if __name__ == "__main__":
         os.system("")  # switches on the escape codes of a Windows console
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     for stream in (sys.stdin, sys.stdout):
-        if stream:
-            stream.reconfigure(errors="replace")  # for what is not in the terminal's encoding
+        stream.reconfigure(errors="replace")  # for what is not in the terminal's encoding
     sys.exit(main())

@@ -297,6 +297,26 @@ def send(sock, data):
         echoed.wait({TIMEOUT})
 builtins.print, socket.socket.sendall = show_echo, send
 """
+PROMPT_WHILE_SHOWING = f"""
+import builtins, socket, threading, time
+showing, asked = threading.Event(), threading.Event()
+real_input, real_print, plain_send = input, print, socket.socket.sendall
+def show(*texts, **more):
+    if any("NOW" in str(text) for text in texts):
+        showing.set()
+        asked.wait(1)  # in vain: the prompt has to wait for us
+        time.sleep(0.2)
+    real_print(*texts, **more)
+def read(prompt):
+    if showing.is_set():
+        asked.set()
+    return real_input(prompt)
+def send(sock, data):
+    plain_send(sock, data)
+    if data.endswith(b"NOW"):
+        showing.wait({TIMEOUT})
+builtins.print, builtins.input, socket.socket.sendall = show, read, send
+"""
 MESSAGE_BEFORE_READLINE = f"""{SHOWN}
 calls = []
 def read(prompt):
@@ -306,17 +326,19 @@ def read(prompt):
     return real_input(prompt)
 builtins.input = read
 """
-SERVER_DIES_BEFORE_READLINE = f"""
-import sys, threading, time
-real, calls = threading.Event.is_set, []
-def is_set(event):
-    value = real(event)
-    if not calls and sys._getframe(1).f_code.co_filename.endswith("chat_client_cli.py"):
-        calls.append(1)
-        event.wait({TIMEOUT})
-        time.sleep(0.3)  # for what the receiver does then
-    return value
-threading.Event.is_set = is_set
+WAIT_FOR_THE_RECEIVER = f"""
+import builtins, threading
+real_start, real_input = threading.Thread.start, input
+def start(thread):
+    real_start(thread)
+    if thread.name == "receiver" and WHEN == "before the prompt":
+        thread.join({TIMEOUT})
+def read(prompt):
+    for thread in threading.enumerate():
+        if thread.name == "receiver" and WHEN == "with the prompt":
+            thread.join({TIMEOUT})
+    return real_input(prompt)
+threading.Thread.start, builtins.input = start, read
 """
 BUSY_READLINE = """
 import readline, time
@@ -358,8 +380,16 @@ def test_a_message_that_comes_before_the_prompt_leaves_nothing_of_the_line_befor
 
 
 @posix
-def test_a_server_that_dies_just_before_the_prompt_is_noticed(server, tmp_path):
-    script = wrapped(tmp_path, SERVER_DIES_BEFORE_READLINE, CLIENT)
+def test_a_prompt_waits_for_the_message_that_is_being_shown(server, sit, tmp_path):
+    ada = sit(server, script=wrapped(tmp_path, PROMPT_WHILE_SHOWING, CLIENT))
+    ada.enter("NOW")
+    ada.wait_for("* online ada", "ada>> NOW", ">")
+
+
+@posix
+@pytest.mark.parametrize("when", ["before the prompt", "with the prompt"])
+def test_a_server_that_dies_just_when_the_prompt_comes_is_noticed(server, tmp_path, when):
+    script = wrapped(tmp_path, f"WHEN = {when!r}\n{WAIT_FOR_THE_RECEIVER}", CLIENT)
     with Terminal(script, "ada", "--port", server.port) as ada:
         ada.wait_for("* welcome ada", "* online ada")
         server.stop(signal.SIGKILL)
@@ -1161,7 +1191,7 @@ def test_nothing_is_left_when_ctrl_c_ends_main(server):
         client.write(b"one\n")
         client.wait_for("ada>> one")
         client.process.send_signal(signal.SIGINT)
-        assert client.end()[1][-1] == "code 130 [] []"
+        assert client.end()[1][-1] == "code 0 [] []"
 
 
 def test_nothing_is_left_when_a_name_is_refused_or_no_server_is_there(server):

@@ -276,27 +276,27 @@ class ChatWindow:
         header = put(ttk.Frame(self.root, padding=3 * u), fill="x")
         put(ttk.Frame(self.root, style="Line.TFrame", height=1), fill="x")
         self.banner, self.form, self.chat = (ttk.Frame(self.root, padding=pad * u) for pad in (3, 0, 0))
+        self.build_menu(put(ttk.Menubutton(header, text="Menu"), side="right"))
         self.dot = put(ttk.Label(header, text="●"), side="left", padx=u)
         self.title = put(ttk.Label(header, style="Bold.TLabel"), side="left", padx=u)
         self.state = put(ttk.Label(header, style="Muted.TLabel"), side="left", padx=u)
         put(ttk.Button(self.banner, text="Reconnect now", command=self.connect), side="right")
-        self.lost = put(ttk.Label(self.banner, style="Danger.TLabel"), side="left", padx=u)
-        self.build_menu(put(ttk.Menubutton(header, text="Menu"), side="right"))
+        self.lost = put(ttk.Label(self.banner, style="Danger.TLabel", wraplength=104 * u), side="left", padx=u)
 
     def build_menu(self, button: "ttk.Menubutton") -> None:
         """Make the menu; each entry has a key as well."""
         self.menu = button["menu"] = tk.Menu(button, tearoff=False)
-        for label, keys, action in (
-            ("Wire view (F12)", "<F12>", self.toggle_wire),
-            ("Light or dark (Ctrl T)", "<Control-t>", lambda: self.paint(flip=True)),
-            ("Bigger (Ctrl +)", "<Control-plus> <Control-equal> <Control-KP_Add>", lambda: self.paint(1)),
-            ("Smaller (Ctrl -)", "<Control-minus> <Control-KP_Subtract>", lambda: self.paint(-1)),
-            ("Open the last link (Ctrl L)", "<Control-l>", self.open_link),
-            ("Send again what is not confirmed (Ctrl R)", "<Control-r>", self.send_again),
-            ("Disconnect (Ctrl D)", "<Control-d>", self.show_form),
-            ("Close (Ctrl Q)", "<Control-q>", self.leave),
+        for label, shortcut, keys, action in (
+            ("Wire view", "F12", "<F12>", self.toggle_wire),
+            ("Light or dark", "Ctrl T", "<Control-t>", lambda: self.paint(flip=True)),
+            ("Bigger", "Ctrl +", "<Control-plus> <Control-equal> <Control-KP_Add>", lambda: self.paint(1)),
+            ("Smaller", "Ctrl -", "<Control-minus> <Control-KP_Subtract>", lambda: self.paint(-1)),
+            ("Open the last link", "Ctrl L", "<Control-l>", self.open_link),
+            ("Send again what is not confirmed", "Ctrl R", "<Control-r>", self.send_again),
+            ("Disconnect", "Ctrl W", "<Control-w>", self.show_form),
+            ("Close", "Ctrl Q", "<Control-q>", self.leave),
         ):
-            self.menu.add_command(label=label, command=action)
+            self.menu.add_command(label=label, accelerator=shortcut, command=action)
             for key in keys.split():
                 self.root.bind(key, lambda event, action=action: action())
 
@@ -325,13 +325,11 @@ class ChatWindow:
         put(ttk.Frame(chat, style="Line.TFrame", width=1), side="right", fill="y")
         self.here = put(ttk.Label(side, style="Muted.TLabel", padding=(1, 0, 0, u)), anchor="w")
         self.roster = scrolled(ttk.Treeview(side, show="tree", selectmode="browse"))
-        self.roster.column("#0", width=38 * u)
         bottom = put(ttk.Frame(chat, padding=3 * u), side="bottom", fill="x")
         below = put(ttk.Frame(bottom), side="bottom", fill="x")
         self.status = put(ttk.Label(below, style="Muted.TLabel"), side="left")
         self.counter = put(ttk.Label(below, style="Muted.TLabel"), side="right")
-        button = ttk.Button(bottom, text="Send", style="Accent.TButton", command=self.send)
-        put(button, side="right", padx=(3 * u, 0))
+        put(ttk.Button(bottom, text="Send", style="Accent.TButton", command=self.send), side="right", padx=(3 * u, 0))
         self.entry = put(ttk.Entry(bottom), **fill)
         self.build_texts(put(ttk.Frame(chat), **fill), ttk.Frame(chat))
         self.bind_keys()
@@ -347,21 +345,23 @@ class ChatWindow:
             text.bind("<Button-1>", lambda event: event.widget.focus_set())  # else Ctrl-C may fail
             text.mark_set("tail", "1.0")
             text.mark_gravity("tail", "left")
-        self.newer = ttk.Button(upper, command=lambda: self.messages.see("end"))
+        self.newer = ttk.Button(upper, command=lambda: (self.messages.see("end"), self.entry.focus_set()))
 
     def bind_keys(self) -> None:
         """Say what the keys and the mouse do, apart from the menu."""
+        roster = self.roster
         for widget, key, action in (
             (self.root, "<FocusIn>", lambda event: self.show_state(front=True)),
             (self.root, "<FocusOut>", lambda event: self.show_state(front=False)),
             (self.messages, "<Configure>", lambda event: self.at_bottom and self.messages.see("end")),
-            (self.roster, "<Double-1>", self.address),
-            (self.roster, "<Return>", self.address),
+            (roster, "<Double-1>", self.address),
+            (roster, "<Return>", self.address),
+            (roster, "<Key>", lambda event: roster.focus() or roster.focus(*roster.get_children()[:1])),
             (self.entry, "<Return>", self.send),
             (self.entry, "<Tab>", self.complete),
             (self.entry, "<Up>", lambda event: self.recall(-1)),
             (self.entry, "<Down>", lambda event: self.recall(1)),
-            (self.entry, "<<Paste>>", self.paste),
+            (self.root, "<<Paste>>", self.paste),
             (self.entry, "<KeyRelease>", lambda event: self.show_state()),
         ):
             widget.bind(key, action)
@@ -370,7 +370,7 @@ class ChatWindow:
 
     def paint(self, bigger: int = 0, flip: bool = False) -> None:
         """Give everything its colours and fonts, again when they become bigger or dark."""
-        self.size, self.dark = min(max(self.size + bigger, 8), 24), self.dark != flip
+        self.size, self.dark = min(max(self.size + bigger, 8), 16), self.dark != flip
         c = DARK if self.dark else LIGHT
         for kind in ("Text", "Menu", "Fixed", "Default"):
             normal = font.nametofont(f"Tk{kind}Font", self.root)
@@ -378,6 +378,7 @@ class ChatWindow:
         small, bold = (normal.actual("family"), self.size - 2), (normal.actual("family"), self.size, "bold")
         self.root.configure(bg=c["panel"])
         self.menu.configure(bg=c["bg"], fg=c["text"], activebackground=c["own"], activeforeground=c["text"])
+        self.menu.configure(relief="flat", bd=self.unit, activeborderwidth=self.unit)
         self.paint_widgets(c, small, bold, normal.metrics("linespace"))
         self.paint_texts(c, small, bold)
         self.show_state()
@@ -390,10 +391,11 @@ class ChatWindow:
         style.theme_use("chat")
         ground = {"background": c["panel"], "fieldbackground": c["bg"], "troughcolor": c["panel"]}
         chosen = {"selectbackground": c["accent"], "selectforeground": c["bg"], "arrowcolor": c["text"]}
-        edge = {"bordercolor": c["line"], "lightcolor": c["panel"], "darkcolor": c["panel"]}
+        edge = {"bordercolor": c["line"], "lightcolor": c["panel"], "darkcolor": c["panel"], "focuscolor": c["accent"]}
         style.configure(".", foreground=c["text"], insertcolor=c["text"], **ground, **chosen, **edge)
         ring, lit = [("focus", c["accent"])], [("disabled", c["panel"]), ("active", c["own"]), ("selected", c["own"])]
-        style.map(".", background=lit, foreground=[("disabled", c["muted"])], bordercolor=ring, lightcolor=ring)
+        style.map(".", background=lit, foreground=[("disabled", c["muted"])])
+        style.map(".", bordercolor=ring, lightcolor=ring, darkcolor=ring)
         style.configure("Line.TFrame", background=c["line"])
         style.configure("Bold.TLabel", font=bold)
         style.configure("Muted.TLabel", font=small, foreground=c["muted"])
@@ -403,8 +405,7 @@ class ChatWindow:
         style.configure("TButton", background=c["bg"], padding=2 * u, anchor="center", relief="raised")
         style.configure("Accent.TButton", **bright, foreground=c["bg"], font=bold)
         style.map("Accent.TButton", background=[("active", c["n0"])], bordercolor=[("focus", c["text"])])
-        style.configure("Treeview", rowheight=line + 2 * u)
-        style.configure("Treeview", fieldbackground=c["panel"], bordercolor=c["panel"])
+        style.configure("Treeview", rowheight=line + 2 * u, fieldbackground=c["panel"], bordercolor=c["panel"])
         style.layout("Treeview.Item", [("Treeitem.text", {"sticky": "w"})])
         style.configure("TScrollbar", background=c["line"], bordercolor=c["panel"], gripcount=0, relief="flat")
         thumb = ("Vertical.Scrollbar.thumb", {"sticky": "nswe"})
@@ -414,6 +415,7 @@ class ChatWindow:
         """Do the same for messages and wire view, and line up times, names and texts in columns."""
         u, measure = self.unit, lambda *what: self.root.tk.call("font", "measure", *what)
         names = 7 * u + measure(small, "00:00") + measure(bold, "m" * 8)
+        self.roster.column("#0", width=measure(bold, "m" * 10))
         self.messages["tabs"] = (names, "right", names + 2 * u, "left", names + 12 * u, "left")
         fill = ("background", "lmargincolor", "rmargincolor")
         for text, bg, family, indent in (
@@ -437,7 +439,10 @@ class ChatWindow:
             ):
                 text.tag_configure(tag, lmargin1=4 * u, lmargin2=indent, rmargin=4 * u, spacing1=u, **options)
                 self.roster.tag_configure(tag, foreground=options.get("foreground", ""))
+            text.tag_raise("link")
             text.tag_raise("sel")
+        if self.at_bottom:
+            self.messages.see("end")
 
     # What Tk calls.
 
@@ -457,9 +462,9 @@ class ChatWindow:
     def start_server(self) -> None:
         """Start the kit's server as a process of its own; when it listens, it is joined."""
         name, _, port, password = (field.get().strip() for field in self.fields)
-        if problem := mistake(name, "here", port):
+        if problem := mistake(name, "here", port) or "The server runs already: Connect joins it." * bool(self.server):
             self.show_form(problem)
-        elif not self.server:
+        else:
             command = [sys.executable, str(SERVER), "--port", port, "--password", password]
             pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
             flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows only
@@ -479,8 +484,9 @@ class ChatWindow:
             self.say(messages)
 
     def paste(self, event) -> None:
-        """Send what is pasted if that is several lines, but let Tk put it into the entry first."""
-        self.root.after_idle(lambda: "\n" in self.entry.get().strip() and self.send())
+        """Send what was pasted if that is several lines: bound to the window, it comes after the entry's own."""
+        if "\n" in self.entry.get().strip():
+            self.send()
 
     def complete(self, event) -> "str | None":
         """Complete the word before the cursor; where nothing is typed, let Tab move on."""
@@ -525,13 +531,15 @@ class ChatWindow:
 
     def on_scroll(self) -> None:
         """Notice whether the newest line is in sight."""
-        self.at_bottom = self.messages.yview()[1] >= 1
+        self.at_bottom = at_end(self.messages)
         if self.at_bottom:
             self.missed = 0
             self.newer.place_forget()
 
     def report(self, kind: type, error: Exception, trace) -> None:
         """Say that this program has a mistake; Tk calls this with what a callback raised."""
+        if not self.root.children:
+            return  # closed while a question was open
         sys.excepthook(kind, error, trace)
         words = f"A mistake in this program, please report it: {kind.__name__}: {error}"
         self.status["text"] = self.problem["text"] = words
@@ -594,12 +602,11 @@ class ChatWindow:
         (words, parts), now = dissect(before, chunk), time.time()
         clock = f"{time.strftime('%H:%M:%S')}.{now % 1 * 1000:03.0f}  {'←' if verb == 'recv' else '→'}"
         held = f"this {verb} held {words}" if chunk else "the end of the stream"
-        pieces = [f"{clock} {verb} {len(chunk)} bytes: {held}\n", "notice"]
-        for i, (what, data) in enumerate(parts, start=1):
+        pieces = [f"{clock} {verb} {len(chunk)} bytes: {held}", "notice"]
+        for i, (what, data) in enumerate(parts):
             text = repr(data.decode(errors="backslashreplace"))[1:-1].replace(" ", "·")
-            pieces += ["    " * (i % 4 == 1), "", text, what]  # a pair of frames a line
-            pieces += ["" if what == "header" else "  " if i % 4 else "\n", ""]
-        insert(self.wire, [*pieces, "\n" * (len(parts) % 4 > 0), ""], MAX_WIRE)
+            pieces += ["\n    " * (what == "header" or i == 0), "", text, what]  # a frame a line
+        insert(self.wire, [*pieces, "\n", ""], MAX_WIRE)
 
     def on_lost(self, reason: str) -> None:
         """Go back to the form, or try again after a while if we have been in the room."""
@@ -653,7 +660,7 @@ class ChatWindow:
         self.chat.pack_forget()
         self.banner.pack_forget()
         self.form.pack(fill="both", expand=True)
-        self.problem.configure(text=problem, style="Danger.TLabel")
+        self.problem.configure(text=problem[:300], style="Danger.TLabel")
         self.fields[0].focus_set()
 
     def enter(self, name: str) -> None:
@@ -696,6 +703,7 @@ class ChatWindow:
             self.connection.outbox.put(text)
             self.me = self.me if text.strip() != "/quit" else ""  # then the end is no loss
         self.waiting = self.waiting + texts
+        self.entry.focus_set()  # a click on Send or "send again" had taken it
         self.flush()
 
     def write(self, kind: str, gutter: str, text: str, name: str = "") -> None:
@@ -735,9 +743,14 @@ def scrolled(widget, notice=lambda: None):
     return put(widget, fill="both", expand=True)
 
 
+def at_end(text: "tk.Text") -> bool:
+    """Return whether the newest line is in sight; yview() may say no while Tk has not measured all lines."""
+    return not text.winfo_viewable() or text.dlineinfo("end - 1 char") is not None
+
+
 def insert(text: "tk.Text", pieces: list, limit: int, tail: "list | tuple" = ()) -> None:
     """Add pieces (characters and tags in turn), then what stands below all else and is made anew each time."""
-    bottom = text.yview()[1] >= 1
+    bottom = at_end(text)
     text["state"] = "normal"
     text.delete("tail", "end - 1 char")
     text.insert("end", "", "", *pieces)

@@ -731,6 +731,94 @@ def test_several_pasted_lines_become_several_messages_asking_first_above_ten(win
         assert len(bob.skip_to("ada", "10")) == 10 and len(asked) == 2
 
 
+CLIPBOARD = """
+import tkinter
+root = tkinter.Tk()
+root.withdraw()
+root.clipboard_append("one\\ntwo\\nthree")
+root.update()
+print("it is there", flush=True)
+root.after(20_000, root.destroy)
+root.mainloop()
+"""
+
+
+def test_several_lines_that_another_program_has_copied_are_sent(windows, server, tmp_path):
+    (tmp_path / "clipboard.py").write_text(CLIPBOARD)
+    with server.client("bob") as bob, Program(tmp_path / "clipboard.py") as other:
+        other.wait_for("it is there")
+        window = windows.join(server.port)
+        bob.expect("server", "joined ada")
+        window.entry.focus_force()
+        window.root.update()
+        window.entry.event_generate("<<Paste>>")
+        for text in ("one", "two", "three"):
+            bob.expect("ada", text)
+        assert window.entry.get() == ""
+
+
+def test_a_click_on_a_button_leaves_the_keyboard_with_the_entry(windows, server):
+    window = windows.join(server.port)
+    send = next(one for one in window.entry.master.winfo_children() if "Send" in str(one.configure().get("text")))
+    for button in (send, window.newer):
+        window.entry.insert(0, "hello")
+        button.focus_force()
+        window.root.update()
+        button.invoke()
+        windows.wait_until(lambda: window.root.focus_get() is window.entry)
+    windows.wait_until(lambda: not window.waiting)
+
+
+def test_a_room_that_is_full_and_bigger_letters_do_not_end_following(windows, server):
+    with server.client("bob") as bob:
+        bob.send(*(f"line {number}" for number in range(100)))
+        window = windows.open("ada", "--port", server.port)
+        for number in range(100):
+            window.write("public", "bob>>", f"said before the window was seen {number} " * 5, "bob")
+        window.flush()
+        windows.wait_until(lambda: window.online)
+        windows.wait_until(lambda: window.at_bottom and not window.newer.winfo_ismapped())
+        window.root.event_generate("<Control-plus>")
+        windows.update()
+        bob.send("after that")
+        windows.wait_until(lambda: "after that" in shown(window))
+        windows.wait_until(lambda: window.messages.dlineinfo("end - 2 char"))
+        assert window.at_bottom and not window.newer.winfo_ismapped()
+
+
+def test_closing_while_a_question_is_open_is_no_mistake(windows, server, monkeypatch, capfd):
+    window = windows.join(server.port)
+
+    def close_and_ask_on(*words, **_):
+        windows.close(window)
+        return window.root.tk.call("tk_messageBox")
+
+    monkeypatch.setattr(gui.messagebox, "askyesno", close_and_ask_on)
+    window.root.after(0, lambda: paste(window, "\n".join(map(str, range(11)))))
+    while windows.opened:
+        windows.update()
+    windows.errors = [error for error in windows.errors if not isinstance(error, tk.TclError)]
+    assert capfd.readouterr().err == ""
+
+
+def test_the_roster_takes_the_arrow_keys(windows, server):
+    with server.client("bob"):
+        window = windows.join(server.port)
+        window.roster.focus_force()
+        window.root.update()
+        for key in ("<Up>", "<Down>", "<Up>", "<Return>"):
+            window.roster.event_generate(key)
+        assert window.entry.get() == f"/msg {window.roster.get_children()[0]} "
+
+
+def test_disconnecting_by_key_eats_nothing_of_what_is_typed(windows, server):
+    window = windows.join(server.port)
+    type_in(window, "half a thought", "<Home>")
+    window.entry.event_generate("<Control-w>")
+    windows.wait_until(lambda: window.form.winfo_ismapped())
+    assert window.entry.get() == "half a thought"
+
+
 def test_a_counter_appears_near_2000_characters(windows, server):
     window = windows.join(server.port)
     for size, text in ((10, ""), (1900, "1,900 of 2,000"), (2100, "2,100 of 2,000")):
@@ -807,9 +895,9 @@ def test_the_wire_view_shows_chunks_and_frames_and_costs_nothing_while_closed(wi
         sock.sendall(frame("bob") + frame("hi 👋") + b"3  ")
         windows.wait_until(lambda: "held" in window.wire.get("1.0", "end"))
         assert "recv 33 bytes: this recv held 2½ frames" in window.wire.get("1.0", "end")
-        assert "3·········bob  7·········hi·👋" in window.wire.get("1.0", "end")
-        sock.sendall(b"       bob" + frame("x"))
-        windows.wait_until(lambda: "·······bob" in window.wire.get("1.0", "end"))
+        assert "2½ frames\n    3·········bob\n    7·········hi·👋\n    3··\n" in window.wire.get("1.0", "end")
+        sock.sendall(b"       bob" + frame("x"))  # it begins within a frame
+        windows.wait_until(lambda: "1 frame\n    ·······bob\n    1·········x\n" in window.wire.get("1.0", "end"))
         assert "header" in window.wire.tag_names(window.wire.search("7····", "1.0"))
         assert "payload" in window.wire.tag_names(window.wire.search("hi·", "1.0"))
         assert window.wire.tag_cget("header", "underline")
@@ -1045,6 +1133,10 @@ def test_the_button_starts_a_server_on_this_computer_and_it_ends_with_the_window
     button.invoke()
     windows.wait_until(lambda: window.online)
     process, port = window.server, int(window.fields[2].get())
+    window.start_server()
+    assert "runs already" in window.problem["text"]
+    window.connect()
+    windows.wait_until(lambda: window.online)
     with Client(port, "bob"):
         windows.wait_until(lambda: "bob" in window.people)
         window.leave()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import queue
+import random
 import signal
 import socket
 import struct
@@ -20,6 +21,14 @@ def frame(payload: "str | bytes") -> bytes:
     """Return payload as one frame, made without the kit's own code."""
     data = payload.encode() if isinstance(payload, str) else payload
     return str(len(data)).encode().ljust(10) + data
+
+
+def lasting_port() -> int:
+    """Return a free port that stays free while a server is started again: one that no system gives away by itself."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Program:

@@ -359,7 +359,7 @@ def test_the_terminal_client_says_what_happened(server, options):
         )
         assert run.returncode == 1
         assert run.stdout.decode().splitlines() == ["* welcome ada", "* online ada"]
-        advice = "look at what the server prints, and try again"
+        advice = "start a server, or look at what it prints"
         assert run.stderr.decode() == f"no chat with 127.0.0.1:{proxy.port}, {CUTS[options][1]}: {advice}\n"
         assert left(server, proxy, "ada").startswith("- ada left")
 

@@ -14,7 +14,7 @@ import threading
 import time
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Program, Server, frame
+from kit import ROOT, TIMEOUT, Client, Program, Server, frame, lasting_port
 
 sys.path.insert(0, str(ROOT))
 import chat_client_gui as gui
@@ -830,7 +830,7 @@ def test_a_counter_appears_near_2000_characters(windows, server):
 
 
 def test_after_kill_9_what_is_not_confirmed_stays_and_goes_again_with_one_click(windows):
-    with Server() as server:
+    with Server("--port", str(lasting_port())) as server:
         window, port = windows.join(server.port), server.port
         os.kill(server.process.pid, signal.SIGSTOP)
         for text in ("first", "second"):
@@ -856,7 +856,7 @@ def test_after_kill_9_what_is_not_confirmed_stays_and_goes_again_with_one_click(
 
 def test_the_countdown_grows_and_reconnect_now_skips_it(windows, monkeypatch):
     monkeypatch.setattr(gui, "DELAYS", (1, 9))
-    with Server() as server:
+    with Server("--port", str(lasting_port())) as server:
         window, port = windows.join(server.port), server.port
     windows.wait_until(lambda: window.tries == 2)
     assert "Next try in 9 s" in window.lost["text"]
@@ -869,7 +869,7 @@ def test_the_countdown_grows_and_reconnect_now_skips_it(windows, monkeypatch):
 
 
 def test_a_name_that_is_taken_at_the_reconnect_leads_to_the_form(windows, monkeypatch):
-    with Server() as server:
+    with Server("--port", str(lasting_port())) as server:
         window, port = windows.join(server.port), server.port
         window.entry.insert(0, "not sent yet")
     windows.wait_until(lambda: window.timer)

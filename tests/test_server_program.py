@@ -13,7 +13,7 @@ import time
 from datetime import datetime
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Program, Server, frame, wrapped
+from kit import ROOT, TIMEOUT, Client, Program, Server, frame, lasting_port, wrapped
 
 SCRIPT = ROOT / "chat_server.py"
 STOP_SECONDS = 3  # 2 are promised; a loaded machine takes its time
@@ -207,7 +207,7 @@ def test_a_client_of_the_classic_tutorials_works_unchanged_on_the_defaults():
 @posix
 @signals
 def test_a_stop_tells_everybody_and_frees_the_port_at_once(number):
-    with Server() as server:
+    with Server("--port", str(lasting_port())) as server:
         nameless = server.client()
         ada, bob = server.gather("ada", "bob")
         bob.raw(frame("half a frame")[:15])

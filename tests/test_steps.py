@@ -16,7 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit import ROOT, TIMEOUT, Program, Server
+from kit import ROOT, TIMEOUT, Program, Server, lasting_port
 
 STEPS, CHECK, FINISHED = ROOT / "lessons" / "steps", ROOT / "lessons" / "check.py", ROOT / "chat_server.py"
 # Each server: the stage of the checker that it reaches; how many lines of code it adds to the one before, how many it
@@ -173,7 +173,7 @@ def test_the_finished_client_can_talk_to_a_step(step):
 @pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process on Windows")
 @pytest.mark.parametrize("step", ENDS_WELL)
 def test_ctrl_c_stops_a_step_at_once_and_its_port_is_free_again(step):
-    with Server(script=STEPS / step) as server:
+    with Server("--port", str(lasting_port()), script=STEPS / step) as server:
         client = server.client()
         client.send("ada")
         client.expect("server", "welcome ada")

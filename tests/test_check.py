@@ -189,6 +189,24 @@ def test_a_right_server_passes(tmp_path, flag):
     assert (result.returncode, result.stderr) == (0, "")
 
 
+SLIPS = {  # what slips through where a checker looks too little -> (the stage, the symptom, the change)
+    "a name's length in bytes": (5, 22, "1 <= len(name) <=", '1 <= len(name.encode(errors="replace")) <='),
+    "news of who is refused": (7, 25, "if refusal :=", 'self.announce(f"joined {name}")\n        if refusal :='),
+    "a header that ends with a newline": (8, 7, 'rstrip(b" ")', 'rstrip(b" \\n")'),
+    "a clear screen in a private message": (10, 32, "if not MESSAGE", 'if text[:1] != "/" and not MESSAGE'),
+    "folded names in the roster": (10, 22, "[other.name for other in self.people.values()]", "list(self.people)"),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_small_slip_is_found(tmp_path, slip):
+    stage, symptom, right, wrong = SLIPS[slip]
+    text = (ROOT / "chat_server.py").read_text(encoding="utf-8")
+    assert right in text
+    result = run("--only", stage, write(tmp_path, text.replace(right, wrong, 1)), folder=tmp_path)
+    assert result.returncode == 1 and f"(symptom {symptom})" in result.stdout, result.stdout
+
+
 def test_a_command_in_any_language_gets_its_port(tmp_path):
     command = ["--", sys.executable, ROOT / "chat_server.py", "--port={port}", "--trace"]
     result = run("--only", "2", *command, folder=tmp_path)

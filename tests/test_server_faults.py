@@ -416,7 +416,8 @@ def test_a_flood_takes_no_memory_without_bound_and_delays_nobody(flood, heard):
                 pass  # cut off, or stopped by TCP
         print(f"{sent} bytes, {memory(server) - before} MB more")
         assert memory(server) - before < 60
-        assert chat.was_fine() or heard
+        # Who hears the flood may fall behind it, here where flooder and readers share a processor, and be let go.
+        assert heard or chat.was_fine()
 
 
 # ---- Too many -----------------------------------------------------------------------------------------------

@@ -1,14 +1,16 @@
 """Make the pictures of the window that the README shows, from a real conversation with a real server.
 
-    python3 tests/make_screenshots.py        needs Xvfb, and import from ImageMagick
+    python3 tests/make_screenshots.py        needs Xvfb, and import and convert from ImageMagick
 
-They are window-light.png, window-dark.png and window-wire.png in lessons/images/.
+They are window-light.png, window-dark.png, window-wire.png and, for lesson 11, window-blurry.png in lessons/images/.
 """
 
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from kit import ROOT, TIMEOUT, Server
 
@@ -48,15 +50,30 @@ def main() -> None:
             take("window-light.png")
             take("window-dark.png", "--dark")
             take("window-wire.png", wire=True)
+            take_blurry_and_sharp("window-blurry.png")
         finally:
             screen.terminate()
 
 
-def take(file: str, *options: str, wire: bool = False) -> None:
-    """Take one picture after the conversation, with the bytes in sight or not."""
+def take_blurry_and_sharp(file: str) -> None:
+    """Put two pictures above each other: the window enlarged as a picture, and drawn at that size."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, big = Path(folder) / "small.png", Path(folder) / "big.png"
+        take(small)
+        take(big, scale=1.5)
+        enlarged = ["(", small, "-crop", "460x130+0+0", "+repage", "-filter", "triangle", "-resize", "150%", ")"]
+        drawn = ["(", big, "-crop", "690x195+0+0", "+repage", ")"]
+        subprocess.run(["convert", *enlarged, *drawn, "-append", "-strip", IMAGES / file], check=True)
+    print(IMAGES / file)
+
+
+def take(file: "str | Path", *options: str, wire: bool = False, scale: float = 1) -> None:
+    """Take one picture after the conversation, with the bytes in sight or not, on a screen with finer dots or not."""
     with Server("--max-rate", "0") as server:
         others = {name: server.client(name) for name in ("bob", "李雷", "Zoë")}
-        window = gui.ChatWindow(tk.Tk(), gui.parse_options(["ada", "--port", str(server.port), *options]))
+        root = tk.Tk()
+        root.tk.call("tk", "scaling", float(root.tk.call("tk", "scaling")) * scale)
+        window = gui.ChatWindow(root, gui.parse_options(["ada", "--port", str(server.port), *options]))
         wait_until(window, lambda: window.online and len(window.people) == 4)
         for name, text in TALK[:-3] if wire else TALK:
             if name == "ada":

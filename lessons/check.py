@@ -44,7 +44,7 @@ LISTEN_SECONDS = 45  # for many messages together
 STAGE_SECONDS = 90  # for all checks of a stage: a right server takes 4, or 30 where it has to wait
 STOP_SECONDS = 4  # to stop: it should take 2, but a loaded machine is slow
 CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a check is over
-FLOOD_LINES = 1_000_000  # printed during one check
+FLOOD_LINES = 100_000  # printed during one check, apart from a line for each 5 bytes that it sends: a log
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
 WIDTH, BLOCK = 110, 25  # columns and lines of what is said about a wrong answer
@@ -370,6 +370,7 @@ class Scene:
         self.seen, self.printed = (program.seen, program.printed) if program else (0, 0)
         self.over = threading.Event()  # set if the check has to stop
         self.late = self.began + STAGE_SECONDS
+        self.came = 0  # bytes, to all clients of this check
 
     def note(self, who: str, what: str) -> None:
         self.events.append((time.monotonic(), who, what))
@@ -402,7 +403,7 @@ class Scene:
         return f"your program floods its output: over {FLOOD_LINES:,} lines in this check" if self.floods() else ""
 
     def floods(self) -> bool:
-        return self.program.printed - self.printed > FLOOD_LINES
+        return self.program.printed - self.printed > FLOOD_LINES + self.came / 5
 
     def close(self) -> None:
         """Let go of all that the check has opened."""
@@ -806,6 +807,7 @@ class Client:
         if not chunk:
             self.scene.program.catch_up()
             self.note(f"<- the end: {self.other} has hung up", always=True)
+        self.scene.came += len(chunk)
         self.buffer += chunk
         self.over = not chunk
         if len(self.buffer) > MOST_BUFFER:

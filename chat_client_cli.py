@@ -36,28 +36,34 @@ VERSION, PROMPT = "1.0", "> "
 UP, ERASE = "\x1b[A", "\r\x1b[J"  # codes: the cursor a row up; its row, and all below, erased
 WELCOME_SECONDS = 15  # for the server to let us in
 COMMANDS = ["/help", "/msg", "/quit", "/who"]
-HINT = "* here, Tab completes names and commands, the arrow keys bring lines back, and Ctrl-D leaves"
+HINT = (
+    "* here, Tab completes names and commands, the arrow keys bring lines back, and Ctrl-D leaves"
+)
 # What could harm a terminal: control characters but the tab, and what turns the direction of the text around it.
 UNSAFE = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-# ---- 1. Framing ------------------------------------------------------------------------------------------------------
+# ---- 1. Framing ----------------------------------------------------------------------------------
 
 # This block stands in all three programs, so that each of them can be copied alone.
 # >>> framing
-HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
+HEADER = 10  # bytes: the payload's length as ASCII digits, padded with spaces
+MAX_PAYLOAD = 65_536  # bytes
 
 
 def frame(text: str) -> bytes:
     """Return text as one frame: frame("hello") is b"5         hello"."""
     data = text.encode()
-    return b"%-10d%b" % (len(data), data)
+    return str(len(data)).ljust(HEADER).encode() + data
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
+    """Cut the first frame off buffer and return its payload.
+
+    None if it is not whole yet; ValueError if its header is wrong.
+    """
     if len(buffer) < HEADER:
         return None
-    digits = buffer[:HEADER].rstrip(b" ")
+    digits = buffer[:HEADER].strip(b" ")  # we send spaces behind the digits, others before them
     if not digits.isdigit() or int(digits) > MAX_PAYLOAD:  # int() alone takes "+5" and "1_0"
         raise ValueError(f"wrong header {bytes(buffer[:HEADER])}")
     end = HEADER + int(digits)
@@ -69,21 +75,28 @@ def take_frame(buffer: bytearray) -> bytearray | None:
 
 
 def read_frame(recv, buffer: bytearray) -> bytearray | None:
-    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
+    """Return the next payload, None after the last one.
 
-    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
-    frame, or several of them. So what is left over stays in buffer for the next call.
+    ConnectionError if the stream ends within a frame. recv is sock.recv, or works like it. TCP
+    keeps no borders between sends: what one recv returns may be a part of a frame, or several of
+    them. So what is left over stays in buffer for the next call.
     """
-    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+    while True:
+        data = take_frame(buffer)
+        if data is not None:
+            return data
+        chunk = recv(4096)
+        if not chunk:
+            break
         buffer += chunk
-    if data is None and buffer:
+    if buffer:
         raise ConnectionError("hung up in the middle of a frame")
-    return data
+    return None
 
 
 # <<< framing
 
-# ---- 2. The screen ---------------------------------------------------------------------------------------------------
+# ---- 2. The screen -------------------------------------------------------------------------------
 
 
 class Screen:
@@ -105,7 +118,9 @@ class Screen:
             if self.typed is not None and self.terminal:
                 typed = readline.get_line_buffer() if readline else self.typed
                 rows, column = place(typed)
-                text = UP * rows + ERASE + text + PROMPT + typed + "\n" * (not column)  # a full row: on to the next
+                text = (
+                    UP * rows + ERASE + text + PROMPT + typed + "\n" * (not column)
+                )  # a full row: on to the next
             try:
                 print(text, end="", flush=True)
             except OSError:
@@ -147,17 +162,27 @@ class Screen:
             key = msvcrt.getwch()
             if key in "\x03\x1a":
                 raise KeyboardInterrupt if key == "\x03" else EOFError
-            if key in "\0\xe0":  # an arrow key has two codes, and types nothing; but \xe0 is a letter as well
+            if (
+                key in "\0\xe0"
+            ):  # an arrow key has two codes, and types nothing; but \xe0 is a letter as well
                 second = msvcrt.getwch()
                 if key == "\0" or second in "GHIKMOPQRS":
                     continue
                 msvcrt.ungetwch(second)
             if "\ud800" <= key <= "\udbff":  # an emoji has two codes as well
-                key = (key + msvcrt.getwch()).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                key = (
+                    (key + msvcrt.getwch())
+                    .encode("utf-16", "surrogatepass")
+                    .decode("utf-16", "replace")
+                )
             with self.lock:
                 away = UP * place(self.typed)[0] + ERASE
-                self.typed = self.typed[:-1] if key == "\b" else self.typed + key * key.isprintable()
-                print(away + PROMPT + self.typed, end="" if place(self.typed)[1] else "\n", flush=True)
+                self.typed = (
+                    self.typed[:-1] if key == "\b" else self.typed + key * key.isprintable()
+                )
+                print(
+                    away + PROMPT + self.typed, end="" if place(self.typed)[1] else "\n", flush=True
+                )
         return self.typed
 
 
@@ -171,7 +196,7 @@ def place(typed: str) -> tuple:
     return divmod(at, columns)
 
 
-# ---- 3. The connection -----------------------------------------------------------------------------------------------
+# ---- 3. The connection ---------------------------------------------------------------------------
 
 
 class Chat:
@@ -184,7 +209,9 @@ class Chat:
         self.options, self.name, self.screen = options, name, screen
         self.buffer = bytearray()  # received, but not taken as a frame yet
         self.people = set()  # who is here, for the Tab key
-        self.sent = self.answered = 0  # lines that the server has to answer (the main thread's), and its answers
+        self.sent = self.answered = (
+            0  # lines that the server has to answer (the main thread's), and its answers
+        )
         self.sock = socket.create_connection((options.host, options.port), WELCOME_SECONDS)
 
     def enter(self) -> str:
@@ -209,7 +236,11 @@ class Chat:
                 if line:
                     self.sent += line not in ("/who", "/help", "/quit")
                     self.send(line)
-        while self.answered < self.sent and not self.screen.terminal and not self.screen.over.wait(0.02):
+        while (
+            self.answered < self.sent
+            and not self.screen.terminal
+            and not self.screen.over.wait(0.02)
+        ):
             pass  # the end of a pipe is not the end: there are answers to come
         if self.screen.over.is_set() and line != "/quit":
             raise ConnectionError(self.screen.trouble)
@@ -231,7 +262,9 @@ class Chat:
     def trace(self, arrow: str, data: bytes) -> None:
         """Show a frame if --trace asks for it: header and payload told apart, dots for spaces, no password."""
         if self.options.trace:
-            text = data.decode(errors="backslashreplace").replace(self.options.password or "\n", "***")
+            text = data.decode(errors="backslashreplace").replace(
+                self.options.password or "\n", "***"
+            )
             self.screen.show(f"{arrow} {len(data):·<10}|{text.replace(' ', '·')}")
 
     def receive(self) -> None:
@@ -243,7 +276,9 @@ class Chat:
             self.screen.trouble = str(error)
         with self.screen.lock:  # so the main thread sees it, or waits and is woken
             self.screen.over.set()
-        while self.screen.typed is not None and hasattr(signal, "pthread_kill"):  # Windows cannot, if it reads a pipe
+        while self.screen.typed is not None and hasattr(
+            signal, "pthread_kill"
+        ):  # Windows cannot, if it reads a pipe
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             time.sleep(0.5)  # the signal is lost if it comes just before the wait: then once more
 
@@ -258,15 +293,21 @@ class Chat:
         self.answered += kind == "error"
         self.people |= {name, *rest.split()} if kind in ("online", "joined") else set()
         self.people -= {name} if kind == "left" else set()
-        self.screen.show(f"* {name} {kind} {rest}".rstrip() if kind in ("joined", "left") else f"* {text}")
+        self.screen.show(
+            f"* {name} {kind} {rest}".rstrip() if kind in ("joined", "left") else f"* {text}"
+        )
 
     def complete(self, start: str, number: int) -> "str | None":
         """Return one of the words that begin like this, None if there are not so many: readline asks for Tab."""
-        words = [f"{word} " for word in COMMANDS + sorted(self.people) if word.lower().startswith(start.lower())]
+        words = [
+            f"{word} "
+            for word in COMMANDS + sorted(self.people)
+            if word.lower().startswith(start.lower())
+        ]
         return words[number] if number < len(words) else None
 
 
-# ---- 4. The program --------------------------------------------------------------------------------------------------
+# ---- 4. The program ------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -282,7 +323,9 @@ def main(argv: "list | None" = None) -> int:
         if readline:
             readline.set_completer(chat.complete)
             readline.set_completer_delims(" ")
-            readline.parse_and_bind("bind ^I rl_complete" if "libedit" in readline.__doc__ else "tab: complete")
+            readline.parse_and_bind(
+                "bind ^I rl_complete" if "libedit" in readline.__doc__ else "tab: complete"
+            )
         chat.talk()
     except (EOFError, KeyboardInterrupt):
         trouble = screen.trouble  # none: somebody wants to leave
@@ -302,8 +345,12 @@ def main(argv: "list | None" = None) -> int:
 def parse_options(argv: "list | None") -> argparse.Namespace:
     """Return the options; argparse itself ends the program for --help or a wrong one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("name", nargs="?", metavar="NAME", help="who you are in the room; asked for if left out")
-    parser.add_argument("--host", default="127.0.0.1", help="where the server runs; default %(default)s")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="who you are in the room; asked for if left out"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="where the server runs; default %(default)s"
+    )
     parser.add_argument("--port", type=int, default=1234, help="on which port; default %(default)s")
     parser.add_argument("--password", default="", help="if the room asks for one")
     parser.add_argument("--trace", action="store_true", help="show every frame")
@@ -314,7 +361,9 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
 if __name__ == "__main__":
     if os.name == "nt":
         os.system("")  # switches on the escape codes of a Windows console
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background job would ignore it
     for stream in (sys.stdin, sys.stdout):
         stream.reconfigure(errors="replace")  # for what is not in the terminal's encoding
     sys.exit(main())

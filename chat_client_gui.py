@@ -41,10 +41,21 @@ except ImportError:  # a package of its own on some systems: main() says which
 
 SERVER = Path(__file__).resolve().with_name("chat_server.py")
 MAX_NAME, MAX_TEXT = 20, 2000  # characters
-PATIENCE, DELAYS = 10, (1, 2, 4, 8, 16, 30)  # seconds: to get an answer; before each try to connect again
-POLL_MS, POLL_SECONDS, BATCH = 15, 0.010, 20  # between two looks at the inbox; for one; events at once
+PATIENCE, DELAYS = (
+    10,
+    (1, 2, 4, 8, 16, 30),
+)  # seconds: to get an answer; before each try to connect again
+POLL_MS, POLL_SECONDS, BATCH = (
+    15,
+    0.010,
+    20,
+)  # between two looks at the inbox; for one; events at once
 MAX_INBOX = 300  # events: above that the receiver waits, and so TCP makes the server wait
-MAX_LINES, MAX_WIRE, SHOWN = 5000, 1000, 20  # lines of messages, of the wire view, of unanswered messages
+MAX_LINES, MAX_WIRE, SHOWN = (
+    5000,
+    1000,
+    20,
+)  # lines of messages, of the wire view, of unanswered messages
 # What must not reach the screen: control characters but the tab, line separators, what turns the direction
 # of the text around it, lone surrogates. Emoji, joiners and combining marks are fine.
 UNSAFE = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -56,26 +67,32 @@ TOKENS, *HEX = """bg panel text muted line accent own private danger n0 n1 n2 n3
     #16181d #1e2128 #e6edf3 #9aa4af #30363d #6cb2ff #1d2b40 #3a2f14 #ff8a80
     #79c0ff #7ee787 #ffa657 #d2a8ff #ff9492 #56d4dd #e3b341 #f778ba""".splitlines()
 NAMES = TOKENS.split()[9:]
-LIGHT, DARK = (dict(zip(TOKENS.split(), (HEX[i] + HEX[i + 1]).split(), strict=True)) for i in (0, 2))
+LIGHT, DARK = (
+    dict(zip(TOKENS.split(), (HEX[i] + HEX[i + 1]).split(), strict=True)) for i in (0, 2)
+)
 
-# ---- 1. Framing ------------------------------------------------------------------------------------------
+# ---- 1. Framing ----------------------------------------------------------------------------------
 
 # This block stands in all three programs, so that each of them can be copied alone.
 # >>> framing
-HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
+HEADER = 10  # bytes: the payload's length as ASCII digits, padded with spaces
+MAX_PAYLOAD = 65_536  # bytes
 
 
 def frame(text: str) -> bytes:
     """Return text as one frame: frame("hello") is b"5         hello"."""
     data = text.encode()
-    return b"%-10d%b" % (len(data), data)
+    return str(len(data)).ljust(HEADER).encode() + data
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
+    """Cut the first frame off buffer and return its payload.
+
+    None if it is not whole yet; ValueError if its header is wrong.
+    """
     if len(buffer) < HEADER:
         return None
-    digits = buffer[:HEADER].rstrip(b" ")
+    digits = buffer[:HEADER].strip(b" ")  # we send spaces behind the digits, others before them
     if not digits.isdigit() or int(digits) > MAX_PAYLOAD:  # int() alone takes "+5" and "1_0"
         raise ValueError(f"wrong header {bytes(buffer[:HEADER])}")
     end = HEADER + int(digits)
@@ -87,21 +104,28 @@ def take_frame(buffer: bytearray) -> bytearray | None:
 
 
 def read_frame(recv, buffer: bytearray) -> bytearray | None:
-    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
+    """Return the next payload, None after the last one.
 
-    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
-    frame, or several of them. So what is left over stays in buffer for the next call.
+    ConnectionError if the stream ends within a frame. recv is sock.recv, or works like it. TCP
+    keeps no borders between sends: what one recv returns may be a part of a frame, or several of
+    them. So what is left over stays in buffer for the next call.
     """
-    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+    while True:
+        data = take_frame(buffer)
+        if data is not None:
+            return data
+        chunk = recv(4096)
+        if not chunk:
+            break
         buffer += chunk
-    if data is None and buffer:
+    if buffer:
         raise ConnectionError("hung up in the middle of a frame")
-    return data
+    return None
 
 
 # <<< framing
 
-# ---- 2. The connection: no Tk in here --------------------------------------------------------------------
+# ---- 2. The connection: no Tk in here ------------------------------------------------------------
 
 
 class Connection:
@@ -111,8 +135,13 @@ class Connection:
     chunk; and at last "lost", reason. The window only calls outbox.put() and close(), which never wait.
     """
 
-    def __init__(self, inbox: queue.SimpleQueue, host: str, port: int, first: str, tapped: bool = False):
-        self.inbox, self.outbox = inbox, queue.SimpleQueue()  # the outbox: texts, None ends the sender
+    def __init__(
+        self, inbox: queue.SimpleQueue, host: str, port: int, first: str, tapped: bool = False
+    ):
+        self.inbox, self.outbox = (
+            inbox,
+            queue.SimpleQueue(),
+        )  # the outbox: texts, None ends the sender
         self.sock, self.closed = socket.socket(), threading.Event()
         self.tapped = tapped  # set by the window: does it want to see the bytes?
         self.outbox.put(first)
@@ -132,12 +161,16 @@ class Connection:
         try:
             self.sock.settimeout(PATIENCE)
             self.sock.connect((host, port))
-            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small things without delay
+            self.sock.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+            )  # small things without delay
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # notice a dead network
             self.sender.start()
             self.receive(bytearray())
         except (OSError, ValueError) as error:
-            reason = f"No chat with {host}:{port}: {getattr(error, 'strerror', '') or error}. {hint}"
+            reason = (
+                f"No chat with {host}:{port}: {getattr(error, 'strerror', '') or error}. {hint}"
+            )
         self.close()
         with suppress(RuntimeError):  # it never started
             self.sender.join()  # else it could write to the next socket that gets this one's number
@@ -194,7 +227,9 @@ def messages_in(text: str) -> list:
     """Cut what was typed or pasted into messages, one a line; if the first is private, so are all."""
     private = re.match(r"\s*/msg\s+\S+\s+|", text)[0]
     lines, size = text[len(private) :].splitlines(), MAX_TEXT - len(private)
-    pieces = [line[i : i + size] for line in lines if line.strip() for i in range(0, len(line), size)]
+    pieces = [
+        line[i : i + size] for line in lines if line.strip() for i in range(0, len(line), size)
+    ]
     return [clean(private + piece) for piece in pieces]
 
 
@@ -202,14 +237,19 @@ def spans(text: str, me: str) -> list:
     """Cut text into (part, tag): links, my name, and what is between them."""
     name = rf"(?<!\w){re.escape(me)}(?!\w)" if me else "(?!)"
     parts = re.split(f"({LINK}|{name})", text, flags=re.IGNORECASE)
-    return [(part, ("link" if "://" in part else "mention") if i % 2 else "") for i, part in enumerate(parts)]
+    return [
+        (part, ("link" if "://" in part else "mention") if i % 2 else "")
+        for i, part in enumerate(parts)
+    ]
 
 
 def completion(line: str, names: set) -> str:
     """Return what Tab adds to a line: to a name anywhere, to a command where the line begins."""
     word = line.rpartition(" ")[2]
     offers = [f"{name} " for name in names] + COMMANDS * (word == line)
-    offers = [offer[len(word) :] for offer in offers if word and offer.lower().startswith(word.lower())]
+    offers = [
+        offer[len(word) :] for offer in offers if word and offer.lower().startswith(word.lower())
+    ]
     return os.path.commonprefix(offers)  # noqa: RUF071, letters are what it should compare
 
 
@@ -222,15 +262,20 @@ def dissect(before: bytes, chunk: bytes) -> tuple:
     data, start, at, whole, parts = before + chunk, len(before), 0, 0, []
     while at < len(data):
         header, text = data[at : at + HEADER], at + HEADER
-        end = text + int(header if len(header) == HEADER and header.strip().isdigit() else len(data))
-        parts += [("header", data[max(at, start) : text]), ("payload", data[max(text, start) : end])]
+        end = text + int(
+            header if len(header) == HEADER and header.strip().isdigit() else len(data)
+        )
+        parts += [
+            ("header", data[max(at, start) : text]),
+            ("payload", data[max(text, start) : end]),
+        ]
         whole += at >= start and end <= len(data)
         at = end
     count = f"{whole or ''}{'½' * (at > len(data))}" or "the rest of 1"
     return f"{count} frame{'s' * (whole > 1 or count == '1½')}", [part for part in parts if part[1]]
 
 
-# ---- 3. The window ---------------------------------------------------------------------------------------
+# ---- 3. The window -------------------------------------------------------------------------------
 
 
 def poll(after, inbox: queue.SimpleQueue, handle) -> None:
@@ -248,11 +293,19 @@ class ChatWindow:
 
     def __init__(self, root: "tk.Tk", options: argparse.Namespace):
         self.root, self.inbox = root, queue.SimpleQueue()  # events: (kind, from where, *details)
-        self.connection = self.server = None  # a Connection; the process of a server that we started
+        self.connection = self.server = (
+            None  # a Connection; the process of a server that we started
+        )
         self.me, self.online, self.people = "", False, set()  # people: names
-        self.waiting, self.unsure = [], []  # texts sent, but not answered; the same of lost connections
+        self.waiting, self.unsure = (
+            [],
+            [],
+        )  # texts sent, but not answered; the same of lost connections
         self.fresh = []  # what flush() will show: chars and tags in turn
-        self.history, self.place = [""], 0  # lines that were typed, and which of them is in the entry
+        self.history, self.place = (
+            [""],
+            0,
+        )  # lines that were typed, and which of them is in the entry
         self.at_bottom, self.front, self.missed, self.unread = True, True, 0, 0
         self.timer, self.tries, self.dark, self.size = None, 0, options.dark, 11
         root.report_callback_exception = self.report
@@ -269,19 +322,25 @@ class ChatWindow:
 
     def build_frame(self) -> None:
         """Make the window, the header with the state of things, the banner for bad news."""
-        u = self.unit = max(4, round(self.root.winfo_fpixels("3p")))  # 4 pixels, more on a sharp screen
+        u = self.unit = max(
+            4, round(self.root.winfo_fpixels("3p"))
+        )  # 4 pixels, more on a sharp screen
         self.root.geometry(f"{230 * u}x{160 * u}")
         self.root.minsize(150 * u, 136 * u)
         self.root.protocol("WM_DELETE_WINDOW", self.leave)
         header = put(ttk.Frame(self.root, padding=3 * u), fill="x")
         put(ttk.Frame(self.root, style="Line.TFrame", height=1), fill="x")
-        self.banner, self.form, self.chat = (ttk.Frame(self.root, padding=pad * u) for pad in (3, 0, 0))
+        self.banner, self.form, self.chat = (
+            ttk.Frame(self.root, padding=pad * u) for pad in (3, 0, 0)
+        )
         self.build_menu(put(ttk.Menubutton(header, text="Menu"), side="right"))
         self.dot = put(ttk.Label(header, text="●"), side="left", padx=u)
         self.title = put(ttk.Label(header, style="Bold.TLabel"), side="left", padx=u)
         self.state = put(ttk.Label(header, style="Muted.TLabel"), side="left", padx=u)
         put(ttk.Button(self.banner, text="Reconnect now", command=self.connect), side="right")
-        self.lost = put(ttk.Label(self.banner, style="Danger.TLabel", wraplength=104 * u), side="left", padx=u)
+        self.lost = put(
+            ttk.Label(self.banner, style="Danger.TLabel", wraplength=104 * u), side="left", padx=u
+        )
 
     def build_menu(self, button: "ttk.Menubutton") -> None:
         """Make the menu; each entry has a key as well."""
@@ -289,7 +348,12 @@ class ChatWindow:
         for label, shortcut, keys, action in (
             ("Wire view", "F12", "<F12>", self.toggle_wire),
             ("Light or dark", "Ctrl T", "<Control-t>", lambda: self.paint(flip=True)),
-            ("Bigger", "Ctrl +", "<Control-plus> <Control-equal> <Control-KP_Add>", lambda: self.paint(1)),
+            (
+                "Bigger",
+                "Ctrl +",
+                "<Control-plus> <Control-equal> <Control-KP_Add>",
+                lambda: self.paint(1),
+            ),
             ("Smaller", "Ctrl -", "<Control-minus> <Control-KP_Subtract>", lambda: self.paint(-1)),
             ("Open the last link", "Ctrl L", "<Control-l>", self.open_link),
             ("Send again what is not confirmed", "Ctrl R", "<Control-r>", self.send_again),
@@ -312,11 +376,15 @@ class ChatWindow:
             field.bind("<Return>", self.connect)
             self.fields.append(field)
         self.problem = put(ttk.Label(card, wraplength=84 * u), fill="x", pady=3 * u)
-        put(ttk.Button(card, text="Connect", style="Accent.TButton", command=self.connect), fill="x")
+        put(
+            ttk.Button(card, text="Connect", style="Accent.TButton", command=self.connect), fill="x"
+        )
         button = ttk.Button(card, text="Start a server on this computer", command=self.start_server)
         put(button, fill="x", pady=2 * u)
         if not SERVER.exists():
-            button.configure(state="disabled", text=f"To start a server here, put {SERVER.name} beside this")
+            button.configure(
+                state="disabled", text=f"To start a server here, put {SERVER.name} beside this"
+            )
 
     def build_chat(self) -> None:
         """Make what is seen when connected: on the right who is here, below the line to type in."""
@@ -329,7 +397,11 @@ class ChatWindow:
         below = put(ttk.Frame(bottom), side="bottom", fill="x")
         self.status = put(ttk.Label(below, style="Muted.TLabel"), side="left")
         self.counter = put(ttk.Label(below, style="Muted.TLabel"), side="right")
-        put(ttk.Button(bottom, text="Send", style="Accent.TButton", command=self.send), side="right", padx=(3 * u, 0))
+        put(
+            ttk.Button(bottom, text="Send", style="Accent.TButton", command=self.send),
+            side="right",
+            padx=(3 * u, 0),
+        )
         self.entry = put(ttk.Entry(bottom), **fill)
         self.build_texts(put(ttk.Frame(chat), **fill), ttk.Frame(chat))
         self.bind_keys()
@@ -337,7 +409,10 @@ class ChatWindow:
     def build_texts(self, upper: "ttk.Frame", lower: "ttk.Frame") -> None:
         """Make the messages and, hidden at first, the wire view; new lines come to the mark `tail`."""
         u, self.lower = self.unit, lower
-        self.messages, self.wire = tk.Text(upper, height=4, wrap="word"), tk.Text(self.lower, height=10)
+        self.messages, self.wire = (
+            tk.Text(upper, height=4, wrap="word"),
+            tk.Text(self.lower, height=10),
+        )
         for text in (self.messages, self.wire):
             put(ttk.Frame(text.master, style="Line.TFrame", height=1), side="bottom", fill="x")
             scrolled(text, self.on_scroll).configure(width=1, state="disabled", bd=0, pady=2 * u)
@@ -345,7 +420,9 @@ class ChatWindow:
             text.bind("<Button-1>", lambda event: event.widget.focus_set())  # else Ctrl-C may fail
             text.mark_set("tail", "1.0")
             text.mark_gravity("tail", "left")
-        self.newer = ttk.Button(upper, command=lambda: (self.messages.see("end"), self.entry.focus_set()))
+        self.newer = ttk.Button(
+            upper, command=lambda: (self.messages.see("end"), self.entry.focus_set())
+        )
 
     def bind_keys(self) -> None:
         """Say what the keys and the mouse do, apart from the menu."""
@@ -353,10 +430,18 @@ class ChatWindow:
         for widget, key, action in (
             (self.root, "<FocusIn>", lambda event: self.show_state(front=True)),
             (self.root, "<FocusOut>", lambda event: self.show_state(front=False)),
-            (self.messages, "<Configure>", lambda event: self.at_bottom and self.messages.see("end")),
+            (
+                self.messages,
+                "<Configure>",
+                lambda event: self.at_bottom and self.messages.see("end"),
+            ),
             (roster, "<Double-1>", self.address),
             (roster, "<Return>", self.address),
-            (roster, "<Key>", lambda event: roster.focus() or roster.focus(*roster.get_children()[:1])),
+            (
+                roster,
+                "<Key>",
+                lambda event: roster.focus() or roster.focus(*roster.get_children()[:1]),
+            ),
             (self.entry, "<Return>", self.send),
             (self.entry, "<Tab>", self.complete),
             (self.entry, "<Up>", lambda event: self.recall(-1)),
@@ -366,7 +451,9 @@ class ChatWindow:
         ):
             widget.bind(key, action)
         for tag, action in (("link", self.open_link), ("again", self.send_again)):
-            self.messages.tag_bind(tag, "<Button-1>", lambda event, action=action: action("current"))
+            self.messages.tag_bind(
+                tag, "<Button-1>", lambda event, action=action: action("current")
+            )
 
     def paint(self, bigger: int = 0, flip: bool = False) -> None:
         """Give everything its colours and fonts, again when they become bigger or dark."""
@@ -375,9 +462,14 @@ class ChatWindow:
         for kind in ("Text", "Menu", "Fixed", "Default"):
             normal = font.nametofont(f"Tk{kind}Font", self.root)
             normal.configure(size=self.size)
-        small, bold = (normal.actual("family"), self.size - 2), (normal.actual("family"), self.size, "bold")
+        small, bold = (
+            (normal.actual("family"), self.size - 2),
+            (normal.actual("family"), self.size, "bold"),
+        )
         self.root.configure(bg=c["panel"])
-        self.menu.configure(bg=c["bg"], fg=c["text"], activebackground=c["own"], activeforeground=c["text"])
+        self.menu.configure(
+            bg=c["bg"], fg=c["text"], activebackground=c["own"], activeforeground=c["text"]
+        )
         self.menu.configure(relief="flat", bd=self.unit, activeborderwidth=self.unit)
         self.paint_widgets(c, small, bold, normal.metrics("linespace"))
         self.paint_texts(c, small, bold)
@@ -390,10 +482,24 @@ class ChatWindow:
             style.theme_create("chat", "clam")
         style.theme_use("chat")
         ground = {"background": c["panel"], "fieldbackground": c["bg"], "troughcolor": c["panel"]}
-        chosen = {"selectbackground": c["accent"], "selectforeground": c["bg"], "arrowcolor": c["text"]}
-        edge = {"bordercolor": c["line"], "lightcolor": c["panel"], "darkcolor": c["panel"], "focuscolor": c["accent"]}
-        style.configure(".", foreground=c["text"], insertcolor=c["text"], **ground, **chosen, **edge)
-        ring, lit = [("focus", c["accent"])], [("disabled", c["panel"]), ("active", c["own"]), ("selected", c["own"])]
+        chosen = {
+            "selectbackground": c["accent"],
+            "selectforeground": c["bg"],
+            "arrowcolor": c["text"],
+        }
+        edge = {
+            "bordercolor": c["line"],
+            "lightcolor": c["panel"],
+            "darkcolor": c["panel"],
+            "focuscolor": c["accent"],
+        }
+        style.configure(
+            ".", foreground=c["text"], insertcolor=c["text"], **ground, **chosen, **edge
+        )
+        ring, lit = (
+            [("focus", c["accent"])],
+            [("disabled", c["panel"]), ("active", c["own"]), ("selected", c["own"])],
+        )
         style.map(".", background=lit, foreground=[("disabled", c["muted"])])
         style.map(".", bordercolor=ring, lightcolor=ring, darkcolor=ring)
         style.configure("Line.TFrame", background=c["line"])
@@ -401,15 +507,28 @@ class ChatWindow:
         style.configure("Muted.TLabel", font=small, foreground=c["muted"])
         style.configure("Danger.TLabel", foreground=c["danger"])
         style.configure("TEntry", padding=2 * u)
-        bright = dict.fromkeys(("background", "bordercolor", "lightcolor", "darkcolor"), c["accent"])
-        style.configure("TButton", background=c["bg"], padding=2 * u, anchor="center", relief="raised")
+        bright = dict.fromkeys(
+            ("background", "bordercolor", "lightcolor", "darkcolor"), c["accent"]
+        )
+        style.configure(
+            "TButton", background=c["bg"], padding=2 * u, anchor="center", relief="raised"
+        )
         style.configure("Accent.TButton", **bright, foreground=c["bg"], font=bold)
-        style.map("Accent.TButton", background=[("active", c["n0"])], bordercolor=[("focus", c["text"])])
-        style.configure("Treeview", rowheight=line + 2 * u, fieldbackground=c["panel"], bordercolor=c["panel"])
+        style.map(
+            "Accent.TButton", background=[("active", c["n0"])], bordercolor=[("focus", c["text"])]
+        )
+        style.configure(
+            "Treeview", rowheight=line + 2 * u, fieldbackground=c["panel"], bordercolor=c["panel"]
+        )
         style.layout("Treeview.Item", [("Treeitem.text", {"sticky": "w"})])
-        style.configure("TScrollbar", background=c["line"], bordercolor=c["panel"], gripcount=0, relief="flat")
+        style.configure(
+            "TScrollbar", background=c["line"], bordercolor=c["panel"], gripcount=0, relief="flat"
+        )
         thumb = ("Vertical.Scrollbar.thumb", {"sticky": "nswe"})
-        style.layout("Vertical.TScrollbar", [("Vertical.Scrollbar.trough", {"sticky": "ns", "children": [thumb]})])
+        style.layout(
+            "Vertical.TScrollbar",
+            [("Vertical.Scrollbar.trough", {"sticky": "ns", "children": [thumb]})],
+        )
 
     def paint_texts(self, c: dict, small: tuple, bold: tuple) -> None:
         """Do the same for messages and wire view, and line up times, names and texts in columns."""
@@ -422,7 +541,9 @@ class ChatWindow:
             (self.messages, c["bg"], "TkDefaultFont", names + 2 * u),
             (self.wire, c["panel"], "TkFixedFont", 8 * u),
         ):
-            text.configure(bg=bg, fg=c["text"], font=family, highlightbackground=bg, highlightcolor=c["accent"])
+            text.configure(
+                bg=bg, fg=c["text"], font=family, highlightbackground=bg, highlightcolor=c["accent"]
+            )
             text.configure(selectbackground=c["accent"], selectforeground=c["bg"])
             for tag, options in (
                 ("public", {}),
@@ -437,7 +558,9 @@ class ChatWindow:
                 ("payload", {"foreground": c["n0"]}),
                 *((name, {"foreground": c[name], "font": bold}) for name in NAMES),
             ):
-                text.tag_configure(tag, lmargin1=4 * u, lmargin2=indent, rmargin=4 * u, spacing1=u, **options)
+                text.tag_configure(
+                    tag, lmargin1=4 * u, lmargin2=indent, rmargin=4 * u, spacing1=u, **options
+                )
                 self.roster.tag_configure(tag, foreground=options.get("foreground", ""))
             text.tag_raise("link")
             text.tag_raise("sel")
@@ -462,14 +585,24 @@ class ChatWindow:
     def start_server(self) -> None:
         """Start the kit's server as a process of its own; when it listens, it is joined."""
         name, _, port, password = (field.get().strip() for field in self.fields)
-        if problem := mistake(name, "here", port) or "The server runs already: Connect joins it." * bool(self.server):
+        if problem := mistake(
+            name, "here", port
+        ) or "The server runs already: Connect joins it." * bool(self.server):
             self.show_form(problem)
         else:
             command = [sys.executable, str(SERVER), "--port", port, "--password", password]
-            pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+            pipes = {
+                "stdin": subprocess.DEVNULL,
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.STDOUT,
+            }
             flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows only
-            self.server = subprocess.Popen(command, text=True, errors="replace", creationflags=flags, **pipes)
-            threading.Thread(target=watch, args=(self.server, self.inbox), name="watcher", daemon=True).start()
+            self.server = subprocess.Popen(
+                command, text=True, errors="replace", creationflags=flags, **pipes
+            )
+            threading.Thread(
+                target=watch, args=(self.server, self.inbox), name="watcher", daemon=True
+            ).start()
 
     def send(self, event=None) -> None:
         """Send what is in the entry, or leave it there while it would reach nobody."""
@@ -512,12 +645,16 @@ class ChatWindow:
     def open_link(self, place: str = "end") -> None:
         """Open the link at this place in a browser. To start one can take long: not in this thread."""
         if link := self.messages.tag_prevrange("link", f"{place} + 1 char"):
-            threading.Thread(target=webbrowser.open, args=(self.messages.get(*link),), daemon=True).start()
+            threading.Thread(
+                target=webbrowser.open, args=(self.messages.get(*link),), daemon=True
+            ).start()
 
     def send_again(self, place: str = "") -> None:
         """Send again what is not confirmed: the message at this place, or all."""
         if self.online:
-            line = int(float(self.messages.index(place or "tail"))) - int(float(self.messages.index("tail")))
+            line = int(float(self.messages.index(place or "tail"))) - int(
+                float(self.messages.index("tail"))
+            )
             texts = self.unsure[line : line + 1] if place else self.unsure[:]
             del self.unsure[line : line + len(texts)]
             self.say(texts)
@@ -554,7 +691,9 @@ class ChatWindow:
             self.server.terminate()
         self.root.update_idletasks()  # what ttk has put off would fail later
         for script in self.root.tk.splitlist(self.root.tk.call("after", "info")):
-            self.root.tk.call("after", "cancel", script)  # else Tk complains about an invalid command name
+            self.root.tk.call(
+                "after", "cancel", script
+            )  # else Tk complains about an invalid command name
         self.root.destroy()
 
     # What happens on the network.
@@ -568,14 +707,23 @@ class ChatWindow:
 
     def on_pair(self, sender: str, text: str) -> None:
         """Understand who says what. Nothing in it can be trusted but that it is text."""
-        sender, text, sent = clean(sender, 2 * MAX_NAME + 4).replace("\t", "\ufffd"), clean(text), ""
+        sender, text, sent = (
+            clean(sender, 2 * MAX_NAME + 4).replace("\t", "\ufffd"),
+            clean(text),
+            "",
+        )
         if self.waiting and answers(self.waiting[0], self.me, sender, text):
             sent = self.waiting.pop(0)
         if sender == "server":
             self.on_notice(text, sent)
             return
         name, private, _ = sender.partition(" -> ")
-        self.write("private" if private else "own" if name == self.me else "public", f"{sender}>>", text, name)
+        self.write(
+            "private" if private else "own" if name == self.me else "public",
+            f"{sender}>>",
+            text,
+            name,
+        )
         self.missed, self.unread = self.missed + 1, self.unread + (not self.front)
         if name != self.me and any(tag == "mention" for _, tag in spans(text, self.me)):
             self.root.bell()
@@ -600,7 +748,9 @@ class ChatWindow:
     def on_wire(self, verb: str, before: bytes, chunk: bytes) -> None:
         """Show a chunk as it came or went, headers underlined."""
         (words, parts), now = dissect(before, chunk), time.time()
-        clock = f"{time.strftime('%H:%M:%S')}.{now % 1 * 1000:03.0f}  {'←' if verb == 'recv' else '→'}"
+        clock = (
+            f"{time.strftime('%H:%M:%S')}.{now % 1 * 1000:03.0f}  {'←' if verb == 'recv' else '→'}"
+        )
         held = f"this {verb} held {words}" if chunk else "the end of the stream"
         pieces = [f"{clock} {verb} {len(chunk)} bytes: {held}", "notice"]
         for i, (what, data) in enumerate(parts):
@@ -690,8 +840,16 @@ class ChatWindow:
         self.front = self.front if front is None else front
         self.unread = 0 if self.front else self.unread
         c, address = DARK if self.dark else LIGHT, f"{self.fields[1].get()}:{self.fields[2].get()}"
-        state = f"connected as {self.me}" if self.online else "connecting" if self.connection else "not connected"
-        self.dot["foreground"] = c["n1" if self.online else "muted" if self.connection else "danger"]
+        state = (
+            f"connected as {self.me}"
+            if self.online
+            else "connecting"
+            if self.connection
+            else "not connected"
+        )
+        self.dot["foreground"] = c[
+            "n1" if self.online else "muted" if self.connection else "danger"
+        ]
         self.title["text"], self.state["text"], size = address, state, len(self.entry.get())
         self.here["text"] = f"HERE  {len(self.people)}"
         self.root.title(f"({self.unread}) " * bool(self.unread) + f"{address} – chat")
@@ -708,7 +866,12 @@ class ChatWindow:
 
     def write(self, kind: str, gutter: str, text: str, name: str = "") -> None:
         """Add a line to what flush() shows."""
-        self.fresh += [time.strftime("%H:%M"), (kind, "notice"), f"\t{gutter}\t", (kind, colour_of(name) or kind)]
+        self.fresh += [
+            time.strftime("%H:%M"),
+            (kind, "notice"),
+            f"\t{gutter}\t",
+            (kind, colour_of(name) or kind),
+        ]
         for part, tag in spans(text, self.me if name else ""):
             self.fresh += [part, (kind, tag or kind)]
         self.fresh += ["\n", kind]
@@ -718,8 +881,16 @@ class ChatWindow:
         sent, pieces = [*self.unsure, *self.waiting], []
         for i, text in enumerate(sent[:SHOWN]):
             unsure = i < len(self.unsure)
-            pieces += [f"\t{self.me}>>\t{text}  ", "waiting", "not confirmed  " if unsure else "sending …"]
-            pieces += [("waiting", "notice"), "send again" * (unsure and self.online), ("waiting", "link", "again")]
+            pieces += [
+                f"\t{self.me}>>\t{text}  ",
+                "waiting",
+                "not confirmed  " if unsure else "sending …",
+            ]
+            pieces += [
+                ("waiting", "notice"),
+                "send again" * (unsure and self.online),
+                ("waiting", "link", "again"),
+            ]
             pieces += ["\n", "waiting"]
         pieces += [f"\t\t… and {len(sent) - SHOWN} more\n" * (len(sent) > SHOWN), "waiting"]
         insert(self.messages, self.fresh, MAX_LINES, pieces)
@@ -768,7 +939,7 @@ def colour_of(name: str) -> str:
     return NAMES[sum(name.encode()) % 8] if name else ""
 
 
-# ---- 4. The program --------------------------------------------------------------------------------------
+# ---- 4. The program ------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:

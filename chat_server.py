@@ -33,36 +33,51 @@ from contextlib import suppress
 VERSION = "1.0"
 MAX_NAME, MAX_TEXT = 20, 2000  # characters
 NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
-LINGER_SECONDS, RETRY_SECONDS = 1, 0.05  # for who was let go to read the rest; between two tries to send a backlog
-TICK_SECONDS, BURST_SECONDS = 0.5, 2  # between two looks for Ctrl-C; how much of the rate limit may be used at once
+LINGER_SECONDS, RETRY_SECONDS = (
+    1,
+    0.05,
+)  # for who was let go to read the rest; between two tries to send a backlog
+TICK_SECONDS, BURST_SECONDS = (
+    0.5,
+    2,
+)  # between two looks for Ctrl-C; how much of the rate limit may be used at once
 MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
-MAX_INBOX, MAX_ROUND = 2000, 500  # events: above the first, readers wait; after the second, the room sends
+MAX_INBOX, MAX_ROUND = (
+    2000,
+    500,
+)  # events: above the first, readers wait; after the second, the room sends
 SPARE = 100  # connections beyond --max-clients, so that they can be told that the room is full
 # A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
 # here), or anything that turns the direction of the text around it.
-MESSAGE = re.compile(f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}")
+MESSAGE = re.compile(
+    f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
+)
 RULE = f"a message is one line of 1 to {MAX_TEXT} characters in UTF-8, without control characters"
 SERVER = b"6         server"  # the first frame of each notice: the server itself speaks
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
 
-# ---- 1. Framing ------------------------------------------------------------------------------------------------------
+# ---- 1. Framing ----------------------------------------------------------------------------------
 
 # This block stands in all three programs, so that each of them can be copied alone.
 # >>> framing
-HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
+HEADER = 10  # bytes: the payload's length as ASCII digits, padded with spaces
+MAX_PAYLOAD = 65_536  # bytes
 
 
 def frame(text: str) -> bytes:
     """Return text as one frame: frame("hello") is b"5         hello"."""
     data = text.encode()
-    return b"%-10d%b" % (len(data), data)
+    return str(len(data)).ljust(HEADER).encode() + data
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
+    """Cut the first frame off buffer and return its payload.
+
+    None if it is not whole yet; ValueError if its header is wrong.
+    """
     if len(buffer) < HEADER:
         return None
-    digits = buffer[:HEADER].rstrip(b" ")
+    digits = buffer[:HEADER].strip(b" ")  # we send spaces behind the digits, others before them
     if not digits.isdigit() or int(digits) > MAX_PAYLOAD:  # int() alone takes "+5" and "1_0"
         raise ValueError(f"wrong header {bytes(buffer[:HEADER])}")
     end = HEADER + int(digits)
@@ -74,21 +89,28 @@ def take_frame(buffer: bytearray) -> bytearray | None:
 
 
 def read_frame(recv, buffer: bytearray) -> bytearray | None:
-    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
+    """Return the next payload, None after the last one.
 
-    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
-    frame, or several of them. So what is left over stays in buffer for the next call.
+    ConnectionError if the stream ends within a frame. recv is sock.recv, or works like it. TCP
+    keeps no borders between sends: what one recv returns may be a part of a frame, or several of
+    them. So what is left over stays in buffer for the next call.
     """
-    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+    while True:
+        data = take_frame(buffer)
+        if data is not None:
+            return data
+        chunk = recv(4096)
+        if not chunk:
+            break
         buffer += chunk
-    if data is None and buffer:
+    if buffer:
         raise ConnectionError("hung up in the middle of a frame")
-    return data
+    return None
 
 
 # <<< framing
 
-# ---- 2. The room -----------------------------------------------------------------------------------------------------
+# ---- 2. The room ---------------------------------------------------------------------------------
 
 
 class Room:
@@ -111,7 +133,11 @@ class Room:
             patience = RETRY_SECONDS if self.behind or self.leaving else None
             with suppress(queue.Empty):
                 for _ in range(MAX_ROUND):
-                    event = self.inbox.get(timeout=patience) if patience != 0 else self.inbox.get_nowait()
+                    event = (
+                        self.inbox.get(timeout=patience)
+                        if patience != 0
+                        else self.inbox.get_nowait()
+                    )
                     if event is None:
                         return
                     act, person, what = event
@@ -128,7 +154,9 @@ class Room:
         self.news, self.apart = [], {}
         for person in self.leaving[:]:
             self.send(person, b"")
-            if time.monotonic() > person.leave_by or (person.sock.fileno() < 0 and not person.backlog):
+            if time.monotonic() > person.leave_by or (
+                person.sock.fileno() < 0 and not person.backlog
+            ):
                 self.leaving.remove(person)
                 person.shutdown(socket.SHUT_RDWR)
 
@@ -151,7 +179,9 @@ class Room:
             person.backlog += data
             self.behind = True
             if len(person.backlog) > MAX_BACKLOG:
-                self.inbox.put((self.dismiss, person, ("too slow a reader", "bye too slow a reader")))
+                self.inbox.put(
+                    (self.dismiss, person, ("too slow a reader", "bye too slow a reader"))
+                )
         elif person.gone:
             person.shutdown(socket.SHUT_WR)
 
@@ -174,7 +204,9 @@ class Room:
 
     def refusal(self, name: str, password: str) -> str:
         """Return why nobody comes in with this name and password; nothing if somebody does."""
-        given, wanted = (text.encode(errors="surrogateescape") for text in (password, self.options.password))
+        given, wanted = (
+            text.encode(errors="surrogateescape") for text in (password, self.options.password)
+        )
         if not hmac.compare_digest(given, wanted):
             return "the first frame has to be NAME PASSWORD, with the right password"
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
@@ -217,7 +249,9 @@ class Room:
         self.send(person, b"".join(owed) + (SERVER + frame(words) if words else b""))
         person.gone, person.leave_by = True, time.monotonic() + LINGER_SECONDS
         self.leaving.append(person)
-        self.log.put((None, f"- {person.name or 'somebody'} left, {person.address} {reason}".rstrip()))
+        self.log.put(
+            (None, f"- {person.name or 'somebody'} left, {person.address} {reason}".rstrip())
+        )
         if person.name:
             del self.people[fold(person.name)]
             if not self.closing:
@@ -242,7 +276,7 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-# ---- 3. One connection -----------------------------------------------------------------------------------------------
+# ---- 3. One connection ---------------------------------------------------------------------------
 
 
 class Person:
@@ -250,14 +284,27 @@ class Person:
 
     def __init__(self, sock: socket.socket, address: tuple):
         self.sock, self.address = sock, f"{address[0]}:{address[1]}"
-        self.born, self.named = time.monotonic(), False  # reader: when it connected; has its first frame come?
+        self.born, self.named = (
+            time.monotonic(),
+            False,
+        )  # reader: when it connected; has its first frame come?
         self.buffer = bytearray()  # reader: received, but not taken as a frame yet
         self.free_at = 0.0  # reader: until then, the rate limit is used up
-        self.name, self.says = "", b""  # room: the name, and the same as a frame; empty until let in
+        self.name, self.says = (
+            "",
+            b"",
+        )  # room: the name, and the same as a frame; empty until let in
         self.gone, self.leave_by = False, math.inf  # room: let go; the deadline for hanging up
         self.backlog = bytearray()  # room: what the system did not take yet
         # A dead network is noticed in two minutes (KEEPALIVE is what macOS calls KEEPIDLE); small messages go at once.
-        times = {"KEEPIDLE": 60, "KEEPALIVE": 60, "KEEPINTVL": 15, "KEEPCNT": 4, "USER_TIMEOUT": 120_000, "NODELAY": 1}
+        times = {
+            "KEEPIDLE": 60,
+            "KEEPALIVE": 60,
+            "KEEPINTVL": 15,
+            "KEEPCNT": 4,
+            "USER_TIMEOUT": 120_000,
+            "NODELAY": 1,
+        }
         with suppress(OSError):  # macOS takes no options once the other side is gone
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for option, value in times.items():
@@ -276,7 +323,9 @@ class Person:
             try:
                 return self.sock.recv(size)
             except TimeoutError as error:
-                if self.buffer or not self.named or error.errno:  # with an errno, it is the network that is dead
+                if (
+                    self.buffer or not self.named or error.errno
+                ):  # with an errno, it is the network that is dead
                     raise
 
     def shutdown(self, how: int) -> None:
@@ -305,7 +354,9 @@ def read_from(person: Person, room: Room) -> None:
         reason = "wrong header"
         words = f"bye {reason if room.options.password else error}"  # the bytes might be somebody's password
     except TimeoutError as error:
-        reason = error.strerror or ("half a frame and then silence" if person.named else "no name in time")
+        reason = error.strerror or (
+            "half a frame and then silence" if person.named else "no name in time"
+        )
         words = f"{'bye' if person.named else 'refused'} {reason}"
     except OSError as error:
         reason = error.strerror or str(error)
@@ -344,7 +395,7 @@ def understand(person: Person, room: Room, data: bytes) -> tuple:
     return room.tell, person, f"error {text[:MAX_NAME]} is no command: {HELP}"
 
 
-# ---- 4. The program --------------------------------------------------------------------------------------------------
+# ---- 4. The program ------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -366,7 +417,10 @@ def main(argv: "list | None" = None) -> int:
         with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect(("192.0.2.1", 9))  # sends nothing, only looks up which way it would go
             host = probe.getsockname()[0]
-    start, secret = "py" if os.name == "nt" else "python3", " --password ..." if options.password else ""
+    start, secret = (
+        "py" if os.name == "nt" else "python3",
+        " --password ..." if options.password else "",
+    )
     room.log.put((None, f"to join: {start} chat_client_cli.py --host {host} --port {port}{secret}"))
     scribe = threading.Thread(target=write, args=(room.log,), name="scribe", daemon=True)
     scribe.start()
@@ -381,10 +435,18 @@ def main(argv: "list | None" = None) -> int:
 def parse_options(argv: "list | None") -> argparse.Namespace:
     """Return the options; argparse itself ends the program for --help or a wrong one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network")
-    parser.add_argument("--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose")
-    parser.add_argument("--max-clients", type=int, default=200, help="people in the room; default %(default)s")
-    parser.add_argument("--max-rate", type=float, default=20, help="messages a second from each; 0 is no limit")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network"
+    )
+    parser.add_argument(
+        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
+    )
+    parser.add_argument(
+        "--max-clients", type=int, default=200, help="people in the room; default %(default)s"
+    )
+    parser.add_argument(
+        "--max-rate", type=float, default=20, help="messages a second from each; 0 is no limit"
+    )
     parser.add_argument("--password", default="", help="what newcomers have to know")
     parser.add_argument("--transcript", metavar="FILE", help="append public messages to it")
     parser.add_argument("--trace", action="store_true", help="show every frame")
@@ -411,7 +473,9 @@ def listen(host: str, port: int) -> socket.socket:
 def attend(listener: socket.socket, room: Room) -> None:
     """Accept clients until the room closes, then say goodbye to all of them."""
     limit = room.options.max_clients + SPARE
-    with suppress(ImportError, OSError, ValueError):  # each takes two open files; Windows does not limit them
+    with suppress(
+        ImportError, OSError, ValueError
+    ):  # each takes two open files; Windows does not limit them
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -424,7 +488,9 @@ def attend(listener: socket.socket, room: Room) -> None:
             if len(connections) >= limit:
                 raise RuntimeError("too many connections")
             person = Person(*listener.accept())
-            threading.Thread(target=read_from, args=(person, room), name="reader", daemon=True).start()
+            threading.Thread(
+                target=read_from, args=(person, room), name="reader", daemon=True
+            ).start()
             connections.append(person)
         except (TimeoutError, ConnectionError, TypeError):
             pass  # nobody came, or is gone again (then macOS gives no address)

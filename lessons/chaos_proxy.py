@@ -37,19 +37,36 @@ from contextlib import suppress
 
 CHUNK = 65_536  # bytes that are taken at once
 TICK_SECONDS = 0.1  # no call waits longer; then everybody looks whether the connection is over
-GLUE_SECONDS, LINGER_SECONDS, CONNECT_SECONDS = 0.3, 1, 5  # to hold back; to hang up as well; to reach the server
+GLUE_SECONDS, LINGER_SECONDS, CONNECT_SECONDS = (
+    0.3,
+    1,
+    5,
+)  # to hold back; to hang up as well; to reach the server
 HEADER, MAX_PAYLOAD = 10, 65_536  # bytes: of a frame, for the drawing
 WIDTH, ROWS = 66, 4  # of the drawing: columns between client and server, rows for one piece
 screen = threading.Lock()  # held by who prints
 
-# ---- 1. One connection -----------------------------------------------------------------------------------------------
+# ---- 1. One connection ---------------------------------------------------------------------------
 
 
 class Way:
     """One way through a connection; all of it belongs to the thread that carries the bytes."""
 
-    def __init__(self, options: argparse.Namespace, key: str, arrow: str, source: socket.socket, target: socket.socket):
-        self.options, self.key, self.arrow, self.source, self.target = options, key, arrow, source, target
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        key: str,
+        arrow: str,
+        source: socket.socket,
+        target: socket.socket,
+    ):
+        self.options, self.key, self.arrow, self.source, self.target = (
+            options,
+            key,
+            arrow,
+            source,
+            target,
+        )
         self.passed = self.cut = 0  # positions: how many bytes were sent; where the next cut is
         self.sizes = random.Random(key)
         self.frames = Frames()
@@ -68,7 +85,9 @@ class Way:
 
     def pause(self) -> float:
         """Return for how many seconds the piece that begins here has to wait."""
-        chance = random.Random(f"{self.key} {self.passed}").uniform(-1, 1) if self.options.jitter else 0
+        chance = (
+            random.Random(f"{self.key} {self.passed}").uniform(-1, 1) if self.options.jitter else 0
+        )
         return (self.options.delay + chance * self.options.jitter) / 1000
 
 
@@ -77,7 +96,9 @@ class Connection:
 
     def __init__(self, options: argparse.Namespace, number: int, client: socket.socket):
         self.options, self.number, self.client = options, number, client
-        self.ending = random.Random(f"{options.seed} {number}").choice(options.ends)  # once --drop-after is reached
+        self.ending = random.Random(f"{options.seed} {number}").choice(
+            options.ends
+        )  # once --drop-after is reached
         self.over = threading.Event()  # nothing is passed on any more
         self.how = ""  # ... because of "FIN", "RST" or "silence"; set before over is
         self.stopped = False  # the whole program ends; set by the main thread
@@ -95,20 +116,28 @@ class Connection:
 
     def carry_both(self, client: socket.socket, server: socket.socket) -> None:
         """The connection's thread: begin, and clear up when both ways have ended."""
-        say(f"{self.number:3} begins; the server sees it as {'{}:{}'.format(*server.getsockname()[:2])}")
+        say(
+            f"{self.number:3} begins; the server sees it as {'{}:{}'.format(*server.getsockname()[:2])}"
+        )
         for sock in (client, server):
             sock.settimeout(TICK_SECONDS)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else the system joins what we have cut
+            sock.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+            )  # else the system joins what we have cut
         key = f"{self.options.seed} {self.number}"
         there = Way(self.options, f"{key} ->", "->", client, server)
         back = Way(self.options, f"{key} <-", "<-", server, client)
-        second = threading.Thread(target=self.carry, args=(back,), name=f"connection {self.number} back", daemon=True)
+        second = threading.Thread(
+            target=self.carry, args=(back,), name=f"connection {self.number} back", daemon=True
+        )
         second.start()
         self.carry(there)
         second.join()
         for sock in (client, server) if self.how == "RST" else ():
             with suppress(OSError):  # macOS takes no options once the other side is gone
-                linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # closing does not say goodbye now
+                linger = struct.pack(
+                    "hh" if os.name == "nt" else "ii", 1, 0
+                )  # closing does not say goodbye now
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         say(f"{self.number:3} is over: {there.passed:,} bytes went ->, {back.passed:,} bytes <-")
 
@@ -144,7 +173,10 @@ class Connection:
         """Send a piece, but nothing beyond --drop-after."""
         piece = piece[: min(len(piece), self.options.drop_after - way.passed)]
         if self.options.draw and piece:
-            note = f"{len(piece):,} byte{'s' * (len(piece) > 1)}" + f" after {1000 * pause:.0f} ms" * (pause > 0)
+            note = (
+                f"{len(piece):,} byte{'s' * (len(piece) > 1)}"
+                + f" after {1000 * pause:.0f} ms" * (pause > 0)
+            )
             self.draw(way, way.frames.mark(bytes(piece)), note)
         way.passed += len(piece)
         last = way.passed == self.options.drop_after
@@ -154,8 +186,14 @@ class Connection:
             with suppress(TimeoutError):  # the target does not read just now
                 piece = piece[way.target.send(piece) :]
         if last:
-            told = {"FIN": "both see a hang-up", "RST": "both see a reset", "silence": "nobody is told"}
-            say(f"{self.number:3} is cut off after {way.passed:,} bytes {way.arrow}: {told[self.ending]}")
+            told = {
+                "FIN": "both see a hang-up",
+                "RST": "both see a reset",
+                "silence": "nobody is told",
+            }
+            say(
+                f"{self.number:3} is cut off after {way.passed:,} bytes {way.arrow}: {told[self.ending]}"
+            )
 
     def part(self, way: Way) -> None:
         """Hang up on the target, and let the source hang up as well; in silence, take what comes until it does."""
@@ -187,14 +225,17 @@ def read(sock: socket.socket) -> "bytes | None":
         return None
 
 
-# ---- 2. The drawing --------------------------------------------------------------------------------------------------
+# ---- 2. The drawing ------------------------------------------------------------------------------
 
 
 class Frames:
     """Marks the frames in a stream: [3·········|ada]. In a piece that begins or ends within one, [ or ] is missing."""
 
     def __init__(self):
-        self.header, self.left = b"", 0  # of a frame that has begun: its header so far; missing bytes of its payload
+        self.header, self.left = (
+            b"",
+            0,
+        )  # of a frame that has begun: its header so far; missing bytes of its payload
         self.lost = False  # there was no header where one should have been
 
     def mark(self, piece: bytes) -> str:
@@ -231,7 +272,11 @@ def arrow(way: str, text: str, note: str):
     """Yield the rows of an arrow between client and server; its text begins where the sender stands."""
     rows = [("", 0)]  # (text, columns)
     for char in text:
-        size = 0 if unicodedata.category(char) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(char) in "WF")
+        size = (
+            0
+            if unicodedata.category(char) in ("Mn", "Me")
+            else 1 + (unicodedata.east_asian_width(char) in "WF")
+        )
         if rows[-1][1] + size > WIDTH - 5:
             rows.append(("", 0))
         rows[-1] = rows[-1][0] + char, rows[-1][1] + size
@@ -240,7 +285,9 @@ def arrow(way: str, text: str, note: str):
     for number, (row, columns) in enumerate(rows):
         fill = (" " if number else "-") * (WIDTH - columns - 2)
         head = " " if number else way.strip("-")
-        yield (f"|{row} {fill}{head}|" if way == "->" else f"|{head}{fill} {row}|") + f" {note}" * (number == 0)
+        yield (f"|{row} {fill}{head}|" if way == "->" else f"|{head}{fill} {row}|") + f" {note}" * (
+            number == 0
+        )
 
 
 def say(text: str) -> None:
@@ -252,7 +299,7 @@ def say(text: str) -> None:
             sys.stdout = None  # nobody reads us any more, and print() knows what that means
 
 
-# ---- 3. The program --------------------------------------------------------------------------------------------------
+# ---- 3. The program ------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -261,7 +308,10 @@ def main(argv: "list | None" = None) -> int:
     try:
         listener = listen(options.listen)
     except OSError as error:
-        print(f"cannot listen on 127.0.0.1:{options.listen}, {error}: try another --listen", file=sys.stderr)
+        print(
+            f"cannot listen on 127.0.0.1:{options.listen}, {error}: try another --listen",
+            file=sys.stderr,
+        )
         return 1
     host, port = options.to
     say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
@@ -316,30 +366,67 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
     parser = argparse.ArgumentParser(usage=usage, description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("--listen", type=int, metavar="PORT", required=True, help="where clients come; 0 lets the system choose")
+    add(
+        "--listen",
+        type=int,
+        metavar="PORT",
+        required=True,
+        help="where clients come; 0 lets the system choose",
+    )
     add("--to", metavar="HOST:PORT", required=True, help="where the server is")
     add("--split", type=int, metavar="N", help="at least 1 byte")
     add("--glue", action="store_true", help="may be used with all others")
     add("--delay", type=float, metavar="MS", default=0, help="up to 60000")
-    add("--jitter", type=float, metavar="MS", default=0, help="up to --delay: no piece is sent before it has come")
-    add("--drop-after", type=int, metavar="N", default=math.inf, help="with 0, nothing passes at all")
+    add(
+        "--jitter",
+        type=float,
+        metavar="MS",
+        default=0,
+        help="up to --delay: no piece is sent before it has come",
+    )
+    add(
+        "--drop-after",
+        type=int,
+        metavar="N",
+        default=math.inf,
+        help="with 0, nothing passes at all",
+    )
     add("--reset", action="store_true", help="with --drop-after")
     add(
         "--half-open",
         action="store_true",
         help="with --drop-after; it lasts until both sides, or the proxy, have ended",
     )
-    add("--seed", type=int, metavar="N", default=random.randrange(10_000), help="any number; a new one if left out")
-    add("--draw", action="store_true", help="show what passes and where its frames begin and end: [length|text]")
+    add(
+        "--seed",
+        type=int,
+        metavar="N",
+        default=random.randrange(10_000),
+        help="any number; a new one if left out",
+    )
+    add(
+        "--draw",
+        action="store_true",
+        help="show what passes and where its frames begin and end: [length|text]",
+    )
     options = parser.parse_args(argv)
     host, _, port = options.to.rpartition(":")
     for wrong, why in (
         (not 0 <= options.listen < 65_536, "--listen is a port, from 0 to 65535"),
-        (not (host and re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65_536), "--to is like 127.0.0.1:1234"),
-        (host in ("127.0.0.1", "localhost") and port == str(options.listen), "--to is the port of --listen: a circle"),
+        (
+            not (host and re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65_536),
+            "--to is like 127.0.0.1:1234",
+        ),
+        (
+            host in ("127.0.0.1", "localhost") and port == str(options.listen),
+            "--to is the port of --listen: a circle",
+        ),
         (options.split is not None and options.split < 1, "--split is at least 1 byte"),
         (not 0 <= options.delay <= 60_000, "--delay is from 0 to 60000 milliseconds"),
-        (not 0 <= options.jitter <= options.delay, "--jitter is at most --delay: nothing is sent before it has come"),
+        (
+            not 0 <= options.jitter <= options.delay,
+            "--jitter is at most --delay: nothing is sent before it has come",
+        ),
         (options.drop_after < 0, "--drop-after is at least 0 bytes"),
         (
             (options.reset or options.half_open) and options.drop_after == math.inf,
@@ -354,7 +441,9 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background job would ignore it
     if sys.stdout:
         sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
     sys.exit(main())

@@ -39,12 +39,17 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 PATIENCE = 8  # seconds for what has to come: a loaded machine is slow, and only a wrong answer takes so long
-START_SECONDS, LINE_SECONDS = 15, 1.5  # to listen at all; for a line that says so, before we just try
+START_SECONDS, LINE_SECONDS = (
+    15,
+    1.5,
+)  # to listen at all; for a line that says so, before we just try
 LISTEN_SECONDS = 45  # for many messages together
 STAGE_SECONDS = 90  # for all checks of a stage: a right server takes 4, or 30 where it has to wait
 STOP_SECONDS = 4  # to stop: it should take 2, but a loaded machine is slow
 CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a check is over
-FLOOD_LINES = 100_000  # printed during one check, apart from a line for each 5 bytes that it sends: a log
+FLOOD_LINES = (
+    100_000  # printed during one check, apart from a line for each 5 bytes that it sends: a log
+)
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
 WIDTH, BLOCK = 110, 25  # columns and lines of what is said about a wrong answer
@@ -57,26 +62,86 @@ SYMPTOMS = {
         "something is missing, or different from others' servers",
         "What does the protocol's page say here, word by word?",
     ),
-    2: ("Connection refused", "On which address and port does your program listen, and is it still running then?"),
-    4: ("Address already in use", "What lets a server take its port again right after it has stopped?"),
-    5: ("messages come out merged", "Two messages can arrive in one recv(): how do you know where the first one ends?"),
-    6: ("messages are cut, or it waits for ever", "One message can take several recv(): how do you know it is whole?"),
-    7: ("everything is shifted after some message", "Which bytes may a header hold, and what exactly does it count?"),
-    8: ("UnicodeDecodeError now and then", "Can recv() return half a character, and what may be decoded when?"),
-    9: ("one byte kills the server", "Whose trouble is it if a client sends bytes that are not UTF-8?"),
-    10: ("a bytes-like object is required, not 'str'", "Which of your values are text, which bytes, and who converts?"),
-    11: ("ConnectionResetError when somebody shuts the window", "What does recv() do when the other side vanishes?"),
-    12: ("BrokenPipeError, and the innocent is thrown out", "In whose thread does sending to one who is gone fail?"),
-    13: ("100 % CPU or blank lines after somebody has left", "What does recv() return once the other side hung up?"),
-    22: ("two users with one name, or forged names", "Who decides which name stands before a message, and when?"),
-    23: ("one silent or slow client freezes everybody", "What can your program wait for, and who waits meanwhile?"),
-    24: ("dictionary changed size, or the order differs", "Which threads use the same thing, and who keeps order?"),
-    25: ("a ghost user stays", "In which of all the ways to leave does your program take somebody off its list?"),
-    26: ("Ctrl-C does nothing, or needs two", "Which thread hears of Ctrl-C, and what do the others wait for?"),
-    27: ("an emoji is an error: some codec can't encode it", "Who chose the encoding there, you or the system?"),
-    32: ("a message clears my screen", "Which characters does a terminal obey instead of showing them?"),
-    36: ("somebody's text looks like another's message", "Can a text hold what looks like the end of a line?"),
-    37: ("the server dies at about 1,000 clients", "How many open files may your program have, and select() watch?"),
+    2: (
+        "Connection refused",
+        "On which address and port does your program listen, and is it still running then?",
+    ),
+    4: (
+        "Address already in use",
+        "What lets a server take its port again right after it has stopped?",
+    ),
+    5: (
+        "messages come out merged",
+        "Two messages can arrive in one recv(): how do you know where the first one ends?",
+    ),
+    6: (
+        "messages are cut, or it waits for ever",
+        "One message can take several recv(): how do you know it is whole?",
+    ),
+    7: (
+        "everything is shifted after some message",
+        "Which bytes may a header hold, and what exactly does it count?",
+    ),
+    8: (
+        "UnicodeDecodeError now and then",
+        "Can recv() return half a character, and what may be decoded when?",
+    ),
+    9: (
+        "one byte kills the server",
+        "Whose trouble is it if a client sends bytes that are not UTF-8?",
+    ),
+    10: (
+        "a bytes-like object is required, not 'str'",
+        "Which of your values are text, which bytes, and who converts?",
+    ),
+    11: (
+        "ConnectionResetError when somebody shuts the window",
+        "What does recv() do when the other side vanishes?",
+    ),
+    12: (
+        "BrokenPipeError, and the innocent is thrown out",
+        "In whose thread does sending to one who is gone fail?",
+    ),
+    13: (
+        "100 % CPU or blank lines after somebody has left",
+        "What does recv() return once the other side hung up?",
+    ),
+    22: (
+        "two users with one name, or forged names",
+        "Who decides which name stands before a message, and when?",
+    ),
+    23: (
+        "one silent or slow client freezes everybody",
+        "What can your program wait for, and who waits meanwhile?",
+    ),
+    24: (
+        "dictionary changed size, or the order differs",
+        "Which threads use the same thing, and who keeps order?",
+    ),
+    25: (
+        "a ghost user stays",
+        "In which of all the ways to leave does your program take somebody off its list?",
+    ),
+    26: (
+        "Ctrl-C does nothing, or needs two",
+        "Which thread hears of Ctrl-C, and what do the others wait for?",
+    ),
+    27: (
+        "an emoji is an error: some codec can't encode it",
+        "Who chose the encoding there, you or the system?",
+    ),
+    32: (
+        "a message clears my screen",
+        "Which characters does a terminal obey instead of showing them?",
+    ),
+    36: (
+        "somebody's text looks like another's message",
+        "Can a text hold what looks like the end of a line?",
+    ),
+    37: (
+        "the server dies at about 1,000 clients",
+        "How many open files may your program have, and select() watch?",
+    ),
 }
 CLUES = {  # errors that say what is wrong wherever they appear, as Python prints them
     4: r"Address already in use|WinError 10048",
@@ -108,7 +173,7 @@ class WrongCall(Exception):
     """We were not called as we should be."""
 
 
-# ---- 1. The wire -----------------------------------------------------------------------------------------------------
+# ---- 1. The wire ---------------------------------------------------------------------------------
 
 
 def frame(payload: "str | bytes") -> bytes:
@@ -126,7 +191,9 @@ def end_of_frame(data: bytes, start: int = 0) -> int:
     """Return where the frame that begins at start ends, 0 if it is not whole yet; ValueError for a wrong header."""
     header = bytes(data[start : start + 10])
     if not re.fullmatch(rb"(?=.{0,10}$)\d+ *", header, re.DOTALL) and header:
-        raise ValueError(f"{header} is no header: it has 10 bytes, the payload's length in digits and then spaces")
+        raise ValueError(
+            f"{header} is no header: it has 10 bytes, the payload's length in digits and then spaces"
+        )
     if len(header) == 10 and int(header) > 65_536:
         raise ValueError(f"{header} is no header: a payload has at most 65,536 bytes")
     end = start + 10 + int(header or 0)
@@ -149,18 +216,23 @@ def show(data: bytes, room: int = WIDTH - 24) -> str:
             break
         some.append(part)
     some = some or parts[:1]
-    return f"{' '.join(some)} and {len(parts) - len(some)} more" if len(some) < len(parts) else parts[0]
+    return (
+        f"{' '.join(some)} and {len(parts) - len(some)} more"
+        if len(some) < len(parts)
+        else parts[0]
+    )
 
 
 def crop(data: bytes) -> str:
     """Return data as Python writes it, the middle left out if it is long."""
     some = next(
-        (bytes(data[:n]) for n in (len(data), 36, 24, 16) if len(repr(bytes(data[:n]))) <= 64), bytes(data[:12])
+        (bytes(data[:n]) for n in (len(data), 36, 24, 16) if len(repr(bytes(data[:n]))) <= 64),
+        bytes(data[:12]),
     )
     return repr(some) if len(some) == len(data) else f"{some}... ({len(data)} bytes)"
 
 
-# ---- 2. The program that is checked ----------------------------------------------------------------------------------
+# ---- 2. The program that is checked --------------------------------------------------------------
 
 
 running = []  # programs that have to be killed, whatever happens
@@ -170,7 +242,9 @@ class Program:
     """The program as a process with all its children, and what it prints, each line with its time."""
 
     keyboard = subprocess.DEVNULL  # nobody types
-    starting = interrupted = False  # Ctrl-C has to wait until a process that is being started can be found here
+    starting = interrupted = (
+        False  # Ctrl-C has to wait until a process that is being started can be found here
+    )
 
     def __init__(self, command: list, address: tuple):
         self.command, self.address, self.began = command, address, time.monotonic()
@@ -181,7 +255,9 @@ class Program:
         self.known = set()  # the names of all clients
         self.seen = self.began  # what was printed before that belongs to an earlier check
         self.first = []  # the connection that proved that it listens: some client gets it
-        apart = {"start_new_session": True} if os.name == "posix" else {"creationflags": 0x200}  # a group of its own
+        apart = (
+            {"start_new_session": True} if os.name == "posix" else {"creationflags": 0x200}
+        )  # a group of its own
         # Output that waits in a buffer would not be seen, and a pipe should not be what a letter like é fails at.
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
         pipes = {"stdin": self.keyboard, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -226,7 +302,10 @@ class Program:
         A connection that only looks whether somebody is there would itself be a client that leaves. So we wait for
         the program to say so; if it says nothing, our first client tries until it gets in.
         """
-        end, says_so = self.began + START_SECONDS, re.compile(rf"listen|\b{self.address[1]}\b", re.IGNORECASE)
+        end, says_so = (
+            self.began + START_SECONDS,
+            re.compile(rf"listen|\b{self.address[1]}\b", re.IGNORECASE),
+        )
         while time.monotonic() < self.began + LINE_SECONDS and self.process.poll() is None:
             if any(says_so.search(line) for _, line in [*self.lines]):
                 break
@@ -249,7 +328,9 @@ class Program:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.settimeout(PATIENCE)
             sock.connect(self.address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what we cut shall arrive cut
+            sock.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+            )  # what we cut shall arrive cut
         except OSError:
             sock.close()
             raise
@@ -261,12 +342,18 @@ class Program:
         if self.process.poll() is not None:
             self.collector.join(1)
             if self.process.returncode == 0 and not any("Error" in line for _, line in self.lines):
-                raise NotYet("your program came to its end without an error, before anybody could connect")
-            raise Wrong(f"your program ended with exit code {self.process.returncode} before anybody could connect")
+                raise NotYet(
+                    "your program came to its end without an error, before anybody could connect"
+                )
+            raise Wrong(
+                f"your program ended with exit code {self.process.returncode} before anybody could connect"
+            )
         port_of = r"(?:port |:(?=\d{4}))(\d{2,5})\b"  # and no time of day
         said = [int(number) for _, line in [*self.lines] for number in re.findall(port_of, line)]
         if said and port not in said and time.monotonic() > self.began + 2 * LINE_SECONDS:
-            raise Wrong(f"your program speaks of port {said[0]}, but it was told to listen on {port}: nobody is there")
+            raise Wrong(
+                f"your program speaks of port {said[0]}, but it was told to listen on {port}: nobody is there"
+            )
         if late:
             raise Wrong(
                 f"nobody listens on {self.address[0]}:{port} after {START_SECONDS} seconds, and your program still "
@@ -293,7 +380,9 @@ class Program:
         if os.name == "posix":
             self.signal(signal.SIGKILL)
         elif self.process.poll() is None:
-            subprocess.run(["taskkill", "/T", "/F", "/PID", str(self.process.pid)], capture_output=True)
+            subprocess.run(
+                ["taskkill", "/T", "/F", "/PID", str(self.process.pid)], capture_output=True
+            )
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
         self.collector.join(2)
@@ -312,7 +401,9 @@ class Program:
             if sys.platform == "darwin":
                 command = ["ps", "-o", "time=", "-p", str(self.process.pid)]
                 text = subprocess.run(command, capture_output=True, text=True).stdout
-                return sum(float(part) * 60**i for i, part in enumerate(reversed(text.strip().split(":"))))
+                return sum(
+                    float(part) * 60**i for i, part in enumerate(reversed(text.strip().split(":")))
+                )
         return None
 
 
@@ -332,7 +423,9 @@ class Target(NamedTuple):
         """Return the program once it listens; Wrong, with the program, if it does not."""
         for attempt in range(3):
             address = self.at or ("127.0.0.1", free_port())
-            program = Program([part.replace("{port}", str(address[1])) for part in self.command], address)
+            program = Program(
+                [part.replace("{port}", str(address[1])) for part in self.command], address
+            )
             try:
                 program.listens()
                 return program
@@ -340,7 +433,9 @@ class Target(NamedTuple):
                 error.program = program
                 program.kill()
                 taken = any(re.search(CLUES[4], line) for _, line in program.lines)
-                if self.at or not taken or attempt == 2:  # else somebody was quicker than we: another port, then
+                if (
+                    self.at or not taken or attempt == 2
+                ):  # else somebody was quicker than we: another port, then
                     raise
         raise AssertionError("not reached")
 
@@ -354,7 +449,7 @@ def free_port() -> int:
             return port
 
 
-# ---- 3. Clients and their transcript ---------------------------------------------------------------------------------
+# ---- 3. Clients and their transcript -------------------------------------------------------------
 
 
 class Scene:
@@ -382,7 +477,9 @@ class Scene:
             self.note("", f"     {what}")
         elif time.monotonic() > self.late:
             self.symptom = 23
-            raise Wrong(f"this stage has taken {STAGE_SECONDS} seconds so far: all comes, but much too late")
+            raise Wrong(
+                f"this stage has taken {STAGE_SECONDS} seconds so far: all comes, but much too late"
+            )
         return bool(self.program)
 
     def wait(self, seconds: float) -> None:
@@ -400,7 +497,11 @@ class Scene:
         """Return what is wrong with the program itself, if anything is."""
         if ended := self.program.ended(patience):
             return ended
-        return f"your program floods its output: over {FLOOD_LINES:,} lines in this check" if self.floods() else ""
+        return (
+            f"your program floods its output: over {FLOOD_LINES:,} lines in this check"
+            if self.floods()
+            else ""
+        )
 
     def floods(self) -> bool:
         return self.program.printed - self.printed > FLOOD_LINES + self.came / 5
@@ -470,9 +571,13 @@ class Chat(Scene):
                 selector.register(person.sock, selectors.EVENT_READ, person)
             while not done():
                 if time.monotonic() > end:
-                    raise Wrong(f"after {LISTEN_SECONDS} seconds, {people[0].name} and others still miss something")
+                    raise Wrong(
+                        f"after {LISTEN_SECONDS} seconds, {people[0].name} and others still miss something"
+                    )
                 if not (ready := selector.select(PATIENCE)):
-                    raise Wrong(f"nothing came to {people[0].name} and {len(people) - 1} more for {PATIENCE} seconds")
+                    raise Wrong(
+                        f"nothing came to {people[0].name} and {len(people) - 1} more for {PATIENCE} seconds"
+                    )
                 for key, _ in ready:
                     key.data.receive(time.monotonic() + PATIENCE)
                     while pair := key.data.take_pair():
@@ -498,14 +603,18 @@ class Chat(Scene):
             for person, story in stories.items():
                 if missing := Counter(said) - Counter(story):
                     extra = Counter(story) - Counter(said)
-                    raise Wrong(f"{person.name} misses {one_of(missing)}, but heard {one_of(extra)} too much")
+                    raise Wrong(
+                        f"{person.name} misses {one_of(missing)}, but heard {one_of(extra)} too much"
+                    )
         order = said if ordered else stories[people[0]]
         for person, story in stories.items():
             for i, (mine, first) in enumerate(zip(story, order, strict=False)):
                 if mine != first:
                     self.note(people[0].label, f"<- message {i + 1}: {show(frames(*first))}")
                     self.note(person.label, f"<- message {i + 1}: {show(frames(*mine))}")
-                    raise Wrong(f"message {i + 1} is not the same for {people[0].label} and {person.label}")
+                    raise Wrong(
+                        f"message {i + 1} is not the same for {people[0].label} and {person.label}"
+                    )
 
     @contextmanager
     def told_at_the_end(self, stories: dict):
@@ -525,7 +634,9 @@ class Chat(Scene):
     def stops(self, number: int) -> bool:
         """Send the program a signal; return whether this system can."""
         name = signal.Signals(number).name
-        self.note("program", f"gets {name}{', the signal of Ctrl-C' if number == signal.SIGINT else ''}")
+        self.note(
+            "program", f"gets {name}{', the signal of Ctrl-C' if number == signal.SIGINT else ''}"
+        )
         if self.program and os.name == "posix":
             self.stopped_at, self.stopped_by = time.monotonic(), number
             self.program.signal(number)
@@ -538,8 +649,12 @@ class Chat(Scene):
             seconds, code = time.monotonic() - self.stopped_at, self.program.process.poll()
             if code is None:
                 raise Wrong(f"your program still runs after {seconds:.1f} seconds")
-            if code not in (0, 128 + self.stopped_by) or seconds > STOP_SECONDS:  # the latter is all that Java can do
-                raise Wrong(f"your program has ended with exit code {code} after {seconds:.1f} seconds")
+            if (
+                code not in (0, 128 + self.stopped_by) or seconds > STOP_SECONDS
+            ):  # the latter is all that Java can do
+                raise Wrong(
+                    f"your program has ended with exit code {code} after {seconds:.1f} seconds"
+                )
 
     def starts_again(self) -> None:
         """The program starts again at once on the same port, although it has just hung up on its clients there."""
@@ -610,7 +725,9 @@ class Client:
             self.sock.settimeout(PATIENCE)
             self.sock.sendall(data)
         except TimeoutError as error:
-            raise Wrong(f"{self.other} has not read what {self.label} sent for {PATIENCE} seconds") from error
+            raise Wrong(
+                f"{self.other} has not read what {self.label} sent for {PATIENCE} seconds"
+            ) from error
         except OSError as error:  # what comes back, or does not, will tell
             self.note(f"cannot send: {error.strerror or error}")
 
@@ -658,7 +775,11 @@ class Client:
 
     def expect(self, what: str) -> bool:
         """Note what should come now; return whether it can."""
-        return self.scene.expect(f"to {self.label}{what}") if not self.quiet or self.scene.program else False
+        return (
+            self.scene.expect(f"to {self.label}{what}")
+            if not self.quiet or self.scene.program
+            else False
+        )
 
     def hears(self, sender: "Client | str", text: str, maybe: str = HELLO) -> None:
         """The next message is this one. Notices, and what newcomers say first, may stand before it.
@@ -761,7 +882,9 @@ class Client:
         began = time.monotonic()
         while (pair := self.take_pair()) is None:
             if self.over and self.buffer:
-                raise Wrong(f"the server hung up on {self.label} after {show(self.buffer)}: a pair of frames, cut off")
+                raise Wrong(
+                    f"the server hung up on {self.label} after {show(self.buffer)}: a pair of frames, cut off"
+                )
             if self.over:
                 return None
             if not self.receive(end):
@@ -776,7 +899,9 @@ class Client:
     def take_pair(self) -> "tuple | None":
         """Cut the first pair off what has been received and note it; None if it is not whole yet."""
         try:
-            if not (middle := end_of_frame(self.buffer)) or not (end := end_of_frame(self.buffer, middle)):
+            if not (middle := end_of_frame(self.buffer)) or not (
+                end := end_of_frame(self.buffer, middle)
+            ):
                 return None
             data = bytes(self.buffer[:end])
             sender, text = data[10:middle].decode(), data[middle + 10 :].decode()
@@ -811,12 +936,15 @@ class Client:
         self.buffer += chunk
         self.over = not chunk
         if len(self.buffer) > MOST_BUFFER:
-            self.note(f"<- {show(bytes(self.buffer[:500]))} and so on, {MOST_BUFFER >> 20} MB so far", always=True)
+            self.note(
+                f"<- {show(bytes(self.buffer[:500]))} and so on, {MOST_BUFFER >> 20} MB so far",
+                always=True,
+            )
             raise Wrong(f"more and more comes to {self.label}")
         return True
 
 
-# ---- 4. The checks ---------------------------------------------------------------------------------------------------
+# ---- 4. The checks -------------------------------------------------------------------------------
 
 
 class Stage(NamedTuple):
@@ -843,14 +971,24 @@ SERVER_STAGES = [
 ]
 
 
-def check(stage: int, symptom: int, dead: "int | None" = None, aside: bool = False, stages: list = SERVER_STAGES):
+def check(
+    stage: int,
+    symptom: int,
+    dead: "int | None" = None,
+    aside: bool = False,
+    stages: list = SERVER_STAGES,
+):
     """Make a function a check of a stage; symptom is what users say if it fails (dead: the program, too).
 
     One that is played aside mostly waits: it runs on a program of its own while the other stages have their turn.
     """
 
     def add(function):
-        function.symptom, function.dead, function.aside = symptom, symptom if dead is None else dead, aside
+        function.symptom, function.dead, function.aside = (
+            symptom,
+            symptom if dead is None else dead,
+            aside,
+        )
         stages[stage - 1].checks.append(function)
         return function
 
@@ -884,7 +1022,9 @@ def hears_anything(client: Client) -> None:
     if not client.scene.expect(f"to {client.name}: any answer"):
         return
     if not client.receive(time.monotonic() + PATIENCE):
-        raise NotYet(f"nothing came in {PATIENCE} seconds: your program listens, but does not answer yet")
+        raise NotYet(
+            f"nothing came in {PATIENCE} seconds: your program listens, but does not answer yet"
+        )
     if client.over:
         raise Wrong(f"the server hung up on {client.name} without an answer")
     client.scene.note(client.name, f"<- {show(client.buffer)}")
@@ -901,9 +1041,15 @@ def answers_in_pairs(scene: Chat) -> None:
     scene.wait(0.05)  # two frames in one piece are a matter of the next check
     for text in ("hello", "how are you?", "fine"):
         ada.says(text)
-        if scene.program and ada.receive(time.monotonic() + PATIENCE) and bytes(ada.buffer) == frame("how are you?"):
+        if (
+            scene.program
+            and ada.receive(time.monotonic() + PATIENCE)
+            and bytes(ada.buffer) == frame("how are you?")
+        ):
             scene.should = f"to {ada.label}: {show(frames(ada.name, text))}"
-            raise NotYet("your program sends back just the bytes that it gets, and knows no frames yet")
+            raise NotYet(
+                "your program sends back just the bytes that it gets, and knows no frames yet"
+            )
         try:
             ada.hears(ada, text)
         except Silence:
@@ -1036,7 +1182,9 @@ def bears_resets(scene: Chat) -> None:
         ada = scene.client("ada")
         ada.sends(frames(ada.name, *"abcdefghijklmno")[:cut])
         ada.resets()
-        scene.wait(0.05)  # one after the other: who vanishes while others come and talk is a matter of stage 7
+        scene.wait(
+            0.05
+        )  # one after the other: who vanishes while others come and talk is a matter of stage 7
         serves_somebody(scene)
 
 
@@ -1063,7 +1211,9 @@ def is_quiet_afterwards(scene: Chat) -> None:
         scene.wait(0.6)
         after = scene.program.cpu_seconds()
         if before is not None and after is not None and after - before > 0.2:
-            raise Wrong(f"in 0.6 seconds of silence your program used {after - before:.1f} seconds of processor time")
+            raise Wrong(
+                f"in 0.6 seconds of silence your program used {after - before:.1f} seconds of processor time"
+            )
 
 
 def serves_somebody(scene: Chat) -> None:
@@ -1123,9 +1273,28 @@ def serves_twenty(scene: Chat) -> None:
 # Stage 5: names
 
 BAD_NAMES = ["", " ", "two words", "ada ", " ada", "x" * 21, "x" * 5000]
-UNSEEN = ["\x1b[2J", "a\nb", "a\tb", "a\0b", "a\x7f", "a\x9b", "a\u00a0b", "a\u3000b", "a\u2028b", "a\u202eb"]
+UNSEEN = [
+    "\x1b[2J",
+    "a\nb",
+    "a\tb",
+    "a\0b",
+    "a\x7f",
+    "a\x9b",
+    "a\u00a0b",
+    "a\u3000b",
+    "a\u2028b",
+    "a\u202eb",
+]
 SERVERS = ["server", "SERVER", "\uff33\uff45\uff52\uff56\uff45\uff52"]  # the last one in full width
-GOOD_NAMES = ["x" * 20, "\u4e16" * 20, "\U0001f600" * 20, "\u4e16\u754c", "o'neil_-.;", "Zo\u00eb", "zoe"]
+GOOD_NAMES = [
+    "x" * 20,
+    "\u4e16" * 20,
+    "\U0001f600" * 20,
+    "\u4e16\u754c",
+    "o'neil_-.;",
+    "Zo\u00eb",
+    "zoe",
+]
 GOOD_NAMES += ["server7"]
 
 
@@ -1148,7 +1317,11 @@ def none_yet(error: Wrong, scene: Chat) -> Wrong:
     with suppress(Wrong):
         Chat(scene.program).client("nobody", "two words").is_refused()
         return error
-    return error if scene.program.ended() else NotYet("your program lets in everybody under every name so far")
+    return (
+        error
+        if scene.program.ended()
+        else NotYet("your program lets in everybody under every name so far")
+    )
 
 
 @check(5, symptom=22)
@@ -1156,7 +1329,12 @@ def knows_a_name_in_disguise(scene: Chat) -> None:
     """Names are the same if they are equal after NFKC and case folding: Ada, ADA and full-width letters are ada."""
     for owner in scene.join("ada", "gr\u00f6\u00dfe"):
         wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in owner.name)
-        for name in (owner.name.upper(), owner.name.title(), unicodedata.normalize("NFD", owner.name), wide):
+        for name in (
+            owner.name.upper(),
+            owner.name.title(),
+            unicodedata.normalize("NFD", owner.name),
+            wide,
+        ):
             if name != owner.name:
                 twin = scene.client("twin", name)
                 twin.is_refused()
@@ -1219,7 +1397,9 @@ def comes_again(gone: Client) -> Client:
             again.enters()
             return again
         except Wrong:
-            if time.monotonic() > end or not any(text.startswith("refused") for text in again.notices):
+            if time.monotonic() > end or not any(
+                text.startswith("refused") for text in again.notices
+            ):
                 raise
             gone.scene.wait(0.1)
 
@@ -1235,7 +1415,9 @@ def lets_in_one_of_many(scene: Chat) -> None:
         if scene.expect("to seven of them: b'6         server' and the notice `refused ...`"):
             inside = [twin.label for twin in twins if not twin.was_refused()]
             if len(inside) != 1:
-                raise Wrong(f"{len(inside)} are in under the name {twins[0].name}: {', '.join(inside)}")
+                raise Wrong(
+                    f"{len(inside)} are in under the name {twins[0].name}: {', '.join(inside)}"
+                )
 
 
 # Stage 6: everyone hears everyone
@@ -1358,7 +1540,9 @@ def says_it_once(scene: Chat) -> None:
         ada.hears(ada, "how quiet it is")
         count = [text.split()[:2] for text in ada.notices].count(["left", eve.name])
         if count > 2:
-            scene.should = f"to {ada.label}: twice `left {eve.name}`, for the two who were called {eve.name}"
+            scene.should = (
+                f"to {ada.label}: twice `left {eve.name}`, for the two who were called {eve.name}"
+            )
             raise Wrong(f"it came {count} times")
 
 
@@ -1393,7 +1577,9 @@ def the_innocent_stay(scene: Chat) -> None:
             bob.says(f"{i} cats")
             for eve in crowd[3:]:
                 eve.resets()
-        scene.all_hear([ada, bob], [(ada.name, f"{i} mice"), (ada.name, f"{i} rats"), (bob.name, f"{i} cats")])
+        scene.all_hear(
+            [ada, bob], [(ada.name, f"{i} mice"), (ada.name, f"{i} rats"), (bob.name, f"{i} cats")]
+        )
     scene.lives()
 
 
@@ -1416,10 +1602,33 @@ def the_talk_goes_on(scene: Chat) -> None:
 
 # Stage 8: hostile input
 
-BEYOND = ["\x1b[2J", "\x07", "\b", "\x7f", "\x9b2J", "\u202e", "\u2066"]  # what a terminal, or the eye, obeys
+BEYOND = [
+    "\x1b[2J",
+    "\x07",
+    "\b",
+    "\x7f",
+    "\x9b2J",
+    "\u202e",
+    "\u2066",
+]  # what a terminal, or the eye, obeys
 BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029", "\0"]
-NOT_UTF8 = [b"\xff", b"\xc3", "Gr\u00fc\u00dfe".encode("latin-1"), b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"]
-FORBIDDEN = [*({*range(32)} - {9}), *range(0x7F, 0xA0), 0x2028, 0x2029, 0x202D, 0x202E, *range(0x2066, 0x206A)]
+NOT_UTF8 = [
+    b"\xff",
+    b"\xc3",
+    "Gr\u00fc\u00dfe".encode("latin-1"),
+    b"\xc0\xaf",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+]
+FORBIDDEN = [
+    *({*range(32)} - {9}),
+    *range(0x7F, 0xA0),
+    0x2028,
+    0x2029,
+    0x202D,
+    0x202E,
+    *range(0x2066, 0x206A),
+]
 TOO_SHORT_OR_LONG = ["", "x" * 2001, "\U0001f600" * 2001, "x" * 65_536]
 WRONG_HEADERS = [
     b"+5        ",
@@ -1514,13 +1723,17 @@ def waits_for_nobody(scene: Chat) -> None:
     people = scene.join(*["talker"] * 10)
     sam = scene.client("sam", slow=True)
     sam.enters()
-    if not scene.expect(f"to all others: everything at once and, before {MANY} long texts, one `left {sam.name}`"):
+    if not scene.expect(
+        f"to all others: everything at once and, before {MANY} long texts, one `left {sam.name}`"
+    ):
         return
     talk(people, lambda sent: sent >= MANY or is_gone(sam, people[0]))
     end = time.monotonic() + 30
     while not is_gone(sam, people[0]):
         if time.monotonic() > end:
-            raise Wrong(f"{MANY} texts of 8,000 bytes wait for {sam.label}, who does not read, and nobody lets go")
+            raise Wrong(
+                f"{MANY} texts of 8,000 bytes wait for {sam.label}, who does not read, and nobody lets go"
+            )
         with suppress(Silence):
             people[0].pair(time.monotonic() + 1)
     people[0].says("so quiet now")
@@ -1556,11 +1769,15 @@ def talk(people: list, enough) -> list:
         if sender == person.name and not enough(sum(sent.values())):
             say(person)
 
-    people[0].scene.note("", f"{len(people)} talkers say one text of 8,000 bytes after the other, and hear them")
+    people[0].scene.note(
+        "", f"{len(people)} talkers say one text of 8,000 bytes after the other, and hear them"
+    )
     for person in people * 3:
         person.quiet = True
         say(person)
-    people[0].scene.listen(people, lambda: all(heard[person] == sum(sent.values()) for person in people), hear)
+    people[0].scene.listen(
+        people, lambda: all(heard[person] == sum(sent.values()) for person in people), hear
+    )
     for person in people:
         person.quiet = False
     return story
@@ -1573,7 +1790,9 @@ def bears_a_short_pause(scene: Chat) -> None:
     pip = scene.client("pip", slow=True)
     pip.enters()
     enough = (system_holds() + SPARE) // len(LONG.encode())
-    if scene.expect(f"to {pip.label}, later: all {enough} texts, in the order in which the others heard them"):
+    if scene.expect(
+        f"to {pip.label}, later: all {enough} texts, in the order in which the others heard them"
+    ):
         said = talk(people, lambda sent: sent >= enough)
         scene.symptom = 12 if is_gone(pip, people[0]) else 6
         scene.all_hear([pip], said, ordered=True)
@@ -1671,7 +1890,9 @@ def tells_of_comings_and_goings(scene: Chat) -> None:
     eve.says("/who", "/quit", "behind it")
     names = eve.is_told("online").split()
     if scene.program and (eve.name not in names or len({*names}) < len(names)):
-        scene.should = f"to {eve.label}: {ada.name} and {eve.name}, each once and as they call themselves"
+        scene.should = (
+            f"to {eve.label}: {ada.name} and {eve.name}, each once and as they call themselves"
+        )
         scene.symptom = 22
         raise Wrong(f"to {eve.label} came: online {' '.join(names)}")
     eve.is_hung_up_on()
@@ -1709,8 +1930,23 @@ def does_not_wait_behind_an_empty_frame(scene: Chat) -> None:
 def takes_all_other_texts(scene: Chat) -> None:
     """Tabs, emoji, joiners, combining marks, spaces at both ends and the longest text are fine, and not changed."""
     ada, bob = scene.join("ada", "bob")
-    family, right_to_left, longest = "\U0001f468\u200d\U0001f469", "\u05e9\u05dc\u200f", "\U0001f600" * 2000
-    for text in ("a\tb", "~", "\u00a0", "e\u0301", "  a  b  ", " /who", family, right_to_left, longest, "x"):
+    family, right_to_left, longest = (
+        "\U0001f468\u200d\U0001f469",
+        "\u05e9\u05dc\u200f",
+        "\U0001f600" * 2000,
+    )
+    for text in (
+        "a\tb",
+        "~",
+        "\u00a0",
+        "e\u0301",
+        "  a  b  ",
+        " /who",
+        family,
+        right_to_left,
+        longest,
+        "x",
+    ):
         ada.says(text)
         for person in (ada, bob):
             person.hears(ada, text)
@@ -1721,7 +1957,17 @@ def refuses_unknown_commands(scene: Chat) -> None:
     """What begins with / and is no command is an `error`, which nobody else hears of."""
     bob = scene.join("bob")
     gets_errors(
-        bob, ["/", "/ who", "/Who", "/nonsense", "/\u00e9", "/msg", f"/msg {bob.name}", f"/msg x{bob.name} hello"]
+        bob,
+        [
+            "/",
+            "/ who",
+            "/Who",
+            "/nonsense",
+            "/\u00e9",
+            "/msg",
+            f"/msg {bob.name}",
+            f"/msg x{bob.name} hello",
+        ],
     )
 
 
@@ -1835,7 +2081,9 @@ def waits_ten_seconds_for_a_name(scene: Chat) -> None:
             client.is_told("refused")
         except Silence as error:
             if client is slow:
-                raise Wrong("the 10 seconds begin with the connection, not anew with each byte") from error
+                raise Wrong(
+                    "the 10 seconds begin with the connection, not anew with each byte"
+                ) from error
             raise NotYet(f"{error}: your program waits for a name for ever") from error
         client.is_hung_up_on()
 
@@ -1892,7 +2140,7 @@ def one_of(some: Counter) -> str:
     return show(frames(*next(iter(some)))) if some else "nothing"
 
 
-# ---- 5. Clients ------------------------------------------------------------------------------------------------------
+# ---- 5. Clients ----------------------------------------------------------------------------------
 
 # The other way round: the program that is checked is a client. We are the server that it goes to, we type, and we read
 # its screen. It starts anew for each check.
@@ -1900,19 +2148,32 @@ def one_of(some: Counter) -> str:
 NAME, NUDGE = "ada", "hm"  # the first line that is typed; what is typed if nothing happens
 CLIENT_SYMPTOMS = SYMPTOMS | {
     0: ("something is missing, or different from others' clients", SYMPTOMS[0][1]),
-    1: ("an operation was attempted on something that is not a socket", "What can select() wait for on Windows?"),
-    2: ("Connection refused", "Where does your program go, and what does it say if nobody is there?"),
+    1: (
+        "an operation was attempted on something that is not a socket",
+        "What can select() wait for on Windows?",
+    ),
+    2: (
+        "Connection refused",
+        "Where does your program go, and what does it say if nobody is there?",
+    ),
     9: ("one byte ends my client", "What may a server send, and what if it is not UTF-8?"),
     17: (
         "it is over, and the process lives on, or ends badly",
         "Who waits for what at the end, and who tells it to stop?",
     ),
-    21: ("I see messages only after Enter", "What does your program wait for while nobody types, and who listens?"),
+    21: (
+        "I see messages only after Enter",
+        "What does your program wait for while nobody types, and who listens?",
+    ),
 }
 CLIENT_CLUES = {1: r"WinError 10038", 10: CLUES[10], 27: CLUES[27]}
 # Colours and the like, which do not count as shown. Tracebacks, whatever they are called.
-CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\1\2]")
-TRACE = re.compile(r"(?m)Traceback \(most|Exception in thread|^\s+at .*[(:]|panicked at|^goroutine |^terminate called")
+CODES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\1\2]"
+)
+TRACE = re.compile(
+    r"(?m)Traceback \(most|Exception in thread|^\s+at .*[(:]|panicked at|^goroutine |^terminate called"
+)
 
 
 class Guest(Program):
@@ -1929,10 +2190,16 @@ class Guest(Program):
         end = time.monotonic() + START_SECONDS
         self.listener.settimeout(0.05)
         while True:
-            late = time.monotonic() > end or self.process.poll() is not None or self.printed > FLOOD_LINES
+            late = (
+                time.monotonic() > end
+                or self.process.poll() is not None
+                or self.printed > FLOOD_LINES
+            )
             with suppress(TimeoutError):
                 sock, _ = self.listener.accept()
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what we cut shall arrive cut
+                sock.setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+                )  # what we cut shall arrive cut
                 return sock
             if late:
                 self.complain(late)
@@ -1946,7 +2213,9 @@ class Guest(Program):
             raise Wrong("your program does nothing but print")
         error = Wrong(f"{self.ended()} before it came to {where}")
         if not self.ended():
-            error = NotYet(f"after {START_SECONDS} seconds your program still runs, but has not come to {where}")
+            error = NotYet(
+                f"after {START_SECONDS} seconds your program still runs, but has not come to {where}"
+            )
         elif self.process.returncode == 0 and not any("Error" in line for line in lines):
             error = NotYet("your program came to its end without an error, but went nowhere")
         error.program = self
@@ -1975,7 +2244,9 @@ class Desk(Scene):
     def __init__(self, target: "Target | None", symptom: int = 0, stage: int = 1):
         super().__init__(None, symptom)
         self.target = target
-        self.at_once = stage >= 4  # do messages show without a key being pressed? Before stage 4, they need not
+        self.at_once = (
+            stage >= 4
+        )  # do messages show without a key being pressed? Before stage 4, they need not
         self.nudged = False  # has somebody had to press it?
         self.shown = 0  # characters on the screen, when we last found there what should be
         self.clients, self.listener = [], None  # the connections of the program; where it comes to
@@ -1987,7 +2258,9 @@ class Desk(Scene):
             self.events.clear()
             self.began, self.shown = time.monotonic(), 0
             port = str(self.listen(server))
-            self.program = Guest([part.replace("{port}", port) for part in self.target.command], self.listener)
+            self.program = Guest(
+                [part.replace("{port}", port) for part in self.target.command], self.listener
+            )
         if not server:
             self.note("server", "is not there")
         self.types(NAME)
@@ -1996,13 +2269,17 @@ class Desk(Scene):
         """Take a port, so that nobody else does, and listen there if we really should; return it."""
         self.listener, address = socket.socket(), self.target.at or ("127.0.0.1", 0)
         try:
-            if self.target.at and os.name == "posix":  # else the connections of the last check would hold the port
+            if (
+                self.target.at and os.name == "posix"
+            ):  # else the connections of the last check would hold the port
                 self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.listener.bind(address)
             if really:
                 self.listener.listen()
         except OSError as error:
-            raise WrongCall(f"cannot listen on {address[0]}:{address[1]}: {error.strerror or error}") from error
+            raise WrongCall(
+                f"cannot listen on {address[0]}:{address[1]}: {error.strerror or error}"
+            ) from error
         return self.listener.getsockname()[1]
 
     def meets(self) -> "Host":
@@ -2044,7 +2321,11 @@ class Desk(Scene):
     def shows(self, *pairs: tuple) -> None:
         """The program prints each (sender, text), each once and on a line without another one, in this order."""
         wanted, at = [f"{sender}>> {text}" for sender, text in pairs], 0
-        more = f", and {len(wanted) - 1} messages before it, each once and in order" if len(wanted) > 1 else ""
+        more = (
+            f", and {len(wanted) - 1} messages before it, each once and in order"
+            if len(wanted) > 1
+            else ""
+        )
         if not self.expect(f"on the screen: `{cut(wanted[-1])}`{more}"):
             return
         first, second = (PATIENCE, 2) if self.at_once else (0.1 if self.nudged else 1, PATIENCE)
@@ -2060,7 +2341,9 @@ class Desk(Scene):
             problems = {
                 "is missing": not found,
                 "appears twice": want in after,
-                "shares a line with another one": re.search(r"\w>> .", re.split(r"[\r\n]", before)[-1]),
+                "shares a line with another one": re.search(
+                    r"\w>> .", re.split(r"[\r\n]", before)[-1]
+                ),
                 "comes too early": len(before) < at,
             }
             for problem in filter(problems.get, problems):
@@ -2070,7 +2353,11 @@ class Desk(Scene):
 
     def ends(self, well: "bool | None", alive: int = 17) -> None:
         """The program ends by itself, well or not (or no matter); alive is the symptom if it does not."""
-        how = {True: "exit code 0", False: "a sentence that says why, an exit code but 0", None: "its end"}
+        how = {
+            True: "exit code 0",
+            False: "a sentence that says why, an exit code but 0",
+            None: "its end",
+        }
         if not self.expect(f"from the program, in a few seconds: {how[well]}, no traceback"):
             return
         spent = -(self.program.cpu_seconds() or 0)
@@ -2084,7 +2371,9 @@ class Desk(Scene):
             raise Wrong(f"your program still runs after {PATIENCE} seconds{work}")
         if well is not None and well != (self.program.process.returncode == 0):
             raise Wrong(ended)
-        news = re.sub(r"^[^\n:>?]*[:>?](?!\s*\n)", "", self.screen()[self.shown :])  # without its question for a name
+        news = re.sub(
+            r"^[^\n:>?]*[:>?](?!\s*\n)", "", self.screen()[self.shown :]
+        )  # without its question for a name
         if well is False and not re.search(r"\w{2}", news):
             raise Wrong("your program says nothing")
 
@@ -2098,7 +2387,9 @@ class Desk(Scene):
         if self.program:
             self.program.kill()
             self.program.process.stdin.close()
-        for sock in [client.sock for client in self.clients] + [self.listener] * bool(self.listener):
+        for sock in [client.sock for client in self.clients] + [self.listener] * bool(
+            self.listener
+        ):
             sock.close()
         self.clients = []
 
@@ -2135,7 +2426,9 @@ class Host(Client):
                         return None
                     if self.over or not self.receive(end):
                         came = f"only {show(self.buffer)}" if self.buffer else "nothing"
-                        raise Silence(f"came {came}{'' if self.over else f' in {PATIENCE} seconds'}")
+                        raise Silence(
+                            f"came {came}{'' if self.over else f' in {PATIENCE} seconds'}"
+                        )
             except ValueError as error:
                 raise Wrong(f"came what is no frame: {error}") from error
             data = bytes(self.buffer[10:size])
@@ -2182,7 +2475,9 @@ def says_its_name_first(desk: Desk) -> None:
         server.hears(NAME, echo=False)
     except Wrong as error:
         came = bytes(server.buffer).strip()
-        if desk.program.ended() or not (came == NAME.encode() or (isinstance(error, Silence) and not came)):
+        if desk.program.ended() or not (
+            came == NAME.encode() or (isinstance(error, Silence) and not came)
+        ):
             raise
         came = show(came) if came else "nothing"
         raise NotYet(f"came {came}: your program connects, but sends no frames yet") from error
@@ -2197,7 +2492,9 @@ def sends_lines(desk: Desk) -> None:
     try:
         sends(desk, "hello")
     except Silence as error:
-        raise error if desk.program.ended() else NotYet(f"{error}: it sends no messages yet") from error
+        raise (
+            error if desk.program.ended() else NotYet(f"{error}: it sends no messages yet")
+        ) from error
     sends(desk, "how are you?", "fine")
 
 
@@ -2212,7 +2509,14 @@ def sends_each_line_alone(desk: Desk) -> None:
 @client_check(2, symptom=7)
 def sends_the_length_in_bytes(desk: Desk) -> None:
     """The header counts bytes of UTF-8, not letters."""
-    sends(desk, "\u00e9", "gr\u00f6\u00dfer", "\U0001f600", "\u4e16\u754c \U0001f44b\U0001f3fd", "and plain again")
+    sends(
+        desk,
+        "\u00e9",
+        "gr\u00f6\u00dfer",
+        "\U0001f600",
+        "\u4e16\u754c \U0001f44b\U0001f3fd",
+        "and plain again",
+    )
 
 
 @client_check(2, symptom=6)
@@ -2294,8 +2598,12 @@ def shows_its_own_once(desk: Desk) -> None:
     server.says("bob", "hello you")
     desk.shows((NAME, "hello all"), ("bob", "hello you"))
     for text, times in (("into the wind", 0), ("hello all", 1)) if desk.program else ():
-        lines = [line for line in desk.screen().split("\n") if re.search(rf"(^|\w.*){text}\s*$", line)]
-        if len(lines) > times:  # but what stands behind a mere sign, as in `> hello all`, is how it was typed
+        lines = [
+            line for line in desk.screen().split("\n") if re.search(rf"(^|\w.*){text}\s*$", line)
+        ]
+        if (
+            len(lines) > times
+        ):  # but what stands behind a mere sign, as in `> hello all`, is how it was typed
             desk.should = "on the screen: what the server has sent back, and each of it once"
             raise Wrong(f"your program prints by itself what was typed: `{lines[0].strip()}`")
 
@@ -2303,7 +2611,9 @@ def shows_its_own_once(desk: Desk) -> None:
 @client_check(3, symptom=6)
 def shows_long_texts(desk: Desk) -> None:
     """The longest frames, of 65,536 bytes, are shown whole, and the next one is not shifted."""
-    server = talks(desk)  # and has asked for what it wants to know: that shall not stand in the middle of a text
+    server = talks(
+        desk
+    )  # and has asked for what it wants to know: that shall not stand in the middle of a text
     for text in ("x" * 65_536, "\U0001f600" * 16_384, "short"):
         server.says("bob", text)
         desk.shows(("bob", text))
@@ -2355,7 +2665,12 @@ def does_both(desk: Desk) -> None:
 @client_check(5, symptom=32)
 def makes_it_harmless(desk: Desk) -> None:
     """No control character and nothing that turns the direction of text reaches the screen, from texts or names."""
-    codes = ["\x1b[2J", "\x1b]0;you\x07", "\x9b2J", *[chr(code) for code in FORBIDDEN if chr(code) not in BREAKS]]
+    codes = [
+        "\x1b[2J",
+        "\x1b]0;you\x07",
+        "\x9b2J",
+        *[chr(code) for code in FORBIDDEN if chr(code) not in BREAKS],
+    ]
     pairs = [(f"bob{code}two", f"one{code}two") for code in codes]
     reaches_nobody(desk, pairs, [f"{code}two" for code in codes])
 
@@ -2363,7 +2678,11 @@ def makes_it_harmless(desk: Desk) -> None:
 @client_check(5, symptom=36)
 def keeps_it_on_one_line(desk: Desk) -> None:
     """No line break in a text or a name begins a line that looks like somebody else's message."""
-    pairs = [pair for end in BREAKS for pair in (("eve", f"hello{end}bob>> I quit"), (f"eve{end}bob", "I quit"))]
+    pairs = [
+        pair
+        for end in BREAKS
+        for pair in (("eve", f"hello{end}bob>> I quit"), (f"eve{end}bob", "I quit"))
+    ]
     reaches_nobody(desk, pairs, [f"{end}bob>> I quit" for end in BREAKS])
 
 
@@ -2414,7 +2733,12 @@ def bears_a_sudden_end(desk: Desk) -> None:
 @client_check(6, symptom=7)
 def ends_with_a_wrong_header(desk: Desk) -> None:
     """After a wrong header the client trusts nothing that follows: it says so, and ends by itself."""
-    for data in (b"+5        hello", b"HTTP/1.0 404 Not Found\r\n", frame("bob") + b"5 5       hello", b"65537     "):
+    for data in (
+        b"+5        hello",
+        b"HTTP/1.0 404 Not Found\r\n",
+        frame("bob") + b"5 5       hello",
+        b"65537     ",
+    ):
         talks(desk).sends(data + frames("bob", "hello") * 3)
         desk.ends(well=False, alive=7)
 
@@ -2489,7 +2813,7 @@ def hears_ctrl_c(desk: Desk) -> None:
     desk.ends(well=None, alive=26)
 
 
-# ---- 6. A run --------------------------------------------------------------------------------------------------------
+# ---- 6. A run ------------------------------------------------------------------------------------
 
 
 class Result(NamedTuple):
@@ -2549,17 +2873,29 @@ class Session:
         for number in self.asked:
             if number == max(2, self.asked[0]) and not stopped:
                 self.begin_aside()
-            result = Result(number, self.stages[number - 1], "not tried") if stopped else self.run_stage(number)
+            result = (
+                Result(number, self.stages[number - 1], "not tried")
+                if stopped
+                else self.run_stage(number)
+            )
             stopped = stopped or (result.outcome != "right" and not go_on)
             yield result
 
     def begin_aside(self) -> None:
         """Begin the checks that mostly wait. If the program cannot run twice at a time, their stage has to wait."""
-        acts = [(act, number) for number in self.asked for act in self.stages[number - 1].checks if act.aside]
+        acts = [
+            (act, number)
+            for number in self.asked
+            for act in self.stages[number - 1].checks
+            if act.aside
+        ]
         if acts and not self.target.at:
             with suppress(Wrong):
                 self.aside = self.target.start()
-                self.plays = {act: Play(act, self.kind(self.aside, act.symptom, number)) for act, number in acts}
+                self.plays = {
+                    act: Play(act, self.kind(self.aside, act.symptom, number))
+                    for act, number in acts
+                }
 
     def run_stage(self, number: int) -> Result:
         """Run the checks of one stage, until one fails."""
@@ -2568,10 +2904,16 @@ class Session:
         try:
             self.program = self.program or self.target.start()
             for act in stage.checks:
-                for late in stage.checks if act.aside else ():  # together, but not with others: they would hear them
+                for late in (
+                    stage.checks if act.aside else ()
+                ):  # together, but not with others: they would hear them
                     if late.aside and late not in self.plays:
                         self.plays[late] = Play(late, self.kind(self.program, late.symptom, number))
-                scene = self.plays[act].scene if act.aside else self.kind(self.program, act.symptom, number)
+                scene = (
+                    self.plays[act].scene
+                    if act.aside
+                    else self.kind(self.program, act.symptom, number)
+                )
                 scene.late = began + STAGE_SECONDS
                 self.plays[act].end() if act.aside else act(scene)
                 scene.lives()
@@ -2579,10 +2921,14 @@ class Session:
         except Wrong as error:
             if not scene:
                 scene = self.kind(error.program, 2)
-                scene.should = "from the program: that it listens on {}:{}".format(*error.program.address)
+                scene.should = "from the program: that it listens on {}:{}".format(
+                    *error.program.address
+                )
             symptom, lines = explain(number, stage, act, scene, error)
             self.end_program(scene)
-            return Result(number, stage, error.outcome, time.monotonic() - began, act.__name__, symptom, lines)
+            return Result(
+                number, stage, error.outcome, time.monotonic() - began, act.__name__, symptom, lines
+            )
         if not self.target.at:  # else the next one might not get its port so soon
             self.end_program(scene)
         return Result(number, stage, "right", time.monotonic() - began)
@@ -2615,7 +2961,15 @@ class Visits(Session):
                 scene.lives()
             except Wrong as error:
                 symptom, lines = explain(number, stage, act, scene, error)
-                return Result(number, stage, error.outcome, time.monotonic() - began, act.__name__, symptom, lines)
+                return Result(
+                    number,
+                    stage,
+                    error.outcome,
+                    time.monotonic() - began,
+                    act.__name__,
+                    symptom,
+                    lines,
+                )
             finally:
                 scene.close()
         return Result(number, stage, "right", time.monotonic() - began)
@@ -2625,18 +2979,30 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> tuple
     """Return the number of the symptom and what to tell about a check that failed, in at most BLOCK lines."""
     program = scene.program
     trouble = "" if error.program else scene.trouble(0.3)  # a traceback needs a moment to get here
-    printed = [(when, "program", f"| {line}") for when, line in [*program.lines] if when >= scene.seen]
+    printed = [
+        (when, "program", f"| {line}") for when, line in [*program.lines] if when >= scene.seen
+    ]
     if (rest := bytes(program.output).rpartition(b"\n")[2]) and program.collector.is_alive():
-        printed.append((time.monotonic(), "program", f"| {printable(rest)}"))  # a line that has no end yet
+        printed.append(
+            (time.monotonic(), "program", f"| {printable(rest)}")
+        )  # a line that has no end yet
     symptom = scene.symptom
     if trouble:
         symptom = 13 if scene.floods() else act.dead if symptom == act.symptom else symptom
     if error.outcome == "wrong":
         symptom = next(
-            (n for n, clue in scene.clues.items() if any(re.search(clue, what) for *_, what in printed)), symptom
+            (
+                n
+                for n, clue in scene.clues.items()
+                if any(re.search(clue, what) for *_, what in printed)
+            ),
+            symptom,
         )
     words, question = scene.symptoms[symptom]
-    above = [f"stage {number}, {stage.title}: {error.outcome}", *textwrap.wrap(act.__doc__.partition("\n")[0], WIDTH)]
+    above = [
+        f"stage {number}, {stage.title}: {error.outcome}",
+        *textwrap.wrap(act.__doc__.partition("\n")[0], WIDTH),
+    ]
     below = textwrap.wrap(f"should have come {scene.should}", WIDTH) if scene.should else []
     but = str(error).replace("; your program still runs", "") if trouble else str(error)
     but = f"{but}; {trouble}" if trouble and trouble not in but else but
@@ -2660,19 +3026,27 @@ def transcript(events: list, began: float) -> list:
         if who != "program" or not what.startswith("|"):
             lines += [*printed[:1], *shorten(printed[1:], 8), line]
             printed = []
-        elif not printed or not printed[-1].endswith(what):  # the same line again and again says nothing new
+        elif not printed or not printed[-1].endswith(
+            what
+        ):  # the same line again and again says nothing new
             printed.append(line)
     return lines[:-1]
 
 
 def shorten(lines: list, room: int) -> list:
     """Return the last lines, as many as there is room for, and say how many are left out."""
-    return lines if len(lines) <= room else [f"{'...':>15} {len(lines) - room + 1} lines", *lines[1 - room :]]
+    return (
+        lines
+        if len(lines) <= room
+        else [f"{'...':>15} {len(lines) - room + 1} lines", *lines[1 - room :]]
+    )
 
 
 def list_checks(stages: list, asked: list, kind: type) -> None:
     """Print the checks with their bytes: a rehearsal of each, without a program."""
-    print("-> stands before what is sent, and `to ada:` or `on the screen:` before what has to come there then.")
+    print(
+        "-> stands before what is sent, and `to ada:` or `on the screen:` before what has to come there then."
+    )
     for number in asked:
         stage = stages[number - 1]
         print(f"\nstage {number}, {stage.title} ({stage.points} points; {stage.lesson}.ipynb)")
@@ -2686,7 +3060,7 @@ def list_checks(stages: list, asked: list, kind: type) -> None:
                 print(f"    {'...':>8} {len(lines) - LISTED} more of this kind")
 
 
-# ---- 7. The program --------------------------------------------------------------------------------------------------
+# ---- 7. The program ------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -2694,7 +3068,9 @@ def main(argv: "list | None" = None) -> int:
     catch_signals()
     options, command = parse_options(argv)
     asked = []
-    stages, kind, run = (CLIENT_STAGES, Desk, Visits) if options.client else (SERVER_STAGES, Chat, Session)
+    stages, kind, run = (
+        (CLIENT_STAGES, Desk, Visits) if options.client else (SERVER_STAGES, Chat, Session)
+    )
     try:
         asked = stages_asked_for(options, stages)
         if options.list:
@@ -2704,7 +3080,9 @@ def main(argv: "list | None" = None) -> int:
     except WrongCall as error:
         print(f"check.py: {error}", file=sys.stderr)
         with suppress(WrongCall):  # who marks finds out, too
-            report(options, [Result(n, stages[n - 1], "not tried", lines=[str(error)]) for n in asked])
+            report(
+                options, [Result(n, stages[n - 1], "not tried", lines=[str(error)]) for n in asked]
+            )
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -2741,8 +3119,14 @@ def parse_options(argv: "list | None") -> tuple:
         epilog="exit code: 0 if all stages asked for are right, 1 if not, 2 for a wrong call",
     )
     parser.add_argument("program", nargs="?", help="a Python file; it is started with --port N")
-    parser.add_argument("--client", action="store_true", help="the program is a client: we play the server")
-    parser.add_argument("--at", metavar="HOST:PORT", help="where the server listens, if the program cannot take a port")
+    parser.add_argument(
+        "--client", action="store_true", help="the program is a client: we play the server"
+    )
+    parser.add_argument(
+        "--at",
+        metavar="HOST:PORT",
+        help="where the server listens, if the program cannot take a port",
+    )
     parser.add_argument("--stage", type=int, metavar="N", help="up to stage N")
     parser.add_argument("--only", type=int, metavar="N", help="stage N alone")
     parser.add_argument("--all", action="store_true", help="go on after a stage that is not right")
@@ -2780,9 +3164,13 @@ def target_of(options: argparse.Namespace, command: list) -> Target:
     if options.program:
         if not os.path.isfile(options.program):
             raise WrongCall(f"there is no file {options.program} in {os.getcwd()}")
-        return Target([sys.executable, "-u", options.program, *([] if at else ["--port", "{port}"])], at)
+        return Target(
+            [sys.executable, "-u", options.program, *([] if at else ["--port", "{port}"])], at
+        )
     if not at and not any("{port}" in part for part in command):
-        raise WrongCall("the command has to say {port} where the port belongs; or tell --at where the server is")
+        raise WrongCall(
+            "the command has to say {port} where the port belongs; or tell --at where the server is"
+        )
     if not shutil.which(command[0]):
         raise WrongCall(f"there is no program {command[0]}")
     return Target(command, at)
@@ -2795,7 +3183,9 @@ def check_program(options: argparse.Namespace, session: Session) -> int:
         for result in session.run(options.all):
             results.append(result)
             if result.outcome != "not tried":
-                print(f"{result.outcome:14}{result.number:3}  {result.stage.title} ({result.seconds:.1f} s)")
+                print(
+                    f"{result.outcome:14}{result.number:3}  {result.stage.title} ({result.seconds:.1f} s)"
+                )
                 print(*result.lines, sep="\n", end="\n" * bool(result.lines), flush=True)
     finally:
         session.close()
@@ -2825,12 +3215,20 @@ def as_gradescope(results: list) -> dict:
             "status": "passed" if result.outcome == "right" else "failed",
             "output": "\n".join(result.lines) or result.outcome,
             "visibility": "visible",
-            "extra_data": {"outcome": result.outcome, "check": result.check, "symptom": result.symptom},
+            "extra_data": {
+                "outcome": result.outcome,
+                "check": result.check,
+                "symptom": result.symptom,
+            },
         }
         for result in results
     ]
     seconds = round(sum(result.seconds for result in results))
-    return {"score": sum(result.points for result in results), "execution_time": seconds, "tests": tests}
+    return {
+        "score": sum(result.points for result in results),
+        "execution_time": seconds,
+        "tests": tests,
+    }
 
 
 def as_junit(results: list) -> ElementTree.ElementTree:
@@ -2838,7 +3236,9 @@ def as_junit(results: list) -> ElementTree.ElementTree:
     suite = ElementTree.Element("testsuite", name="check", tests=str(len(results)))
     for result in results:
         name = f"{result.number}. {result.stage.title}"
-        case = ElementTree.SubElement(suite, "testcase", classname="check", name=name, time=f"{result.seconds:.3f}")
+        case = ElementTree.SubElement(
+            suite, "testcase", classname="check", name=name, time=f"{result.seconds:.3f}"
+        )
         if result.outcome == "not tried":
             ElementTree.SubElement(case, "skipped", message="a stage before it is not right")
         elif result.outcome != "right":
@@ -2854,7 +3254,9 @@ def conclude(results: list) -> int:
     """Say how far it is, and return the exit code."""
     counts = Counter(result.outcome for result in results)
     points = f"{sum(r.points for r in results)} of {sum(r.stage.points for r in results)} points"
-    left = f"; {counts['not tried']} not tried yet (--all tries them)" if counts["not tried"] else ""
+    left = (
+        f"; {counts['not tried']} not tried yet (--all tries them)" if counts["not tried"] else ""
+    )
     print(f"{counts['right']} of {len(results)} stages are right, {points}{left}")
     return 0 if counts["right"] == len(results) else 1
 

@@ -34,7 +34,7 @@ from pathlib import Path
 PATIENCE = 5  # seconds: nothing in a lesson waits longer for one thing
 HERE = Path(__file__).resolve().parent
 
-# ---- 1. What threads have to tell ------------------------------------------------------------------------------------
+# ---- 1. What threads have to tell ----------------------------------------------------------------
 
 said = queue.SimpleQueue()  # lines that threads said and no cell has printed yet
 
@@ -67,7 +67,7 @@ def goes_wrong():
         raise AssertionError("this was meant to go wrong")
 
 
-# ---- 2. Servers and clients that end ---------------------------------------------------------------------------------
+# ---- 2. Servers and clients that end -------------------------------------------------------------
 
 connected = []  # sockets that connect() made, to be closed when the server ends
 
@@ -80,7 +80,9 @@ def serve(talk, at_once: bool = True):
     talk is said, not raised. When the block ends, so do the server, its threads and its sockets.
     """
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(0.05)  # accept() does not wake up when its socket is closed, so it looks at stop itself
+    listener.settimeout(
+        0.05
+    )  # accept() does not wake up when its socket is closed, so it looks at stop itself
     stop, socks, threads = threading.Event(), [], []
 
     def attend() -> None:
@@ -93,7 +95,9 @@ def serve(talk, at_once: bool = True):
                     guard(talk, sock)
                     continue
                 name = f"client-{len(socks)}"
-                threads.append(threading.Thread(target=guard, args=(talk, sock), name=name, daemon=True))
+                threads.append(
+                    threading.Thread(target=guard, args=(talk, sock), name=name, daemon=True)
+                )
                 threads[-1].start()
 
     server = threading.Thread(target=attend, name="server", daemon=True)
@@ -144,7 +148,11 @@ def reset(sock: socket.socket) -> None:
 
 def open_sockets() -> list:
     """Return every socket of this Python that is open, whoever made it."""
-    return [thing for thing in gc.get_objects() if issubclass(type(thing), socket.socket) and thing.fileno() >= 0]
+    return [
+        thing
+        for thing in gc.get_objects()
+        if issubclass(type(thing), socket.socket) and thing.fileno() >= 0
+    ]
 
 
 def plain_threads() -> list:
@@ -162,29 +170,35 @@ def nothing_left() -> None:
         sock.close()
     left = [thing for thing in [*plain_threads(), *open_sockets()] if thing not in known]
     stuck = any(getattr(thing, "name", "") == "check" for thing in left)
-    advice = " (an answer that was checked never came to its end: restart the kernel)" if stuck else ""
+    advice = (
+        " (an answer that was checked never came to its end: restart the kernel)" if stuck else ""
+    )
     assert not left, f"this still runs or is open: {left}{advice}"
     print("No thread and no socket is left.")
 
 
-# ---- 3. The wire -----------------------------------------------------------------------------------------------------
+# ---- 3. The wire ---------------------------------------------------------------------------------
 
 # The same block as in the three programs; lesson 03 writes it.
 # >>> framing
-HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
+HEADER = 10  # bytes: the payload's length as ASCII digits, padded with spaces
+MAX_PAYLOAD = 65_536  # bytes
 
 
 def frame(text: str) -> bytes:
     """Return text as one frame: frame("hello") is b"5         hello"."""
     data = text.encode()
-    return b"%-10d%b" % (len(data), data)
+    return str(len(data)).ljust(HEADER).encode() + data
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
+    """Cut the first frame off buffer and return its payload.
+
+    None if it is not whole yet; ValueError if its header is wrong.
+    """
     if len(buffer) < HEADER:
         return None
-    digits = buffer[:HEADER].rstrip(b" ")
+    digits = buffer[:HEADER].strip(b" ")  # we send spaces behind the digits, others before them
     if not digits.isdigit() or int(digits) > MAX_PAYLOAD:  # int() alone takes "+5" and "1_0"
         raise ValueError(f"wrong header {bytes(buffer[:HEADER])}")
     end = HEADER + int(digits)
@@ -196,16 +210,23 @@ def take_frame(buffer: bytearray) -> bytearray | None:
 
 
 def read_frame(recv, buffer: bytearray) -> bytearray | None:
-    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
+    """Return the next payload, None after the last one.
 
-    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
-    frame, or several of them. So what is left over stays in buffer for the next call.
+    ConnectionError if the stream ends within a frame. recv is sock.recv, or works like it. TCP
+    keeps no borders between sends: what one recv returns may be a part of a frame, or several of
+    them. So what is left over stays in buffer for the next call.
     """
-    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+    while True:
+        data = take_frame(buffer)
+        if data is not None:
+            return data
+        chunk = recv(4096)
+        if not chunk:
+            break
         buffer += chunk
-    if data is None and buffer:
+    if buffer:
         raise ConnectionError("hung up in the middle of a frame")
-    return data
+    return None
 
 
 # <<< framing
@@ -257,7 +278,7 @@ def gather(port: int, *names: str) -> list:
     return here
 
 
-# ---- 4. Programs and pictures ----------------------------------------------------------------------------------------
+# ---- 4. Programs and pictures --------------------------------------------------------------------
 
 
 def find(name: str) -> Path:
@@ -353,7 +374,7 @@ class Picture:
         return f"[picture: {self.words}]"
 
 
-# ---- 5. Exercises ----------------------------------------------------------------------------------------------------
+# ---- 5. Exercises --------------------------------------------------------------------------------
 
 EXERCISES = {}  # name -> (function that checks, points, hints)
 
@@ -385,12 +406,19 @@ def check(name: str) -> int:
     test, points, _ = EXERCISES[name]
     notebook = sys._getframe(1).f_globals
     try:
-        missing = [needed for needed in inspect.signature(test).parameters if needed not in notebook]
+        missing = [
+            needed for needed in inspect.signature(test).parameters if needed not in notebook
+        ]
         if missing:
-            raise NotImplementedError(f"There is no {missing[0]} yet: run the cell above that makes it.")
+            raise NotImplementedError(
+                f"There is no {missing[0]} yet: run the cell above that makes it."
+            )
         examine(test, [notebook[needed] for needed in inspect.signature(test).parameters])
     except NotImplementedError as error:
-        advice = str(error) or "Write your answer where YOUR CODE HERE stands, in place of the line below, and run it."
+        advice = (
+            str(error)
+            or "Write your answer where YOUR CODE HERE stands, in place of the line below, and run it."
+        )
         print(f"Not there yet: {name}. {advice}")
         return 0
     except Wrong as wrong:
@@ -430,7 +458,9 @@ def examine(test, answers: list) -> None:
         thread.join(2 * PATIENCE)
     words = [f"your code printed: {line}" for line in printed.getvalue().splitlines()[:5]]
     if not outcome:
-        raise Wrong("an end", f"nothing for {2 * PATIENCE} seconds", words, "What is your code waiting for?")
+        raise Wrong(
+            "an end", f"nothing for {2 * PATIENCE} seconds", words, "What is your code waiting for?"
+        )
     if isinstance(outcome[0], Wrong):
         outcome[0].story += words
     elif outcome[0] and not isinstance(outcome[0], NotImplementedError):
@@ -444,7 +474,9 @@ def describe(error: BaseException) -> tuple:
     others = (__file__, os.path.dirname(os.__file__), "<frozen")  # this file, Python's library
     places = traceback.extract_tb(error.__traceback__)
     places = [place for place in places if not place.filename.startswith(others)]
-    where = [f"in {place.name}, line {place.lineno} of the cell, {place.line}" for place in places[-1:]]
+    where = [
+        f"in {place.name}, line {place.lineno} of the cell, {place.line}" for place in places[-1:]
+    ]
     return f"{type(error).__name__}: {error}", where
 
 
@@ -456,16 +488,27 @@ def expect(call, wanted, question: str, *story) -> None:
     where = []
     try:
         got = call()
-        right, shown = not isinstance(wanted, type) and got == wanted and type(got) is type(wanted), repr(got)
+        right, shown = (
+            not isinstance(wanted, type) and got == wanted and type(got) is type(wanted),
+            repr(got),
+        )
     except NotImplementedError:
         raise
     except BaseException as error:
-        right = isinstance(wanted, type) and issubclass(wanted, BaseException) and isinstance(error, wanted)
+        right = (
+            isinstance(wanted, type)
+            and issubclass(wanted, BaseException)
+            and isinstance(error, wanted)
+        )
         shown, where = describe(error)
     if not right:
-        told = [line for part in story for line in (part.story if hasattr(part, "story") else [part])]
+        told = [
+            line for part in story for line in (part.story if hasattr(part, "story") else [part])
+        ]
         wish = wanted.__name__ if isinstance(wanted, type) else repr(wanted)
-        raise Wrong(shorten(wish), shorten(shown), [shorten(line) for line in told[-12:]] + where, question)
+        raise Wrong(
+            shorten(wish), shorten(shown), [shorten(line) for line in told[-12:]] + where, question
+        )
 
 
 def shorten(text: str, limit: int = 100) -> str:
@@ -495,7 +538,9 @@ class Pieces:
         self.story.append(f"recv({size}) gives {shorten(repr(piece), 60)}")
         self.ends += not piece
         if self.ends > 3:
-            raise RuntimeError("recv() said three times that nothing more comes, and was called again")
+            raise RuntimeError(
+                "recv() said three times that nothing more comes, and was called again"
+            )
         return piece
 
     def sendall(self, data: bytes) -> None:
@@ -508,7 +553,7 @@ class Pieces:
         self.story.append("close()")
 
 
-# ---- Lesson 00: Start here -------------------------------------------------------------------------------------------
+# ---- Lesson 00: Start here -----------------------------------------------------------------------
 
 
 @exercise(
@@ -518,8 +563,18 @@ class Pieces:
     "Two programs can run on one computer. Cover the names of the laptops: who listens, who connects?",
 )
 def check_start_roles(roles):
-    expect(lambda: roles()["P"], "server", "Which of the three programs waits to be called?", "P listens")
-    expect(lambda: roles()["Q"], "client", "Q runs on the laptop of P. But does it wait, or call?", "Q connects to P")
+    expect(
+        lambda: roles()["P"],
+        "server",
+        "Which of the three programs waits to be called?",
+        "P listens",
+    )
+    expect(
+        lambda: roles()["Q"],
+        "client",
+        "Q runs on the laptop of P. But does it wait, or call?",
+        "Q connects to P",
+    )
     story = ["R connects to P", 'R sends "hello"']
     expect(lambda: roles()["R"], "client", "R spoke first. But who called whom?", *story)
 
@@ -542,8 +597,15 @@ def check_start_command(command):
     wanted = "python3 chat_client_cli.py bob --host 192.168.1.20 --port 1234"
     expect(lambda: line, wanted, question, f'command("{address}", "bob")')
     wanted = "python3 chat_client_cli.py zoe --host 10.0.0.7 --port 50123"
-    question = "What in your line is always the same, although it depends on the server or on the name?"
-    expect(lambda: command("10.0.0.7:50123", "zoe"), wanted, question, 'command("10.0.0.7:50123", "zoe")')
+    question = (
+        "What in your line is always the same, although it depends on the server or on the name?"
+    )
+    expect(
+        lambda: command("10.0.0.7:50123", "zoe"),
+        wanted,
+        question,
+        'command("10.0.0.7:50123", "zoe")',
+    )
 
 
 @exercise(
@@ -556,12 +618,22 @@ def check_start_reason(reason):
     line = "- bob left, 192.168.1.31:50622 too slow a reader"
     expect(lambda: reason(line), "too slow a reader", "How many words can a reason have?", line)
     bare = "- ada left, 192.168.1.20:50614"
-    expect(lambda: reason(bare), "hung up", "What is left behind the address, if the server gives no reason?", bare)
+    expect(
+        lambda: reason(bare),
+        "hung up",
+        "What is left behind the address, if the server gives no reason?",
+        bare,
+    )
     other = "- somebody left, 10.0.0.7:9 wrong header"
-    expect(lambda: reason(other), "wrong header", "Does your function look at where the reason begins?", other)
+    expect(
+        lambda: reason(other),
+        "wrong header",
+        "Does your function look at where the reason begins?",
+        other,
+    )
 
 
-# ---- Lesson 01: Bytes ------------------------------------------------------------------------------------------------
+# ---- Lesson 01: Bytes ----------------------------------------------------------------------------
 
 
 def sent_text(send_text, sock: Pieces, text: str) -> bytes:
@@ -579,7 +651,13 @@ def sent_text(send_text, sock: Pieces, text: str) -> bytes:
 def check_bytes_send(send_text):
     plain, rich = Pieces(), Pieces()
     question = "What does sendall() take, and what makes it from text?"
-    expect(lambda: sent_text(send_text, plain, "hello"), b"hello", question, 'send_text(sock, "hello")', plain)
+    expect(
+        lambda: sent_text(send_text, plain, "hello"),
+        b"hello",
+        question,
+        'send_text(sock, "hello")',
+        plain,
+    )
     question = "Which encoding has bytes for every character, and which one is meant here?"
     story = ['send_text(sock, "Zoë 🎉")', rich]
     expect(lambda: sent_text(send_text, rich, "Zoë 🎉"), "Zoë 🎉".encode(), question, *story)
@@ -593,14 +671,29 @@ def check_bytes_send(send_text):
 )
 def check_bytes_clip(clip):
     for text, size, wanted, question in (
-        ("hello", 3, "hel", "Plain English: one byte for each character. What is left of hello after 3 of them?"),
-        ("café", 4, "caf", "How many bytes has café, and what is left of the é when it is cut after 4?"),
+        (
+            "hello",
+            3,
+            "hel",
+            "Plain English: one byte for each character. What is left of hello after 3 of them?",
+        ),
+        (
+            "café",
+            4,
+            "caf",
+            "How many bytes has café, and what is left of the é when it is cut after 4?",
+        ),
         ("🎉🎉", 7, "🎉", "Each 🎉 has 4 bytes. How many of them fit into 7?"),
         ("🎉", 3, "", "Not even one fits: what is the longest beginning then?"),
         ("naïve", 100, "naïve", "There is room for all of it: what did you cut?"),
         ("né", 3, "né", "n and é take 3 bytes together: do they fit into 3?"),
     ):
-        expect(lambda text=text, size=size: clip(text, size), wanted, question, f"clip({text!r}, {size})")
+        expect(
+            lambda text=text, size=size: clip(text, size),
+            wanted,
+            question,
+            f"clip({text!r}, {size})",
+        )
 
 
 @exercise(
@@ -611,15 +704,23 @@ def check_bytes_clip(clip):
 )
 def check_bytes_pieces(text_of):
     for pieces, wanted, question in (
-        ([b"hel", b"lo"], "hello", "No character is cut here. What kind of thing does your function return?"),
+        (
+            [b"hel", b"lo"],
+            "hello",
+            "No character is cut here. What kind of thing does your function return?",
+        ),
         ([b"caf\xc3", b"\xa9"], "café", "Which of the pieces holds the whole é?"),
-        ([b"\xf0", b"\x9f", b"\x8e", b"\x89!"], "🎉!", "One character can be in four pieces: do you wait for all?"),
+        (
+            [b"\xf0", b"\x9f", b"\x8e", b"\x89!"],
+            "🎉!",
+            "One character can be in four pieces: do you wait for all?",
+        ),
         ([], "", "Nothing was received: which text is that?"),
     ):
         expect(lambda pieces=pieces: text_of(pieces), wanted, question, f"text_of({pieces!r})")
 
 
-# ---- Lesson 02: Client and server ------------------------------------------------------------------------------------
+# ---- Lesson 02: Client and server ----------------------------------------------------------------
 
 
 def heard(client: socket.socket) -> bytes:
@@ -639,15 +740,28 @@ def heard(client: socket.socket) -> bytes:
 )
 def check_server_listen(listen):
     listener = listen(0)
-    expect(lambda: type(listener).__name__, "socket", "What does your function return?", "listen(0)")
+    expect(
+        lambda: type(listener).__name__, "socket", "What does your function return?", "listen(0)"
+    )
     with listener:
         question = "Which call says at which address you can be called?"
-        expect(lambda: listener.getsockname()[0], "127.0.0.1", question, "listen(0)", "getsockname() says the address")
+        expect(
+            lambda: listener.getsockname()[0],
+            "127.0.0.1",
+            question,
+            "listen(0)",
+            "getsockname() says the address",
+        )
         address = listener.getsockname()
     with listen(address[1]) as listener:
         question = "Where in your function does port stand?"
         story = ["listen(port), with a port that is free", "which port does getsockname() say?"]
-        expect(lambda: "this one" if listener.getsockname() == address else "another", "this one", question, *story)
+        expect(
+            lambda: "this one" if listener.getsockname() == address else "another",
+            "this one",
+            question,
+            *story,
+        )
         question = "The port is yours, but a call is refused: what have you not said yet?"
         with socket.socket() as client:
             client.settimeout(2)
@@ -667,13 +781,23 @@ def check_server_answer(answer_one):
             listener.settimeout(2)
             client.sendall(b"hello")
             client.shutdown(socket.SHUT_WR)  # so that an answer that receives again does not hang
-            story = ["a client connects", "the client sends b'hello'", "answer_one(listener) is called"]
+            story = [
+                "a client connects",
+                "the client sends b'hello'",
+                "answer_one(listener) is called",
+            ]
             question = "Which socket talks with the client, and where does it come from?"
             expect(lambda: [answer_one(listener), "it returns"][1], "it returns", question, *story)
             question = "What does the client have to get, word by word, and what did it send?"
             expect(lambda: heard(client), b"you said hello", question, *story)
             question = "How does the client learn that nothing more comes?"
-            expect(lambda: client.recv(1), b"", question, *story, "the client got its answer, and calls recv() again")
+            expect(
+                lambda: client.recv(1),
+                b"",
+                question,
+                *story,
+                "the client got its answer, and calls recv() again",
+            )
         question = "The next client calls the same listener: does it still listen?"
         story = ["answer_one(listener) has returned"]
         expect(lambda: "open" if listener.fileno() >= 0 else "closed", "open", question, *story)
@@ -694,15 +818,23 @@ def check_server_greet(greet):
         question = "How many clients does your function accept, and what does each of them get?"
         story = ["four clients connect", "greet(listener, 3) is called"]
         expect(lambda: [greet(listener, 3), "it returns"][1], "it returns", question, *story)
-        story, after = [*story, "and the listener?"], "Whom does your function hang up on at the end?"
+        story, after = (
+            [*story, "and the listener?"],
+            "Whom does your function hang up on at the end?",
+        )
         expect(lambda: "open" if listener.fileno() >= 0 else "closed", "open", after, *story)
         story = ["what the first three clients got"]
         expect(lambda: [heard(client) for client in clients[:3]], [b"hello"] * 3, question, *story)
         story = ["what the fourth client got"]
-        expect(lambda: heard(clients[3]), b"", "count is 3: who may be accepted after the third?", *story)
+        expect(
+            lambda: heard(clients[3]),
+            b"",
+            "count is 3: who may be accepted after the third?",
+            *story,
+        )
 
 
-# ---- Lesson 03: A stream has no messages -----------------------------------------------------------------------------
+# ---- Lesson 03: A stream has no messages ---------------------------------------------------------
 
 
 @exercise(
@@ -719,7 +851,12 @@ def check_frame(frame):
     expect(lambda: frame("x" * 1200), b"1200      " + b"x" * 1200, place, 'frame("x" * 1200)')
     count = "How many bytes is née? Which of text and data has to be counted?"
     expect(lambda: frame("née"), b"4         n\xc3\xa9e", count, 'frame("née")')
-    expect(lambda: frame(""), b"0         ", "An empty text makes a frame, too: which header has it?", 'frame("")')
+    expect(
+        lambda: frame(""),
+        b"0         ",
+        "An empty text makes a frame, too: which header has it?",
+        'frame("")',
+    )
 
 
 @exercise(
@@ -730,14 +867,22 @@ def check_frame(frame):
 )
 def check_take_frame(take_frame):
     def wants(buffer: bytes, returned, left: bytes, question: str) -> None:
-        story = f"buffer = bytearray({buffer!r})", "shown: (what take_frame(buffer) returns, buffer afterwards)"
+        story = (
+            f"buffer = bytearray({buffer!r})",
+            "shown: (what take_frame(buffer) returns, buffer afterwards)",
+        )
         expect(lambda: taken(take_frame, buffer), (returned, left), question, *story)
 
     whole = b"5         hello"
     place = "Where in the buffer does the payload begin and end?"
     if size_taken(take_frame, whole * 5) == ord("5"):
         place = "Is `buffer[0]` the number 5, or the code of the character 5?"
-    expect(lambda: taken(take_frame, whole * 5)[0], b"hello", place, f"buffer = bytearray({whole!r} * 5)")
+    expect(
+        lambda: taken(take_frame, whole * 5)[0],
+        b"hello",
+        place,
+        f"buffer = bytearray({whole!r} * 5)",
+    )
     rest = "What of the buffer belongs to this frame, and what to the next?"
     if taken(take_frame, whole)[1] == whole:
         rest = (
@@ -747,16 +892,48 @@ def check_take_frame(take_frame):
     wants(whole, b"hello", b"", rest)
     for size in range(10):
         part = whole[:size]
-        wants(part, None, part, "Is the header whole? What does your code do with less than 10 bytes?")
+        wants(
+            part, None, part, "Is the header whole? What does your code do with less than 10 bytes?"
+        )
     for size in range(10, 15):
         part = whole[:size]
-        wants(part, None, part, "Is the payload whole? What does your code do when some bytes are still missing?")
-    wants(whole + whole, b"hello", whole, "What of the buffer belongs to this frame, and what to the next?")
-    wants(whole + b"3  ", b"hello", b"3  ", "What of the buffer belongs to this frame, and what to the next?")
-    wants(b"4         n\xc3\xa9e", b"n\xc3\xa9e", b"", "The header counts bytes: what does your code count?")
-    wants(b"12        hello, world", b"hello, world", b"", "The header is 10 bytes: how many does your code read?")
+        wants(
+            part,
+            None,
+            part,
+            "Is the payload whole? What does your code do when some bytes are still missing?",
+        )
+    wants(
+        whole + whole,
+        b"hello",
+        whole,
+        "What of the buffer belongs to this frame, and what to the next?",
+    )
+    wants(
+        whole + b"3  ",
+        b"hello",
+        b"3  ",
+        "What of the buffer belongs to this frame, and what to the next?",
+    )
+    wants(
+        b"4         n\xc3\xa9e",
+        b"n\xc3\xa9e",
+        b"",
+        "The header counts bytes: what does your code count?",
+    )
+    wants(
+        b"12        hello, world",
+        b"hello, world",
+        b"",
+        "The header is 10 bytes: how many does your code read?",
+    )
     wants(b"0         " + whole, b"", whole, "Is an empty payload a payload, or nothing at all?")
-    wants(b"0         ", b"", b"", "Ten bytes that say 0: is this frame whole, or does something still have to come?")
+    wants(
+        b"0         ",
+        b"",
+        b"",
+        "Ten bytes that say 0: is this frame whole, or does something still have to come?",
+    )
 
 
 def taken(take_frame, data: bytes) -> tuple:
@@ -779,13 +956,27 @@ def size_taken(take_frame, data: bytes) -> "int | None":
     'header.rstrip(b" ") takes away the spaces on the right, and nothing else. What must be true of the rest?',
 )
 def check_wrong_headers(length):
-    for header, wanted in ((b"5         ", 5), (b"0         ", 0), (b"65536     ", 65_536), (b"0000000012", 12)):
+    for header, wanted in (
+        (b"5         ", 5),
+        (b"0         ", 0),
+        (b"65536     ", 65_536),
+        (b"0000000012", 12),
+    ):
         question = "This header is right: what in your code thinks otherwise?"
         expect(lambda header=header: length(header), wanted, question, f"length({header!r})")
     wrong = (
-        ("int() takes signs and underscores: what takes only digits?", b"+5        ", b"-1        ", b"1_0       "),
+        (
+            "int() takes signs and underscores: what takes only digits?",
+            b"+5        ",
+            b"-1        ",
+            b"1_0       ",
+        ),
         ("On which side of the digits may spaces stand?", b" 5        ", b"         5"),
-        ("What else than spaces does strip() without an argument take away?", b"5\n        ", b"5\t        "),
+        (
+            "What else than spaces does strip() without an argument take away?",
+            b"5\n        ",
+            b"5\t        ",
+        ),
         ("How many digits has this header?", b"          "),
         ("May more digits follow after a space?", b"1 0       ", b"1        0"),
         ("Who is allowed to send more than 65,536 bytes?", b"65537     ", b"9999999999"),
@@ -796,7 +987,9 @@ def check_wrong_headers(length):
         for header in headers:
             if returns_a_sign(length, header):
                 question = "Your code returned something: how does it say that a header is wrong?"
-            expect(lambda header=header: length(header), ValueError, question, f"length({header!r})")
+            expect(
+                lambda header=header: length(header), ValueError, question, f"length({header!r})"
+            )
 
 
 def returns_a_sign(length, header: bytes) -> bool:
@@ -807,7 +1000,7 @@ def returns_a_sign(length, header: bytes) -> bool:
     return False
 
 
-# ---- Lesson 04: Hanging up -------------------------------------------------------------------------------------------
+# ---- Lesson 04: Hanging up -----------------------------------------------------------------------
 
 
 class Visitor(Pieces):
@@ -851,7 +1044,9 @@ def check_to_the_end(read_all):
     probe = Pieces(b"good", b"bye")
     with contextlib.suppress(Exception):
         read_all(probe.recv)
-    all_of_it = "Does one call of recv() bring everything? How can your loop see that nothing more comes?"
+    all_of_it = (
+        "Does one call of recv() bring everything? How can your loop see that nothing more comes?"
+    )
     each = "Each call of recv() takes the next piece away: does your code keep every piece that it gets?"
     wants(b"goodbye", each if probe.ends == 1 else all_of_it, b"good", b"bye")
     wants(b"", "What has come if the stream ends at once?")
@@ -872,7 +1067,11 @@ def check_why_gone(why_gone):
         sock = Visitor(*pieces)
         expect(lambda: why_gone(sock), wanted, question, sock)
 
-    wants("left", "How can your loop see that nothing more comes, and what does your function return then?", b"hello")
+    wants(
+        "left",
+        "How can your loop see that nothing more comes, and what does your function return then?",
+        b"hello",
+    )
     on = "Does your loop go on after the first piece, and who catches what recv() raises?"
     wants("lost", on, b"a", b"b", ConnectionResetError("Connection reset by peer"))
     silent = "A TimeoutError is an OSError, too. Which except is asked first?"
@@ -890,28 +1089,51 @@ def check_why_gone(why_gone):
 )
 def check_own_trouble(answer_all):
     def wants(heard: list, question: str, *clients) -> None:
-        expect(lambda: answer_all([*clients]), heard, question, *(line for sock in clients for line in told(sock)))
+        expect(
+            lambda: answer_all([*clients]),
+            heard,
+            question,
+            *(line for sock in clients for line in told(sock)),
+        )
         closed = [sock.closed for sock in clients]
         closes = "Who closes each socket, also that of a client in trouble?"
-        expect(lambda: closed, [True] * len(clients), closes, "shown: is it closed? for each client")
+        expect(
+            lambda: closed, [True] * len(clients), closes, "shown: is it closed? for each client"
+        )
 
     def told(sock: Visitor) -> list:
         return [f"client: {sock.pieces[0]!r}"]
 
     one, two = Visitor(b"one"), Visitor(b"two")
     wants(["one", "two"], "What is heard if all goes well?", one, two)
-    expect(lambda: [one.sent, two.sent], [b"ok", b"ok"], "Does each of them get the answer?", one, two)
+    expect(
+        lambda: [one.sent, two.sent], [b"ok", b"ok"], "Does each of them get the answer?", one, two
+    )
     gone = ConnectionResetError("Connection reset by peer")
-    wants(["one", "two"], "How far does the loop come after an error?", Visitor(b"one"), Visitor(gone), Visitor(b"two"))
+    wants(
+        ["one", "two"],
+        "How far does the loop come after an error?",
+        Visitor(b"one"),
+        Visitor(gone),
+        Visitor(b"two"),
+    )
     kind = "Which kind of error is UnicodeDecodeError: an OSError?"
     odd = Visitor(b"\xff")
     wants(["one", "two"], kind, Visitor(b"one"), odd, Visitor(b"two"))
-    expect(lambda: odd.sent, b"", "Which line shall be reached only by a client that was heard?", odd)
+    expect(
+        lambda: odd.sent, b"", "Which line shall be reached only by a client that was heard?", odd
+    )
     silent = Visitor(TimeoutError("timed out"))
-    wants(["two"], "What if the trouble begins with the first client?", silent, Visitor(gone), Visitor(b"two"))
+    wants(
+        ["two"],
+        "What if the trouble begins with the first client?",
+        silent,
+        Visitor(gone),
+        Visitor(b"two"),
+    )
 
 
-# ---- Lesson 05: Many at once -----------------------------------------------------------------------------------------
+# ---- Lesson 05: Many at once ---------------------------------------------------------------------
 
 SLOW = 2  # seconds that a played client takes if nobody else is served meanwhile
 LATE = 0.2  # seconds between the start of a thread and its first step
@@ -923,7 +1145,9 @@ def late_threads():
     lines, before, run, older = [], threading.excepthook, threading.Thread.run, plain_threads()
 
     def keep(error) -> None:
-        words = str(error.exc_value).rpartition("<locals>.")[2]  # without where our own functions come from
+        words = str(error.exc_value).rpartition("<locals>.")[
+            2
+        ]  # without where our own functions come from
         lines.append(f"in a thread: {error.exc_type.__name__}: {words}")
 
     def run_late(thread) -> None:
@@ -957,7 +1181,12 @@ def check_own_thread(begin):
         thread = begin(talk, 7)
         called = "What do the parentheses in talk(sock) do? Or does begin() wait for its thread?"
         expect(lambda: runs, [], called, "begin(talk, 7)")
-        expect(lambda: hasattr(thread, "join"), True, "What does begin() return?", "shown: is it a thread?")
+        expect(
+            lambda: hasattr(thread, "join"),
+            True,
+            "What does begin() return?",
+            "shown: is it a thread?",
+        )
         gate.set()
         thread.join(PATIENCE)
     given = "What is the function that the thread runs, and is args a tuple with one element?"
@@ -967,7 +1196,12 @@ def check_own_thread(begin):
     plain.start()
     plain.join(PATIENCE)
     made[0].join(PATIENCE)
-    expect(lambda: made[0].daemon, True, "Does this thread keep the program alive?", "begin(talk, 7).daemon")
+    expect(
+        lambda: made[0].daemon,
+        True,
+        "Does this thread keep the program alive?",
+        "begin(talk, 7).daemon",
+    )
 
 
 class Door:
@@ -1009,15 +1243,34 @@ def check_attend(attend):
     with late_threads() as errors:
         results = []
         stops = "What does your loop do after a TimeoutError, and what ends it?"
-        expect(lambda: results.append(attend(door, talk, stop)) or "it returns", "it returns", stops, door)
+        expect(
+            lambda: results.append(attend(door, talk, stop)) or "it returns",
+            "it returns",
+            stops,
+            door,
+        )
         waits = "Who waits for the first client while the second one knocks?"
-        expect(lambda: alone, [], waits, door, "shown: whom talk() had to end with before attend() went on")
+        expect(
+            lambda: alone,
+            [],
+            waits,
+            door,
+            "shown: whom talk() had to end with before attend() went on",
+        )
         gate.set()
-    own = "Is a thread started for each, with its own sock? When does it look up which sock that is?"
+    own = (
+        "Is a thread started for each, with its own sock? When does it look up which sock that is?"
+    )
     story = [door, "each thread begins a moment after start()", *errors]
     expect(lambda: sorted(served), ["Ada", "Bob"], own, *story)
     threads = results[0] if isinstance(results[0], list) else []
-    expect(lambda: len(threads), 2, "Which threads does attend() return?", door, "shown: how many threads")
+    expect(
+        lambda: len(threads),
+        2,
+        "Which threads does attend() return?",
+        door,
+        "shown: how many threads",
+    )
 
 
 class Taker(Pieces):
@@ -1055,15 +1308,26 @@ def check_welcome_all(welcome_all):
     with late_threads() as errors:
         welcome_all(socks)
         got = [sock.sent for sock in socks]
-    each = "Which sock does each thread use, and when is that decided? Is all of it done at the end?"
+    each = (
+        "Which sock does each thread use, and when is that decided? Is all of it done at the end?"
+    )
     given = "What was the function given that the threads ran, and what did it want?"
-    story = ["each thread begins a moment after start()", "shown: what each of three clients got", *errors]
+    story = [
+        "each thread begins a moment after start()",
+        "shown: what each of three clients got",
+        *errors,
+    ]
     expect(lambda: got, [b"welcome"] * 3, given if errors else each, *story)
     slow = "If the first client is slow, who else waits?"
-    expect(lambda: order, ["quick", "quick", "slow"], slow, "shown: in which order they got it; the first is slow")
+    expect(
+        lambda: order,
+        ["quick", "quick", "slow"],
+        slow,
+        "shown: in which order they got it; the first is slow",
+    )
 
 
-# ---- Lesson 06: who is here ------------------------------------------------------------------------------------------
+# ---- Lesson 06: who is here ----------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -1108,7 +1372,9 @@ def check_is_free(is_free) -> None:
 
         with rather(other):
             expect(call, wanted, question, story)
-        asked = "You were only asked whether the name is free: may people be another one afterwards?"
+        asked = (
+            "You were only asked whether the name is free: may people be another one afterwards?"
+        )
         expect(lambda people=people: people, before, asked, story, "and after the call:")
 
 
@@ -1148,7 +1414,9 @@ class Held:
 )
 def check_rename(rename, race, Lock) -> None:
     people, lock = {"ada": 1, "bob": 2}, Held()
-    names = getattr(getattr(rename, "__code__", None), "co_names", ())  # of what is not its own: Lock, for example
+    names = getattr(
+        getattr(rename, "__code__", None), "co_names", ()
+    )  # of what is not its own: Lock, for example
 
     def brackets(_) -> str:
         return "lock is already a lock: what do the brackets do?" if lock.called else ""
@@ -1160,7 +1428,12 @@ def check_rename(rename, race, Lock) -> None:
             expect(lambda: rename(old, new, people, lock), wanted, comes, *story)
         expect(lambda: people, after, "Who stands in people, and under which name?", *story)
         free = "Is the lock given back on every way out of the function?"
-        expect(lambda: "the lock is held" if lock.held else "the lock is free", "the lock is free", free, *story)
+        expect(
+            lambda: "the lock is held" if lock.held else "the lock is free",
+            "the lock is free",
+            free,
+            *story,
+        )
 
     alone("ada", "zoe", True, {"zoe": 1, "bob": 2})
     alone("bob", "zoe", False, {"zoe": 1, "bob": 2})
@@ -1203,7 +1476,12 @@ def check_rename(rename, race, Lock) -> None:
     )
     in_all_orders(
         "bob takes the lock and looks who is here",
-        race(ada=lambda: rename("ada", "zoe", people, lock), bob=look, setup=begin, check=lambda: found == [[1, 2]]),
+        race(
+            ada=lambda: rename("ada", "zoe", people, lock),
+            bob=look,
+            setup=begin,
+            check=lambda: found == [[1, 2]],
+        ),
         "Is the lock ever free while the person is there twice, or not at all?",
     )
     in_all_orders(
@@ -1258,7 +1536,11 @@ def check_send_all(send_all) -> None:
         return "Which errors does with_bug catch, and which do you?" if escaped else ""
 
     def with_gone(*gone: str) -> None:
-        errors = {"ada": BrokenPipeError("gone"), "bob": ConnectionResetError("gone"), "max": TimeoutError("stuck")}
+        errors = {
+            "ada": BrokenPipeError("gone"),
+            "bob": ConnectionResetError("gone"),
+            "max": TimeoutError("stuck"),
+        }
         socks = {name: Sink(error if name in gone else None) for name, error in errors.items()}
         people, whole = dict(socks), [name for name in socks if name not in gone]
         story = [f"people are {', '.join(socks)}; gone are: {', '.join(gone) or 'none'}"]
@@ -1279,17 +1561,34 @@ def check_send_all(send_all) -> None:
             return f"`people = …` {inside} in place?" if ends and ends[-1] is not people else ""
 
         with rather(errors_caught):
-            fails = "Which line fails: the one that sends, the one that takes out, or the loop itself?"
+            fails = (
+                "Which line fails: the one that sends, the one that takes out, or the loop itself?"
+            )
             expect(run, None, fails, *story)
         reached = names("reached", [name for name, sock in socks.items() if sock.sent])
-        expect(lambda: reached, names("reached", whole), "Who is reached if somebody before them is gone?", *story)
+        expect(
+            lambda: reached,
+            names("reached", whole),
+            "Who is reached if somebody before them is gone?",
+            *story,
+        )
         with rather(another):
             left = names("left in people", people)
-            expect(lambda: left, names("left in people", whole), "Who should be left in people?", *story)
+            expect(
+                lambda: left,
+                names("left in people", whole),
+                "Who should be left in people?",
+                *story,
+            )
         sent = [socks[name].sent for name in whole]
         expect(lambda: sent, [b"hi"] * len(whole), "How often does each one get it?", *story)
         closed = names("closed", [name for name in whole if socks[name].closed])
-        expect(lambda: closed, names("closed", []), "Whose connection may be closed, if anybody's?", *story)
+        expect(
+            lambda: closed,
+            names("closed", []),
+            "Whose connection may be closed, if anybody's?",
+            *story,
+        )
 
     with_gone()
     with_gone("bob")
@@ -1298,7 +1597,7 @@ def check_send_all(send_all) -> None:
     with_gone("ada", "bob", "max")
 
 
-# ---- Lesson 07: the slow reader --------------------------------------------------------------------------------------
+# ---- Lesson 07: the slow reader ------------------------------------------------------------------
 
 
 @exercise(
@@ -1313,13 +1612,26 @@ def check_work_off(work_off) -> None:
     def shout(what: str) -> None:
         done.append(what.upper())
 
-    for event in [(done.append, "first"), (shout, "second"), (done.append, None), (shout, "last"), None]:
+    for event in [
+        (done.append, "first"),
+        (shout, "second"),
+        (done.append, None),
+        (shout, "last"),
+        None,
+    ]:
         inbox.put(event)
     inbox.put((done.append, "after the end"))
-    story = ["the inbox: append 'first', shout 'second', append None, shout 'last', the end (None), one event more"]
+    story = [
+        "the inbox: append 'first', shout 'second', append None, shout 'last', the end (None), one event more"
+    ]
     gets = "How do you get one event out of the inbox, and what does None tell you?"
     expect(lambda: (work_off(inbox), None)[1], None, gets, *story)
-    expect(lambda: done, ["first", "SECOND", None, "LAST"], "Which events are done, in which order, with what?", *story)
+    expect(
+        lambda: done,
+        ["first", "SECOND", None, "LAST"],
+        "Which events are done, in which order, with what?",
+        *story,
+    )
     expect(lambda: inbox.qsize(), 1, "What should still be in the inbox?", *story)
     done.clear()
     inbox.get()
@@ -1347,7 +1659,9 @@ class Narrow:
         if size is None:
             self.refused += 1
             if self.refused > 3:
-                raise RuntimeError("send() said three times that nothing fits just now, and was called again")
+                raise RuntimeError(
+                    "send() said three times that nothing fits just now, and was called again"
+                )
             self.story.append(f"send({bytes(data)!r}) raises BlockingIOError")
             raise BlockingIOError("nothing fits just now")
         taken = bytes(data[:size])
@@ -1367,24 +1681,76 @@ class Narrow:
     "backlog += data; then send(backlog) says how many bytes are gone: which part of backlog is that?",
 )
 def check_send_some(send_some) -> None:
-    def feed(sock: Narrow, before: bytes, data: bytes, sent: bytes, after: bytes, question: str) -> None:
+    def feed(
+        sock: Narrow, before: bytes, data: bytes, sent: bytes, after: bytes, question: str
+    ) -> None:
         backlog, story = bytearray(before), [f"backlog is {before!r}, data is {data!r}"]
-        not_now = "What does this error mean: a mistake in the code, or 'not now, do something else'?"
+        not_now = (
+            "What does this error mean: a mistake in the code, or 'not now, do something else'?"
+        )
         expect(lambda: (send_some(sock, backlog, data), None)[1], None, not_now, *story, sock)
         expect(lambda: sock.sent, sent, question, *story, sock)
-        expect(lambda: bytes(backlog), after, question, "shown: what is in backlog afterwards", *story, sock)
+        expect(
+            lambda: bytes(backlog),
+            after,
+            question,
+            "shown: what is in backlog afterwards",
+            *story,
+            sock,
+        )
 
     feed(Narrow(9), b"", b"hello", b"hello", b"", "Everything was taken: what is left?")
-    feed(Narrow(), b"", b"hello", b"", b"hello", "Did your code change backlog itself, or make a new one?")
-    feed(Narrow(2), b"", b"hello", b"he", b"llo", "How does send() tell how much it took, and where is the rest?")
-    feed(Narrow(9, 9), b"one ", b"two", b"one two", b"", "What has waited longer, and is it sent now, in front?")
-    feed(Narrow(2, None), b"one ", b"two", b"on", b"e two", "What has waited longer, and what is still to be sent?")
+    feed(
+        Narrow(),
+        b"",
+        b"hello",
+        b"",
+        b"hello",
+        "Did your code change backlog itself, or make a new one?",
+    )
+    feed(
+        Narrow(2),
+        b"",
+        b"hello",
+        b"he",
+        b"llo",
+        "How does send() tell how much it took, and where is the rest?",
+    )
+    feed(
+        Narrow(9, 9),
+        b"one ",
+        b"two",
+        b"one two",
+        b"",
+        "What has waited longer, and is it sent now, in front?",
+    )
+    feed(
+        Narrow(2, None),
+        b"one ",
+        b"two",
+        b"on",
+        b"e two",
+        "What has waited longer, and what is still to be sent?",
+    )
     feed(Narrow(), b"one ", b"two", b"", b"one two", "In which order does it wait?")
-    feed(Narrow(4, 1), b"one ", b"", b"one ", b"", "What if there is nothing new, but something has waited?")
+    feed(
+        Narrow(4, 1),
+        b"one ",
+        b"",
+        b"one ",
+        b"",
+        "What if there is nothing new, but something has waited?",
+    )
     sock, backlog = Narrow(2, 9), bytearray(b"one ")  # once more, and now something fits again
     send_some(sock, backlog, b"two")
     overtaken = "May the new data be sent while a part of the backlog is still waiting?"
-    expect(lambda: sock.sent + backlog, b"one two", overtaken, "shown: what was sent, and backlog behind it", sock)
+    expect(
+        lambda: sock.sent + backlog,
+        b"one two",
+        overtaken,
+        "shown: what was sent, and backlog behind it",
+        sock,
+    )
 
 
 @exercise(
@@ -1407,7 +1773,7 @@ def check_pay(pay) -> None:
     expect(lambda: pay(0.0, 100.0, 10), 90.25, "Is burst always the same?", *story)
 
 
-# ---- Lesson 08: a protocol -------------------------------------------------------------------------------------------
+# ---- Lesson 08: a protocol -----------------------------------------------------------------------
 
 
 @exercise(
@@ -1421,11 +1787,20 @@ def check_notice(notice) -> None:
     kind = "Is it one bytes object, and does your function return it?"
     expect(lambda: type(notice("joined", "bob")).__name__, "bytes", kind, *story)
     wanted = b"6         server10        joined bob"
-    expect(lambda: notice("joined", "bob"), wanted, "What stands in each of the two frames?", *story)
+    expect(
+        lambda: notice("joined", "bob"), wanted, "What stands in each of the two frames?", *story
+    )
     wanted = b"6         server11        joined zo\xc3\xab"
-    expect(lambda: notice("joined", "zoë"), wanted, "Does the header count characters or bytes?", *story)
+    expect(
+        lambda: notice("joined", "zoë"),
+        wanted,
+        "Does the header count characters or bytes?",
+        *story,
+    )
     wanted = b"6         server21        bye too slow a reader"
-    expect(lambda: notice("bye", "too slow a reader"), wanted, "Is it right for every kind?", *story)
+    expect(
+        lambda: notice("bye", "too slow a reader"), wanted, "Is it right for every kind?", *story
+    )
 
 
 @exercise(
@@ -1442,11 +1817,23 @@ def check_event(event) -> None:
         ("and/or", ("say", "and/or"), "Where does the slash have to stand to mean something?"),
         ("//hello", ("say", "/hello"), "How does somebody say a text that begins with a slash?"),
         ("//who", ("say", "/who"), "Which is looked at first: the two slashes or the command?"),
-        ("//see http://a.org", ("say", "/see http://a.org"), "Which of the slashes goes, and which ones stay?"),
+        (
+            "//see http://a.org",
+            ("say", "/see http://a.org"),
+            "Which of the slashes goes, and which ones stay?",
+        ),
         ("/who", ("who",), "Is it a tuple with one item, and the right one?"),
         ("/msg bob hello", ("whisper", "bob", "hello"), "Which three parts does this text have?"),
-        ("/msg bob see  you", ("whisper", "bob", "see  you"), "Is every space of the words still there?"),
-        ("/mgs bob the key", ("error", "/mgs bob the key"), "Who may read a text that is no command?"),
+        (
+            "/msg bob see  you",
+            ("whisper", "bob", "see  you"),
+            "Is every space of the words still there?",
+        ),
+        (
+            "/mgs bob the key",
+            ("error", "/mgs bob the key"),
+            "Who may read a text that is no command?",
+        ),
         ("/msg bob", ("error", "/msg bob"), "How many parts does this text have?"),
         ("/msg", ("error", "/msg"), "How many parts does this text have?"),
         ("/whoami", ("error", "/whoami"), "Is everything a command that begins like one?"),
@@ -1465,17 +1852,33 @@ def check_line(line) -> None:
     for pair, wanted, question in [
         (("ada", "hello"), "ada>> hello", "What does an ordinary message look like?"),
         (("server", "joined bob"), "* joined bob", "What does a notice look like?"),
-        (("eve", "left bob"), "eve>> left bob", "Who says so: the server, or somebody who wants you to think so?"),
+        (
+            ("eve", "left bob"),
+            "eve>> left bob",
+            "Who says so: the server, or somebody who wants you to think so?",
+        ),
         (("eve", "server joined bob"), "eve>> server joined bob", "Which frame tells who speaks?"),
-        (("serverfan", "hello"), "serverfan>> hello", "Is everybody the server whose name begins like its name?"),
-        (("serve", "hello"), "serve>> hello", "Is everybody the server whose name is a part of its name?"),
-        (("server", "bye wrong header"), "* bye wrong header", "Which kinds of notices are there, next year too?"),
+        (
+            ("serverfan", "hello"),
+            "serverfan>> hello",
+            "Is everybody the server whose name begins like its name?",
+        ),
+        (
+            ("serve", "hello"),
+            "serve>> hello",
+            "Is everybody the server whose name is a part of its name?",
+        ),
+        (
+            ("server", "bye wrong header"),
+            "* bye wrong header",
+            "Which kinds of notices are there, next year too?",
+        ),
         (("ada -> bob", "psst"), "ada -> bob>> psst", "What does a private message look like?"),
     ]:
         expect(lambda pair=pair: line(*pair), wanted, question, f"the pair is {pair}")
 
 
-# ---- Lesson 09: The command line client ------------------------------------------------------------------------------
+# ---- Lesson 09: The command line client ----------------------------------------------------------
 
 
 class Paper:
@@ -1489,7 +1892,9 @@ class Paper:
         while text:
             size = 1
             if text.startswith("\x1b["):
-                size = next((place for place, char in enumerate(text, start=1) if char.isalpha()), len(text))
+                size = next(
+                    (place for place, char in enumerate(text, start=1) if char.isalpha()), len(text)
+                )
                 self.obey(text[size - 1], text[2 : size - 1])
             elif text[0] == "\r":
                 self.column = 0
@@ -1527,7 +1932,10 @@ class Paper:
     def show(self) -> None:
         """Print what stands on the paper; a block is the cursor."""
         for number, row in enumerate(self.rows):
-            print("   |" + (f"{row[: self.column]}█{row[self.column + 1 :]}" if number == self.row else row))
+            print(
+                "   |"
+                + (f"{row[: self.column]}█{row[self.column + 1 :]}" if number == self.row else row)
+            )
 
 
 @exercise(
@@ -1541,7 +1949,12 @@ def check_erase(erase):
         paper = Paper(width=10)
         print(f"bob>> one\n{typed}", end="", file=paper)
         before, codes = list(paper.rows), erase(rows)
-        expect(lambda codes=codes: type(codes).__name__, "str", "What type do the codes have?", f"erase({rows})")
+        expect(
+            lambda codes=codes: type(codes).__name__,
+            "str",
+            "What type do the codes have?",
+            f"erase({rows})",
+        )
         paper.write(codes)
         question = (
             "Which rows belong to the line being typed, and is the cursor in the first of them?"
@@ -1549,8 +1962,15 @@ def check_erase(erase):
             else "Whose row did you erase as well? How far up do you go?"
         )
         story = f"before, 10 columns wide: {before}; then erase({rows}) gives {codes!r}"
-        expect(lambda paper=paper: [row for row in paper.rows if row], ["bob>> one"], question, story)
-        expect(lambda paper=paper: (paper.row, paper.column), (1, 0), "Where does the cursor stand now?", story)
+        expect(
+            lambda paper=paper: [row for row in paper.rows if row], ["bob>> one"], question, story
+        )
+        expect(
+            lambda paper=paper: (paper.row, paper.column),
+            (1, 0),
+            "Where does the cursor stand now?",
+            story,
+        )
 
 
 @exercise(
@@ -1564,14 +1984,28 @@ def check_harmless(harmless):
         expect(lambda: harmless(text), wanted, question, f"harmless({text!r})")
 
     wants("hello née", "hello née", "This text is harmless: what does your code do to it?")
-    wants("\x1b[2J", "\ufffd[2J", "Which character makes a terminal listen? Does it stay in its place as \ufffd?")
+    wants(
+        "\x1b[2J",
+        "\ufffd[2J",
+        "Which character makes a terminal listen? Does it stay in its place as \ufffd?",
+    )
     wants("a\tb", "a\tb", "The tab is fine: does your code let it pass?")
     for number in (0, 7, 10, 13, 31, 127, 128, 155, 159):
-        wants(f"a{chr(number)}b", "a\ufffdb", f"Is character {number} one of those in the text above?")
+        wants(
+            f"a{chr(number)}b", "a\ufffdb", f"Is character {number} one of those in the text above?"
+        )
     for number in (32, 126, 160):
-        wants(f"a{chr(number)}b", f"a{chr(number)}b", f"Is character {number} one of those in the text above?")
+        wants(
+            f"a{chr(number)}b",
+            f"a{chr(number)}b",
+            f"Is character {number} one of those in the text above?",
+        )
     family = "\U0001f469\u200d\U0001f467"
-    wants(family, family, "This emoji is held together by a joiner, U+200D. What does your code think of it?")
+    wants(
+        family,
+        family,
+        "This emoji is held together by a joiner, U+200D. What does your code think of it?",
+    )
     wants("\x1b\x1b", "\ufffd\ufffd", "How many characters could harm here?")
 
 
@@ -1584,9 +2018,16 @@ class Halves(Pieces):
 
     def shutdown(self, how: int) -> None:
         """End the half that sends, the half that receives, or both."""
-        names = {socket.SHUT_RD: "SHUT_RD", socket.SHUT_WR: "SHUT_WR", socket.SHUT_RDWR: "SHUT_RDWR"}
+        names = {
+            socket.SHUT_RD: "SHUT_RD",
+            socket.SHUT_WR: "SHUT_WR",
+            socket.SHUT_RDWR: "SHUT_RDWR",
+        }
         self.story.append(f"shutdown({names.get(how, how)})")
-        self.mute, self.deaf = self.mute or how != socket.SHUT_RD, self.deaf or how != socket.SHUT_WR
+        self.mute, self.deaf = (
+            self.mute or how != socket.SHUT_RD,
+            self.deaf or how != socket.SHUT_WR,
+        )
 
     def sendall(self, data: bytes) -> None:
         """Keep data as sent, or fail as a socket does."""
@@ -1625,7 +2066,11 @@ class Halves(Pieces):
 def check_last_words(last_words):
     ways = (
         ((b"answer",), b"answer", "What did recv() give, and what do you return?"),
-        ((b"ans", b"wer ", b"two"), b"answer two", "Does one recv() get all of it, and does every piece count?"),
+        (
+            (b"ans", b"wer ", b"two"),
+            b"answer two",
+            "Does one recv() get all of it, and does every piece count?",
+        ),
         ((), b"", "Nothing may come as well: what do you return then?"),
     )
     for pieces, wanted, question in ways:
@@ -1633,13 +2078,17 @@ def check_last_words(last_words):
         answer = kept(lambda sock=sock: as_bytes(last_words(sock, ["1", "2"])))
         sent = b"1         11         2"
         if sock.deaf:
-            question = "Which half of the connection do you end before you listen, and which do you need?"
+            question = (
+                "Which half of the connection do you end before you listen, and which do you need?"
+            )
         elif sock.sent != sent:
             question = "What has to be on its way, as frames, before you say that no more comes?"
         elif not sock.mute:
             question = "How does the server learn that no more comes?"
         elif sock.ends > 1:
-            question = "What does recv() return when nothing more comes, and does your loop end then?"
+            question = (
+                "What does recv() return when nothing more comes, and does your loop end then?"
+            )
         expect(answer, wanted, question, sock)
         expect(lambda sock=sock: sock.sent, sent, question, sock)
         expect(lambda sock=sock: sock.mute, True, question, sock)
@@ -1667,7 +2116,7 @@ def as_bytes(data):
     return bytes(data) if isinstance(data, bytearray) else data
 
 
-# ---- Lesson 10: A window that never freezes --------------------------------------------------------------------------
+# ---- Lesson 10: A window that never freezes ------------------------------------------------------
 
 
 class Clock:
@@ -1755,10 +2204,14 @@ def awake(call, *args):
     "inbox.qsize() says how many events are there now. How do you do something so many times?",
 )
 def check_drain(drain):
-    question = "What does your code do when the inbox is empty, or when more than one event is in it?"
+    question = (
+        "What does your code do when the inbox is empty, or when more than one event is in it?"
+    )
     for events in (["one"], ["one", "two", "three"], [], ["one", "", 0, "two"]):
         if "" in events:
-            question = "An event may be anything. What does your code do with one that counts as false?"
+            question = (
+                "An event may be anything. What does your code do with one that counts as false?"
+            )
         inbox = PlayedInbox(*events)
         expect(lambda inbox=inbox: awake(drain, inbox), events, question, f"in the inbox: {events}")
         expect(inbox.qsize, 0, "What is still in the inbox?", f"in the inbox at first: {events}")
@@ -1787,22 +2240,44 @@ def check_look(look):
 
     def again(story: str) -> None:
         question = "Who looks into the inbox the next time? Is after() called once in every call?"
-        expect(lambda: [ms for ms, _, _ in planned], [15], question, f"{story}; shown: when after() shall call")
+        expect(
+            lambda: [ms for ms, _, _ in planned],
+            [15],
+            question,
+            f"{story}; shown: when after() shall call",
+        )
         _, call, args = planned[0]
         question = "Do you give after() the function, or what it returned?"
         expect(lambda: callable(call), True, question, f"after{planned[0][:2]}")
         question = "What does look() need? after(15, f, a, b) calls f(a, b)."
-        expect(lambda: inspect.signature(call).bind(*args) and "fits", "fits", question, "what after() shall call")
+        expect(
+            lambda: inspect.signature(call).bind(*args) and "fits",
+            "fits",
+            question,
+            "what after() shall call",
+        )
 
     for number, wanted in enumerate((20, 20, 5, 0), start=1):
         story, counts = f"call {number}, 45 events at first; shown: how many of them it handled", []
-        expect(lambda counts=counts: counts.append(turn()), None, "Does a call end when the inbox is empty?", story)
+        expect(
+            lambda counts=counts: counts.append(turn()),
+            None,
+            "Does a call end when the inbox is empty?",
+            story,
+        )
         much = "If more and more comes in, when can the window draw? How many events may one call handle?"
-        question = much if counts[0] > wanted else "Which events could this call have handled as well?"
+        question = (
+            much if counts[0] > wanted else "Which events could this call have handled as well?"
+        )
         expect(lambda counts=counts: counts[0], wanted, question, story)
         again(f"call {number}")
         question = "Where are the events that you took out, but did not handle?"
-        expect(lambda: len(handled) + inbox.qsize(), 45, question, f"after call {number}: handled, or in the inbox")
+        expect(
+            lambda: len(handled) + inbox.qsize(),
+            45,
+            question,
+            f"after call {number}: handled, or in the inbox",
+        )
     expect(lambda: handled, list(range(45)), "Are the events handled in their order, each once?")
     inbox.events.append("late")
     expect(turn, 1, "What about an event that comes later?", "call 5, one more event has come")
@@ -1814,7 +2289,10 @@ def probe_look(look, events: list) -> None:
     try:
         awake(look, lambda *args: "after#1", inbox, lambda *args: given.append(args))
     except RecursionError:
-        story, question = ["look() calls look()"], "Do you give after() the function, or do you call it yourself?"
+        story, question = (
+            ["look() calls look()"],
+            "Do you give after() the function, or do you call it yourself?",
+        )
         raise Wrong("one call", "calls without an end", story, question) from None
     except (RuntimeError, queue.Empty) as error:
         if isinstance(error, NotImplementedError):
@@ -1824,7 +2302,13 @@ def probe_look(look, events: list) -> None:
             question = "Does a call end when the inbox is empty?"
         raise Wrong("a call that ends at once", describe(error)[0], story, question) from None
     odd = [args for args in given if args not in [(event,) for event in events]]
-    expect(lambda: odd, [], "Does handle get one event or a list?", *story, "shown: what handle() was called with")
+    expect(
+        lambda: odd,
+        [],
+        "Does handle get one event or a list?",
+        *story,
+        "shown: what handle() was called with",
+    )
 
 
 class PlayedPart:
@@ -1862,13 +2346,22 @@ def check_leave(leave):
     calls = [line.partition("(")[0] for line in story]
     wanted = ["window.after_cancel", "connection.close", "window.destroy"]
     question = "Does closing the socket wake the thread that waits in recv?"
-    expect(lambda: "connection.sock.close" in calls, False, question, "shown: is connection.sock closed?", *story)
+    expect(
+        lambda: "connection.sock.close" in calls,
+        False,
+        question,
+        "shown: is connection.sock closed?",
+        *story,
+    )
     waits = [name for name in calls if name not in wanted]
     question = "The server is dead and the receiver waits. Which of these calls would never return?"
     if waits and "connection.close" in calls[: calls.index(waits[0])]:
         question = "Which of these calls waits for somebody else?"
     expect(lambda: waits, [], question, "shown: calls that can wait, or that nobody needs", *story)
-    questions = ["What will the timer call when the window is gone?", "Who ends the connection and its threads?"]
+    questions = [
+        "What will the timer call when the window is gone?",
+        "Who ends the connection and its threads?",
+    ]
     for name, question in zip(wanted, [*questions, "Does the window close?"], strict=True):
         times = f"calls of {name}(): {{}}".format
         expect(lambda name=name, times=times: times(calls.count(name)), times(1), question, *story)
@@ -1879,7 +2372,7 @@ def check_leave(leave):
     expect(lambda: f"{calls[-1]}() comes last", "window.destroy() comes last", question, *story)
 
 
-# ---- Lesson 11: The window, finished ---------------------------------------------------------------------------------
+# ---- Lesson 11: The window, finished -------------------------------------------------------------
 
 
 class PlayedText:
@@ -1922,7 +2415,9 @@ def check_delay(delay):
         question = "Which place in DELAYS belongs to this try?"
         expect(lambda tries=tries: delay(tries), wanted, question, f"delay({tries})")
     for tries in (6, 7, 11, 12, 1000):
-        question = "After the sixth try, how long shall it wait: is there a place in DELAYS for that?"
+        question = (
+            "After the sixth try, how long shall it wait: is there a place in DELAYS for that?"
+        )
         expect(lambda tries=tries: delay(tries), 30, question, f"delay({tries})")
 
 
@@ -1934,17 +2429,32 @@ def check_delay(delay):
 )
 def check_unconfirmed(unconfirmed):
     def wants(sent: list, came: list, wanted: list, question: str) -> None:
-        expect(lambda: unconfirmed(list(sent), list(came), "ada"), wanted, question, f"sent {sent}", f"came {came}")
+        expect(
+            lambda: unconfirmed(list(sent), list(came), "ada"),
+            wanted,
+            question,
+            f"sent {sent}",
+            f"came {came}",
+        )
 
     texts = ["one", "two", "three"]
     wants(texts, [], texts, "Nothing came: what is confirmed? And do all come back, in order?")
-    wants(texts, [("ada", "one")], ["two", "three"], "Which message does the first answer belong to?")
+    wants(
+        texts, [("ada", "one")], ["two", "three"], "Which message does the first answer belong to?"
+    )
     wants(texts, [("ada", text) for text in texts], [], "Everything was answered: what is left?")
     wants(["ok"], [("bob", "ok")], ["ok"], "Who said that? Does it confirm a message of ada's?")
-    wants(["ok"], [("server", "joined bob")], ["ok"], "Who said that? Does it confirm a message of ada's?")
+    wants(
+        ["ok"],
+        [("server", "joined bob")],
+        ["ok"],
+        "Who said that? Does it confirm a message of ada's?",
+    )
     same = "The same text was sent twice, and one answer came. How many are confirmed?"
     wants(["ok", "ok", "bye"], [("ada", "ok")], ["ok", "bye"], same)
-    slash = "The server answered //help with /help. Does an answer have to be equal to what was sent?"
+    slash = (
+        "The server answered //help with /help. Does an answer have to be equal to what was sent?"
+    )
     wants(["//help", "hi"], [("bob", "hi"), ("ada", "/help")], ["hi"], slash)
 
 
@@ -1962,7 +2472,9 @@ class PlayedChat:
     "Is there a line in the loop that looks at source? What shall happen with an event from another connection?",
 )
 def check_stale(handle):
-    def wants(events: list, connection: "str | None", lines: list, question: str, now: str = "new") -> None:
+    def wants(
+        events: list, connection: "str | None", lines: list, question: str, now: str = "new"
+    ) -> None:
         def after() -> tuple:
             window = PlayedChat(now)
             handle(list(events), window)
@@ -1971,7 +2483,11 @@ def check_stale(handle):
         story = f"the window's connection is {now!r}; above: its connection and lines after these events"
         expect(after, (connection, lines), question, story, *map(repr, events))
 
-    hello, late, end = ("pair", "new", "bob", "hello"), ("pair", "old", "bob", "late"), ("lost", "old", "reset")
+    hello, late, end = (
+        ("pair", "new", "bob", "hello"),
+        ("pair", "old", "bob", "late"),
+        ("lost", "old", "reset"),
+    )
     shown = [("bob", "hello")]
     wants([hello], "new", shown, "What comes from the new connection counts: is it shown?")
     wants([("lost", "new", "reset")], None, [], "The new connection is lost: does the window know?")
@@ -1984,7 +2500,7 @@ def check_stale(handle):
     wants([late, hello, ("lost", "new", "reset")], "third", [], which, now="third")
 
 
-# ---- Lesson 12: break it ---------------------------------------------------------------------------------------------
+# ---- Lesson 12: break it -------------------------------------------------------------------------
 
 
 @exercise(
@@ -1997,9 +2513,17 @@ def check_port_of(port_of) -> None:
     def gives(line: str, wanted: int, question: str) -> None:
         expect(lambda: port_of(line), wanted, question, f"port_of({line!r})")
 
-    gives("listening on 127.0.0.1:50123", 50_123, "Where does the port begin, and is it a number or text?")
+    gives(
+        "listening on 127.0.0.1:50123",
+        50_123,
+        "Where does the port begin, and is it a number or text?",
+    )
     gives("listening on 127.0.0.1:1234", 1234, "Has every port five digits?")
-    gives("listening on 192.168.1.20:40001\n", 40_001, "Where does the port begin, if the address is another one?")
+    gives(
+        "listening on 192.168.1.20:40001\n",
+        40_001,
+        "Where does the port begin, if the address is another one?",
+    )
     gives("listening on [::1]:8080", 8080, "How many colons can stand before the port?")
 
 
@@ -2067,12 +2591,20 @@ def check_own_test(chat_test) -> None:
         got, story = try_on(chat_test, script, *chaos)
         if got == "it returns False":
             question = "A test says no by raising an error. Does assert do that, and does return?"
-        where = f"chat_test on {script}" + f", behind chaos_proxy.py {' '.join(chaos)}" * bool(chaos)
+        where = f"chat_test on {script}" + f", behind chaos_proxy.py {' '.join(chaos)}" * bool(
+            chaos
+        )
         expect(lambda: got, wanted, question, where, *story)
 
     right = "steps/03_framing.py"
-    try_out(right, "it passes", "This server is right, and welcomes you first. What does your test expect instead?")
-    cut = "This server is right, its network is bad: how does your test know that an answer is whole?"
+    try_out(
+        right,
+        "it passes",
+        "This server is right, and welcomes you first. What does your test expect instead?",
+    )
+    cut = (
+        "This server is right, its network is bad: how does your test know that an answer is whole?"
+    )
     try_out(right, "it passes", cut, "--split", "1", "--delay", "1")
     for animal, trouble in (
         ("shifted_by_umlauts", "somebody writes an é"),
@@ -2100,16 +2632,38 @@ def check_why_it_ended(wait_for) -> None:
     story = f"the lines: {', '.join(map(repr, start))}, then None"
     for part, wanted, left in (("starting", start[0], 3), ("listening", start[1], 2)):
         lines, call = output(*start), f"wait_for(lines, {part!r})"
-        expect(lambda lines=lines, part=part: wait_for(lines, part), wanted, "Which line is wanted?", story, call)
-        expect(lines.qsize, left, "How many lines may be taken? Others wait for the rest.", story, f"{call}: left")
-    lines, blank = output("", *start), "An empty line is a line as well. What does your code take it for?"
-    expect(lambda: wait_for(lines, "starting"), start[0], blank, f"the lines: '', {story.partition(': ')[2]}")
+        expect(
+            lambda lines=lines, part=part: wait_for(lines, part),
+            wanted,
+            "Which line is wanted?",
+            story,
+            call,
+        )
+        expect(
+            lines.qsize,
+            left,
+            "How many lines may be taken? Others wait for the rest.",
+            story,
+            f"{call}: left",
+        )
+    lines, blank = (
+        output("", *start),
+        "An empty line is a line as well. What does your code take it for?",
+    )
+    expect(
+        lambda: wait_for(lines, "starting"),
+        start[0],
+        blank,
+        f"the lines: '', {story.partition(': ')[2]}",
+    )
     crash = "starting", "Traceback", "OSError: Address already in use"
     story = f"the lines: {', '.join(map(repr, crash))}, then None"
     call = "wait_for(lines, 'listening')"
     end = "The program has ended, and None says so. Does your code raise the error then?"
     expect(lambda: wait_for(output(*crash), "listening"), RuntimeError, end, story, call)
-    expect(lambda: wait_for(output(), "listening"), RuntimeError, end, "the lines: None at once", call)
+    expect(
+        lambda: wait_for(output(), "listening"), RuntimeError, end, "the lines: None at once", call
+    )
     try:
         wait_for(output(*crash), "listening")
     except RuntimeError as error:
@@ -2118,7 +2672,7 @@ def check_why_it_ended(wait_for) -> None:
     expect(lambda: told, [*crash], why, story, f"{call}, lines that are in the text of its error")
 
 
-# ---- Lesson 13: Across machines --------------------------------------------------------------------------------------
+# ---- Lesson 13: Across machines ------------------------------------------------------------------
 
 
 @exercise(
@@ -2130,15 +2684,28 @@ def check_why_it_ended(wait_for) -> None:
 def check_others_type(others_type) -> None:
     mine = "192.0.2.7"
     for bound, wanted, question in [
-        ("0.0.0.0", mine, "0.0.0.0 is nobody's address: at which one can others call this computer?"),
+        (
+            "0.0.0.0",
+            mine,
+            "0.0.0.0 is nobody's address: at which one can others call this computer?",
+        ),
         ("127.0.0.1", None, "Whose programs can call a server on the loopback?"),
         ("192.0.2.7", mine, "At which address does this server answer?"),
-        ("198.51.100.4", "198.51.100.4", "At which address does a server answer that is bound to one of two?"),
+        (
+            "198.51.100.4",
+            "198.51.100.4",
+            "At which address does a server answer that is bound to one of two?",
+        ),
         ("127.0.0.2", None, "Is 127.0.0.1 the only address that leads nowhere else?"),
         ("127.8.9.10", None, "Is 127.0.0.1 the only address that leads nowhere else?"),
         ("12.70.0.1", "12.70.0.1", "Is it about the letters of the address, or about its numbers?"),
     ]:
-        expect(lambda bound=bound: others_type(bound, mine), wanted, question, f"others_type({bound!r}, {mine!r})")
+        expect(
+            lambda bound=bound: others_type(bound, mine),
+            wanted,
+            question,
+            f"others_type({bound!r}, {mine!r})",
+        )
     story = 'others_type("0.0.0.0", "198.51.100.4")'
     question = "Is the answer right for every computer?"
     expect(lambda: others_type("0.0.0.0", "198.51.100.4"), "198.51.100.4", question, story)
@@ -2157,16 +2724,26 @@ def check_find_password(find_password) -> None:
         (secret + hello, "ocean-42", "Where does the first frame end?"),
         (secret + frame("hello there"), "ocean-42", "Where does the first frame end?"),
         (frame("ada open sesame") + hello, "open sesame", "May a password hold a space?"),
-        (frame("ada  open  sesame "), " open  sesame ", "Is every space of the password still there?"),
+        (
+            frame("ada  open  sesame "),
+            " open  sesame ",
+            "Is every space of the password still there?",
+        ),
         (frame("zoë clé-7") + hello, "clé-7", "Does the header count characters or bytes?"),
         (frame("ada"), None, "What comes back if there is only a name?"),
-        (frame("ada") + frame("hello there"), None, "Which frame may hold the password, and which never does?"),
+        (
+            frame("ada") + frame("hello there"),
+            None,
+            "Which frame may hold the password, and which never does?",
+        ),
         (b"", None, "What can you know before the header is whole?"),
         (b"12    ", None, "What can you know before the header is whole?"),
         (secret[:-3], None, "Has all of the password come?"),
         (frame("ada 12        x") + hello, "12        x", "Where does the header end?"),
     ]:
-        expect(lambda data=captured: find_password(data), wanted, question, f"captured = {captured!r}")
+        expect(
+            lambda data=captured: find_password(data), wanted, question, f"captured = {captured!r}"
+        )
 
 
 CERTIFICATE = """-----BEGIN CERTIFICATE-----
@@ -2192,8 +2769,12 @@ IAvhrO9IrMu6KSNyL9xs1trNq70/tqwkuOz6MZtBYT5P
 def check_careful(careful) -> None:
     def settings() -> tuple:
         context = careful(CERTIFICATE)
-        trusted = [dict(pair for part in one["subject"] for pair in part) for one in context.get_ca_certs()]
-        mode = "any certificate" if context.verify_mode.name == "CERT_NONE" else "only a trusted one"
+        trusted = [
+            dict(pair for part in one["subject"] for pair in part) for one in context.get_ca_certs()
+        ]
+        mode = (
+            "any certificate" if context.verify_mode.name == "CERT_NONE" else "only a trusted one"
+        )
         names = "the right name" if context.check_hostname else "any name"
         return mode, names, {"commonName": "chat.example"} in trusted
 
@@ -2208,10 +2789,15 @@ def check_careful(careful) -> None:
     expect(lambda: settings()[:1], wanted[:1], any_at_all, story)
     name = "Eve has a certificate, too, for eve.example: which setting looks at the name?"
     expect(lambda: settings()[:2], wanted[:2], name, story)
-    expect(settings, wanted, "Whose signature does this client trust? How does it get to know yours?", story)
+    expect(
+        settings,
+        wanted,
+        "Whose signature does this client trust? How does it get to know yours?",
+        story,
+    )
 
 
-# ---- Lesson 14: from a room to the world -----------------------------------------------------------------------------
+# ---- Lesson 14: from a room to the world ---------------------------------------------------------
 
 
 @exercise(
@@ -2221,7 +2807,10 @@ def check_careful(careful) -> None:
     "said is the number of messages a second, in all rooms together. Each of them is delivered to a whole room.",
 )
 def check_deliveries(deliveries) -> None:
-    copies, others = "How many people hear one message? Also who said it?", "Do people in another room hear it?"
+    copies, others = (
+        "How many people hear one message? Also who said it?",
+        "Do people in another room hear it?",
+    )
     for people, room, a_minute, wanted, question in [
         (60, 60, 1, 60.0, copies),
         (600, 50, 1, 500.0, others),
@@ -2234,7 +2823,12 @@ def check_deliveries(deliveries) -> None:
             number = deliveries(people, room, a_minute)
             return round(float(number), 6) if isinstance(number, (int, float)) else number
 
-        expect(got, wanted, question, f"deliveries(people={people:_}, room={room}, a_minute={a_minute})")
+        expect(
+            got,
+            wanted,
+            question,
+            f"deliveries(people={people:_}, room={room}, a_minute={a_minute})",
+        )
 
 
 @exercise(
@@ -2245,9 +2839,19 @@ def check_deliveries(deliveries) -> None:
 )
 def check_machines(machines) -> None:
     for people, room, wanted, question in [
-        (100_000, 50, 5, "Which of the two limits asks for more machines, and does one machine not do both at once?"),
+        (
+            100_000,
+            50,
+            5,
+            "Which of the two limits asks for more machines, and does one machine not do both at once?",
+        ),
         (20_001, 50, 2, "Where does the last one go, when the first machine is full?"),
-        (100_000, 100_000, 94, "Everybody hears everybody: how many bits is that in a second, and in a minute?"),
+        (
+            100_000,
+            100_000,
+            94,
+            "Everybody hears everybody: how many bits is that in a second, and in a minute?",
+        ),
         (1_000, 1_000, 1, "Is one machine not enough for so few?"),
         (10_000_000, 50, 500, "Which of the two limits asks for more machines?"),
     ]:
@@ -2261,7 +2865,9 @@ class Stopwatch:
     def __init__(self, dialing: int, times: list):
         self.now, self.dialing, self.times = 0, dialing, list(times)
         self.story = [f"connecting takes {dialing} ms, then there are {len(times)} messages:"]
-        self.story += [f"{times.count(time)} of them take {time} ms" for time in sorted(set(times))[-3:]]
+        self.story += [
+            f"{times.count(time)} of them take {time} ms" for time in sorted(set(times))[-3:]
+        ]
 
     def clock(self) -> int:
         """Return the milliseconds so far."""
@@ -2288,10 +2894,25 @@ def check_p99(p99) -> None:
     for place in (10, 60, 110, 160):
         hidden[place] = 250
     for dialing, times, wanted, question in [
-        (500, [2] * 100, 2.0, "Is the time of connecting in your figure, or that of the messages before?"),
+        (
+            500,
+            [2] * 100,
+            2.0,
+            "Is the time of connecting in your figure, or that of the messages before?",
+        ),
         (0, hidden, 250.0, "Four of 200 people wait 250 ms. Does your figure know of them?"),
         (10, [900] + [3] * 199, 3.0, "Is one of 200 more than one in a hundred?"),
-        (10, [(37 * place) % 100 + 1 for place in range(100)], 100.0, "Which place is 100 * 99 // 100, from 0?"),
+        (
+            10,
+            [(37 * place) % 100 + 1 for place in range(100)],
+            100.0,
+            "Which place is 100 * 99 // 100, from 0?",
+        ),
     ]:
         watch = Stopwatch(dialing, times)
-        expect(lambda watch=watch: float(p99(watch.dial, watch.clock, len(watch.times))), wanted, question, watch)
+        expect(
+            lambda watch=watch: float(p99(watch.dial, watch.clock, len(watch.times))),
+            wanted,
+            question,
+            watch,
+        )

@@ -22,16 +22,28 @@ from pathlib import Path
 
 CODE_STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 TEXT_STUB = "YOUR ANSWER HERE"
-REQUIRED = {"schema_version", "grade_id", "grade", "solution", "locked"}  # of a cell's nbgrader metadata
+REQUIRED = {
+    "schema_version",
+    "grade_id",
+    "grade",
+    "solution",
+    "locked",
+}  # of a cell's nbgrader metadata
 MASTER_ONLY = {"make_assignment.py"}  # programs that a lesson names, but students do not get
 
 
 def main(argv: "list | None" = None) -> int:
     """Write the students' copies and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("masters", nargs="+", type=Path, metavar="MASTER", help="a notebook or another file")
-    parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="where the copies go")
-    parser.add_argument("--force", action="store_true", help="write over copies that are there already")
+    parser.add_argument(
+        "masters", nargs="+", type=Path, metavar="MASTER", help="a notebook or another file"
+    )
+    parser.add_argument(
+        "--to", required=True, type=Path, metavar="FOLDER", help="where the copies go"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="write over copies that are there already"
+    )
     options = parser.parse_args(argv)
     try:
         copies = {}  # name of a copy, with its folder if it has one -> bytes
@@ -57,7 +69,10 @@ def companions(master: Path) -> dict:
     names += [f"{module}.py" for module in re.findall(r"^\s*(?:from|import) (\w+)", code, re.M)]
     found = {}
     for name in names:
-        for path in (master.resolve().parents[1] / name, master.parent / name):  # the nearer one counts
+        for path in (
+            master.resolve().parents[1] / name,
+            master.parent / name,
+        ):  # the nearer one counts
             if path.is_file() and name not in MASTER_ONLY:
                 found[name] = path
     return found
@@ -68,7 +83,9 @@ def student_copy(path: Path) -> bytes:
     try:
         if path.suffix == ".ipynb":
             notebook = student_notebook(read_notebook(path))
-            return (json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+            return (
+                json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+            ).encode()
         if path.suffix == ".py" and path.name != Path(__file__).name:
             text, _ = replace_region(path.read_text(encoding="utf-8"), "SOLUTION", CODE_STUB)
             return replace_region(text, "HIDDEN TESTS", "")[0].encode()
@@ -87,7 +104,7 @@ def write(copies: dict, folder: Path, force: bool) -> None:
         (folder / name).write_bytes(data)
 
 
-# ---- Notebooks -------------------------------------------------------------------------------------------------------
+# ---- Notebooks -----------------------------------------------------------------------------------
 
 
 def read_notebook(path: Path) -> dict:
@@ -103,7 +120,9 @@ def read_notebook(path: Path) -> dict:
 
 def student_notebook(notebook: dict) -> dict:
     """Return the students' notebook; ValueError if nbgrader would refuse the master."""
-    cells = [cell for cell in notebook["cells"] if "instructor" not in cell["metadata"].get("tags", [])]
+    cells = [
+        cell for cell in notebook["cells"] if "instructor" not in cell["metadata"].get("tags", [])
+    ]
     ids = set()
     for cell in cells:
         try:
@@ -111,7 +130,9 @@ def student_notebook(notebook: dict) -> dict:
             clear(cell)
         except ValueError as error:
             raise ValueError(f"{error}, in the cell {text_of(cell)[:60]!r}") from None
-    metadata = {name: value for name, value in notebook["metadata"].items() if name != "celltoolbar"}
+    metadata = {
+        name: value for name, value in notebook["metadata"].items() if name != "celltoolbar"
+    }
     return {**notebook, "cells": cells, "metadata": metadata}
 
 
@@ -133,7 +154,11 @@ def examine(cell: dict, ids: set) -> None:
     ids.add(data["grade_id"])
     if data["grade"] and not isinstance(data.get("points"), (int, float)):
         raise ValueError("a graded cell has no points")
-    if cell["cell_type"] == "markdown" and not data.get("task") and data["grade"] != data["solution"]:
+    if (
+        cell["cell_type"] == "markdown"
+        and not data.get("task")
+        and data["grade"] != data["solution"]
+    ):
         raise ValueError("an answer in words is both graded and a solution")
 
 
@@ -185,7 +210,14 @@ def checksum(cell: dict, text: str) -> str:
     """Return the number by which nbgrader knows whether a cell was changed."""
     data = cell["metadata"]["nbgrader"]
     locked = not data["solution"] and (data["grade"] or data["locked"])
-    parts = [text, cell["cell_type"], bool(data["grade"]), bool(data["solution"]), locked, data["grade_id"]]
+    parts = [
+        text,
+        cell["cell_type"],
+        bool(data["grade"]),
+        bool(data["solution"]),
+        locked,
+        data["grade_id"],
+    ]
     if data["grade"]:
         parts.append(float(data["points"]))
     return hashlib.md5("".join(map(str, parts)).encode()).hexdigest()

@@ -26,9 +26,11 @@ import threading
 MAX_TRIES, MAX_STEPS, PATIENCE = 2000, 50_000, 5  # orders; steps, and seconds, for one order
 WIDTH = 100  # columns of what is shown
 LIBRARY = os.path.dirname(os.__file__)
-here = threading.local()  # in each thread of a race: its turns (None when it is to end) and its name
+here = (
+    threading.local()
+)  # in each thread of a race: its turns (None when it is to end) and its name
 
-# ---- 1. Taking turns -------------------------------------------------------------------------------------------------
+# ---- 1. Taking turns -----------------------------------------------------------------------------
 
 
 class Stop(BaseException):
@@ -44,15 +46,24 @@ class Turns:
         self.steps = []  # [name, code, line, note]
         self.last = {}  # name -> its last step
         self.cuts = []  # (step, step) of one name: between them, somebody else had the turn
-        self.gates = {name: queue.SimpleQueue() for name in functions}  # what is put in there gives the turn
+        self.gates = {
+            name: queue.SimpleQueue() for name in functions
+        }  # what is put in there gives the turn
         self.news = queue.SimpleQueue()  # for play(): somebody is ready, somebody has ended
         self.closed = threading.Event()  # nothing more will be done
-        self.running, self.waiting, self.locks = list(functions), {}, set()  # names; name -> Lock; all Locks
+        self.running, self.waiting, self.locks = (
+            list(functions),
+            {},
+            set(),
+        )  # names; name -> Lock; all Locks
         self.wrong, self.over = "", False  # what went wrong, in words; has everybody to stop?
 
     def play(self) -> None:
         """Run the functions in threads until they end; raises RuntimeError if they do not."""
-        threads = [threading.Thread(target=self.run, args=(name,), name=name, daemon=True) for name in self.functions]
+        threads = [
+            threading.Thread(target=self.run, args=(name,), name=name, daemon=True)
+            for name in self.functions
+        ]
         try:
             for thread in threads:
                 thread.start()
@@ -129,7 +140,11 @@ class Turns:
         """With the turn: choose who goes on. If it is not name, who is about to do a step, wait until it is."""
         if self.over and name:
             raise Stop
-        could = [other for other in self.running if other not in self.waiting or not self.waiting[other].locked()]
+        could = [
+            other
+            for other in self.running
+            if other not in self.waiting or not self.waiting[other].locked()
+        ]
         if could:
             could.sort(key=lambda other: other != name)  # without a plan, name keeps the turn
             chosen = self.plan.get(len(self.choices), could[0])
@@ -206,7 +221,7 @@ class Shared:
         super().__setattr__(name, value)
 
 
-# ---- 2. Trying all orders --------------------------------------------------------------------------------------------
+# ---- 2. Trying all orders ------------------------------------------------------------------------
 
 
 def race(*, setup, check, cuts: int = 2, **functions) -> "Result":
@@ -226,7 +241,9 @@ def race(*, setup, check, cuts: int = 2, **functions) -> "Result":
             turns.play()
             tries += 1
             if not turns.steps:
-                raise ValueError("these functions have no lines of your own, so there is nothing to cut")
+                raise ValueError(
+                    "these functions have no lines of your own, so there is nothing to cut"
+                )
             if turns.wrong or not check():
                 wrong.append(turns)
             for number in range(max(plan) + 1, len(turns.choices)):
@@ -249,7 +266,11 @@ class Result:
             self.trace = [(step[0], words(step)) for step in first.steps]
             # A plan says who begins, then who cuts in. If one cut is enough, take each that was found: together they
             # say what has to stay in one piece.
-            cuts = [cut for turns in (wrong if len(first.plan) == 2 else wrong[:1]) for cut in turns.cuts]
+            cuts = [
+                cut
+                for turns in (wrong if len(first.plan) == 2 else wrong[:1])
+                for cut in turns.cuts
+            ]
             self.cuts = list(dict.fromkeys((words(before), words(after)) for before, after in cuts))
 
     def __repr__(self) -> str:
@@ -264,7 +285,10 @@ class Result:
         size = (WIDTH - 4) // len(names)
         rows = ["".join(name.ljust(size) for name in names)]
         for name, line in self.trace:
-            rows.append(" " * size * names.index(name) + (line if len(line) < size else line[: size - 4] + "..."))
+            rows.append(
+                " " * size * names.index(name)
+                + (line if len(line) < size else line[: size - 4] + "...")
+            )
         return [f"    {row.rstrip()}" for row in rows]
 
     def answer(self) -> list:
@@ -272,8 +296,14 @@ class Result:
         if not self.cuts:
             return [f"Nobody was cut off here: it is enough that {self.trace[0][0]} comes first."]
         lines = [f"    between  {before}\n    and      {after}" for before, after in self.cuts]
-        together = ["(it takes all of these cuts together)"] * (len(self.cuts) > 1 and len(self.first.plan) > 2)
-        return ["Which line must not be cut off from which? Nobody else may have the turn", *lines, *together]
+        together = ["(it takes all of these cuts together)"] * (
+            len(self.cuts) > 1 and len(self.first.plan) > 2
+        )
+        return [
+            "Which line must not be cut off from which? Nobody else may have the turn",
+            *lines,
+            *together,
+        ]
 
 
 def words(step: list) -> str:
@@ -288,11 +318,13 @@ def watched(code) -> bool:
     name, ours = code.co_filename, watched.__code__
     if name == ours.co_filename and code.co_firstlineno <= ours.co_firstlineno:
         return False
-    library = name.startswith((LIBRARY, "<frozen")) or "site-packages" in name or "dist-packages" in name
+    library = (
+        name.startswith((LIBRARY, "<frozen")) or "site-packages" in name or "dist-packages" in name
+    )
     return code.co_name != "<lambda>" and not library
 
 
-# ---- 3. The demonstration --------------------------------------------------------------------------------------------
+# ---- 3. The demonstration ------------------------------------------------------------------------
 
 # ruff: noqa: SIM117 (each "with" has a line of its own, for a line is a step)
 people, welcomed, heard, shared = {}, [], [], Shared(count=0)  # people: name -> socket
@@ -342,7 +374,12 @@ def take_both_the_other_way_round():
 def main() -> None:
     """Show each example: its lines, and what race() finds out."""
     for title, ada, bob, check in (
-        ("Two people want one name: a check, then an act", enter, enter, lambda: len(welcomed) == 1),
+        (
+            "Two people want one name: a check, then an act",
+            enter,
+            enter,
+            lambda: len(welcomed) == 1,
+        ),
         ("Mended with a lock", enter_with_lock, enter_with_lock, lambda: len(welcomed) == 1),
         ("One goes through the dictionary, one changes it", tell_all, enter, lambda: True),
         ("One line, but two steps", add_one, add_one, lambda: shared.count == 2),

@@ -35,7 +35,10 @@ from pathlib import Path
 WINDOW = 16  # messages of each person that are said, but not heard by all yet
 PATIENCE = 10  # seconds without a byte, where something is owed
 BUSY = 0.8  # of the time: if this side works more than that, it is the limit
-NAME, TEXT = "p{:04}", "{:04} {:08} and forty characters that say nothing at all"  # all of one length
+NAME, TEXT = (
+    "p{:04}",
+    "{:04} {:08} and forty characters that say nothing at all",
+)  # all of one length
 COLUMNS = {  # a figure's key: the head of its column, the column's width, digits behind the point
     "deliveries": ("deliveries/s", 14, 0),
     "per_cpu": ("per CPU second", 16, 0),
@@ -66,19 +69,26 @@ def pairs(data: bytes):
     return zip(texts[::2], texts[1::2], strict=True)
 
 
-SAID = len(frame(NAME.format(0)) + frame(TEXT.format(0, 0)))  # bytes of one message as everybody hears it
+SAID = len(
+    frame(NAME.format(0)) + frame(TEXT.format(0, 0))
+)  # bytes of one message as everybody hears it
 
-# ---- 1. Measuring ----------------------------------------------------------------------------------------------------
+# ---- 1. Measuring --------------------------------------------------------------------------------
 
 
-def measure(command: "str | list", people: int = 10, seconds: float = 1, patience: float = PATIENCE) -> dict:
+def measure(
+    command: "str | list", people: int = 10, seconds: float = 1, patience: float = PATIENCE
+) -> dict:
     """Start a server, measure it, stop it, and return the figures; raises WrongServer, or OSError if it cannot start.
 
     command is a Python file, or a list with {port} in it. Latency and throughput take so many seconds each. The
     figures are those of COLUMNS, and busy, the share of the time in which this side worked. What the system does not
     tell is None.
     """
-    with running(command, people, patience) as (process, first), closing(Crowd(first, people, patience)) as crowd:
+    with (
+        running(command, people, patience) as (process, first),
+        closing(Crowd(first, people, patience)) as crowd,
+    ):
         joining = crowd.join()
         delays = crowd.take_turns(seconds)
         cpu, clock, ours = usage(process.pid)[0], time.monotonic(), time.process_time()
@@ -109,7 +119,10 @@ class Crowd:
     def forget(self) -> None:
         """Count from here: nothing has been said, and nothing is on its way."""
         self.said = 0  # messages of all people together
-        self.heard, self.sums = [0] * self.people, [0] * self.people  # of each person: bytes, and their checksum
+        self.heard, self.sums = (
+            [0] * self.people,
+            [0] * self.people,
+        )  # of each person: bytes, and their checksum
         self.record = bytearray()  # what the first one heard: all the others have to hear the same
 
     def join(self) -> float:
@@ -160,7 +173,9 @@ class Crowd:
         while self.said == first or time.monotonic() < end:
             for number in range(self.people):
                 self.say(number, half)
-            self.hear(self.said - half * self.people)  # the other half of the window stays on its way
+            self.hear(
+                self.said - half * self.people
+            )  # the other half of the window stays on its way
         self.hear(self.said)
         return self.said - first
 
@@ -183,7 +198,9 @@ class Crowd:
         """Wait until something comes, and yield each (person's number, bytes), valid only until the next."""
         ready = self.selector.select(self.patience)
         if not ready:
-            raise WrongServer(f"lost: {self.said} messages were said, and {min(self.heard) // SAID} heard by all")
+            raise WrongServer(
+                f"lost: {self.said} messages were said, and {min(self.heard) // SAID} heard by all"
+            )
         for key, _ in ready:
             try:
                 size = key.fileobj.recv_into(self.chunk)
@@ -201,7 +218,9 @@ class Crowd:
             if sender == "server" and kind in ("online", "joined"):
                 names += rest.split()
         if sorted(names) != [NAME.format(number) for number in range(self.people)]:
-            raise WrongServer(f"lost or doubled: of {self.people} people one has heard {len(names)} names")
+            raise WrongServer(
+                f"lost or doubled: of {self.people} people one has heard {len(names)} names"
+            )
 
     def check(self) -> None:
         """Fail unless everybody has heard everything, once and in one same order."""
@@ -212,7 +231,9 @@ class Crowd:
                 if text != TEXT.format(int(name[1:]), number):
                     raise WrongServer(f"torn or forged: {name} {text}")
                 if number <= last.get(name, -1):
-                    raise WrongServer(f"doubled or out of order: {number} of {name} came after {last[name]}")
+                    raise WrongServer(
+                        f"doubled or out of order: {number} of {name} came after {last[name]}"
+                    )
                 last[name], count = number, count + 1
         except ValueError:
             raise WrongServer("torn: what came is no row of messages") from None
@@ -228,7 +249,7 @@ class Crowd:
             sock.close()
 
 
-# ---- 2. The server's process -----------------------------------------------------------------------------------------
+# ---- 2. The server's process ---------------------------------------------------------------------
 
 
 @contextmanager
@@ -236,7 +257,10 @@ def running(command: "str | list", people: int, patience: float):
     """Run a server for so many people; give its process and the first connection to it."""
     port = 0  # a Python file is asked which one it got; of others, we hope that nobody takes the one that was free
     if isinstance(command, str):
-        known, options = Path(command).read_text(encoding="utf-8"), {"--max-rate": 0, "--max-clients": people + 10}
+        known, options = (
+            Path(command).read_text(encoding="utf-8"),
+            {"--max-rate": 0, "--max-clients": people + 10},
+        )
         more = [f"{name}={value}" for name, value in options.items() if name in known]
         command = [sys.executable, "-u", command, "--port", "0", *more]
     else:
@@ -246,7 +270,9 @@ def running(command: "str | list", people: int, patience: float):
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "output"
         with output.open("wb") as file:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+            )
         try:
             yield process, connect(process, port or listening(process, output, patience), patience)
         except WrongServer as error:
@@ -295,7 +321,9 @@ def usage(pid: int) -> tuple:
         pass
     try:
         call = ["ps", "-o", "time=", "-o", "rss=", "-p", str(pid)]
-        clock, size = subprocess.run(call, capture_output=True, text=True, check=True).stdout.split()
+        clock, size = subprocess.run(
+            call, capture_output=True, text=True, check=True
+        ).stdout.split()
     except (OSError, ValueError, subprocess.CalledProcessError):  # this is Windows
         return None, None
     seconds = 0.0
@@ -304,17 +332,25 @@ def usage(pid: int) -> tuple:
     return seconds, int(size) / 1000
 
 
-# ---- 3. The program --------------------------------------------------------------------------------------------------
+# ---- 3. The program ------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
     """Measure what the command line names, print the table, and return the exit code."""
     argv = sys.argv[1:] if argv is None else argv
     cut = argv.index("--") if "--" in argv else len(argv)
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], usage="%(prog)s FILE ... [-- COMMAND]")
-    parser.add_argument("files", metavar="FILE", nargs="*", help="servers in Python; the first is the baseline")
-    parser.add_argument("--people", type=crowds, default=[2, 10, 50], help="how many, default 2,10,50")
-    parser.add_argument("--seconds", type=float, default=1, help="for each figure, default %(default)s")
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], usage="%(prog)s FILE ... [-- COMMAND]"
+    )
+    parser.add_argument(
+        "files", metavar="FILE", nargs="*", help="servers in Python; the first is the baseline"
+    )
+    parser.add_argument(
+        "--people", type=crowds, default=[2, 10, 50], help="how many, default 2,10,50"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=1, help="for each figure, default %(default)s"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="of everything, default %(default)s")
     options, command = parser.parse_args(argv[:cut]), argv[cut + 1 :]
     servers = {file: file for file in options.files} | ({command[0]: command} if command else {})
@@ -335,7 +371,9 @@ def crowds(text: str) -> list:
     return numbers
 
 
-def compare(servers: dict, crowds: list, seconds: float, repeats: int, patience: float = PATIENCE) -> dict:
+def compare(
+    servers: dict, crowds: list, seconds: float, repeats: int, patience: float = PATIENCE
+) -> dict:
     """Measure all servers (a name -> a command) in turns; return (people, name) -> the medians, or what is wrong."""
     results = {(people, name): [] for people in crowds for name in servers}
     for _ in range(repeats):
@@ -353,7 +391,8 @@ def median(runs: list) -> dict:
         if "wrong" in run:
             return run
     return {
-        key: None if None in (values := [run[key] for run in runs]) else statistics.median(values) for key in runs[0]
+        key: None if None in (values := [run[key] for run in runs]) else statistics.median(values)
+        for key in runs[0]
     }
 
 
@@ -374,7 +413,9 @@ def table(results: dict) -> list:
         speed = result["per_cpu"] or result["deliveries"]
         lines.append(f"{line}{speed / baselines.setdefault(people, speed):>7.2f}x")
     if any("*" in line for line in lines):
-        lines.append("* this side was the limit: the server can do more, and deliveries per CPU second say how much")
+        lines.append(
+            "* this side was the limit: the server can do more, and deliveries per CPU second say how much"
+        )
     return lines
 
 

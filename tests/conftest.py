@@ -20,9 +20,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "jupyter: needs the notebook tools, nbclient and nbgrader")
-    config.addinivalue_line("markers", "once: about the tools and other servers; one Python is enough")
-    config.addinivalue_line("markers", "lessons: runs the notebooks; the oldest and the newest Python are enough")
-    config.addinivalue_line("markers", "zoo: the checker visits the zoo, which takes minutes; one Python is enough")
+    config.addinivalue_line(
+        "markers", "once: about the tools and other servers; one Python is enough"
+    )
+    config.addinivalue_line(
+        "markers", "lessons: runs the notebooks; the oldest and the newest Python are enough"
+    )
+    config.addinivalue_line(
+        "markers", "zoo: the checker visits the zoo, which takes minutes; one Python is enough"
+    )
 
 
 def pytest_collection_modifyitems(items):
@@ -60,7 +66,18 @@ def screen():
     if not shutil.which("Xvfb"):
         pytest.skip("there is no DISPLAY, and Xvfb is not installed")
     read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24", "-dpi", "96", "-nolisten", "tcp"]
+    command = [
+        "Xvfb",
+        "-displayfd",
+        str(write),
+        "-screen",
+        "0",
+        "1280x1024x24",
+        "-dpi",
+        "96",
+        "-nolisten",
+        "tcp",
+    ]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as process:
         os.close(write)
         with os.fdopen(read) as pipe:

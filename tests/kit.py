@@ -34,9 +34,14 @@ def lasting_port() -> int:
 class Program:
     """One of the programs as a process of its own, with its output lines as they come."""
 
-    def __init__(self, *command: str, folder: "Path | None" = None, stdin=subprocess.DEVNULL, **more):
+    def __init__(
+        self, *command: str, folder: "Path | None" = None, stdin=subprocess.DEVNULL, **more
+    ):
         self.lines, self.seen = queue.Queue(), []
-        ours = {"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": ""}  # what is not flushed is not seen
+        ours = {
+            "PYTHONIOENCODING": "utf-8",
+            "PYTHONUNBUFFERED": "",
+        }  # what is not flushed is not seen
         environment = {**os.environ, **ours, **more.pop("env", {})}
         self.process = subprocess.Popen(
             [sys.executable, *map(str, command)],
@@ -106,7 +111,8 @@ def wrapped(folder: Path, first: str, script: Path = ROOT / "chat_server.py") ->
     """Return a script, made in folder, that executes the line first and then is the script."""
     wrapper = folder / f"wrapped_{script.name}"
     wrapper.write_text(
-        f"import runpy\n{first}\nrunpy.run_path({str(script)!r}, run_name='__main__')\n", encoding="utf-8"
+        f"import runpy\n{first}\nrunpy.run_path({str(script)!r}, run_name='__main__')\n",
+        encoding="utf-8",
     )
     return wrapper
 
@@ -221,7 +227,11 @@ class Client:
 
     def reset(self) -> None:
         """Vanish with a reset instead of a goodbye."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0))
+        self.sock.setsockopt(
+            socket.SOL_SOCKET,
+            socket.SO_LINGER,
+            struct.pack("hh" if os.name == "nt" else "ii", 1, 0),
+        )
         self.close()
 
     def close(self) -> None:

@@ -41,7 +41,18 @@ def main() -> None:
     """Start a display and a server, hold the conversation in each window, take the pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24", "-dpi", "96", "-nolisten", "tcp"]
+    command = [
+        "Xvfb",
+        "-displayfd",
+        str(write),
+        "-screen",
+        "0",
+        "1280x1024x24",
+        "-dpi",
+        "96",
+        "-nolisten",
+        "tcp",
+    ]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as screen:
         os.close(write)
         with os.fdopen(read) as pipe:
@@ -61,9 +72,22 @@ def take_blurry_and_sharp(file: str) -> None:
         small, big = Path(folder) / "small.png", Path(folder) / "big.png"
         take(small)
         take(big, scale=1.5)
-        enlarged = ["(", small, "-crop", "460x130+0+0", "+repage", "-filter", "triangle", "-resize", "150%", ")"]
+        enlarged = [
+            "(",
+            small,
+            "-crop",
+            "460x130+0+0",
+            "+repage",
+            "-filter",
+            "triangle",
+            "-resize",
+            "150%",
+            ")",
+        ]
         drawn = ["(", big, "-crop", "690x195+0+0", "+repage", ")"]
-        subprocess.run(["convert", *enlarged, *drawn, "-append", "-strip", IMAGES / file], check=True)
+        subprocess.run(
+            ["convert", *enlarged, *drawn, "-append", "-strip", IMAGES / file], check=True
+        )
     print(IMAGES / file)
 
 
@@ -73,7 +97,9 @@ def take(file: "str | Path", *options: str, wire: bool = False, scale: float = 1
         others = {name: server.client(name) for name in ("bob", "李雷", "Zoë")}
         root = tk.Tk()
         root.tk.call("tk", "scaling", float(root.tk.call("tk", "scaling")) * scale)
-        window = gui.ChatWindow(root, gui.parse_options(["ada", "--port", str(server.port), *options]))
+        window = gui.ChatWindow(
+            root, gui.parse_options(["ada", "--port", str(server.port), *options])
+        )
         wait_until(window, lambda: window.online and len(window.people) == 4)
         for name, text in TALK[:-3] if wire else TALK:
             if name == "ada":
@@ -81,14 +107,21 @@ def take(file: "str | Path", *options: str, wire: bool = False, scale: float = 1
             else:
                 others[name].send(text)
             shown = text.split(maxsplit=2)[2] if text.startswith("/msg") else text
-            wait_until(window, lambda shown=shown: shown in window.messages.get("1.0", "end") and not window.waiting)
+            wait_until(
+                window,
+                lambda shown=shown: (
+                    shown in window.messages.get("1.0", "end") and not window.waiting
+                ),
+            )
         if wire:
             show_the_wire(window, others)
         window.root.event_generate("<FocusIn>")
         window.entry.focus_force()
         drawn = time.monotonic() + 0.5
         wait_until(window, lambda drawn=drawn: time.monotonic() > drawn)
-        subprocess.run(["import", "-window", str(window.root.winfo_id()), "-strip", IMAGES / file], check=True)
+        subprocess.run(
+            ["import", "-window", str(window.root.winfo_id()), "-strip", IMAGES / file], check=True
+        )
         window.leave()
         print(IMAGES / file)
 

@@ -17,13 +17,24 @@ from pathlib import Path
 
 def run_cell(source: str, filename: str, notebook: dict) -> str:
     """Execute one cell in the notebook's namespace; return what it prints and, as Jupyter does, its last value."""
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)  # for tracebacks
+    linecache.cache[filename] = (
+        len(source),
+        None,
+        source.splitlines(keepends=True),
+        filename,
+    )  # for tracebacks
     body = ast.parse(source, filename).body
-    last = body.pop() if body and isinstance(body[-1], ast.Expr) and not source.rstrip().endswith(";") else None
+    last = (
+        body.pop()
+        if body and isinstance(body[-1], ast.Expr) and not source.rstrip().endswith(";")
+        else None
+    )
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(ast.Module(body, []), filename, "exec"), notebook)
-        value = eval(compile(ast.Expression(last.value), filename, "eval"), notebook) if last else None
+        value = (
+            eval(compile(ast.Expression(last.value), filename, "eval"), notebook) if last else None
+        )
     return printed.getvalue() + (f"{value!r}\n" if value is not None else "")
 
 
@@ -31,7 +42,8 @@ def run_all(cells: list, times: int) -> list:
     """Run all cells, a few times; return the outputs by cell."""
     notebook = {"__name__": "__main__"}
     return [
-        {cell["id"]: run_cell(source(cell), f"<cell {cell['id']}>", notebook) for cell in cells} for _ in range(times)
+        {cell["id"]: run_cell(source(cell), f"<cell {cell['id']}>", notebook) for cell in cells}
+        for _ in range(times)
     ]
 
 

@@ -97,7 +97,9 @@ class Screen:
             self.column = 0
         cells = self.rows[self.row]
         if not size:
-            if last := next((i for i in reversed(range(min(self.column, len(cells)))) if cells[i][0]), None):
+            if last := next(
+                (i for i in reversed(range(min(self.column, len(cells)))) if cells[i][0]), None
+            ):
                 cells[last] = (cells[last][0] + character, cells[last][1])
             return
         cells += [(" ", "")] * (self.column - len(cells))
@@ -153,7 +155,10 @@ class Terminal:
     """A program, started in a terminal of its own."""
 
     def __init__(self, *command: str, width: int = 80, height: int = 24, **environment):
-        self.screen, self.decode = Screen(width, height), codecs.getincrementaldecoder("utf-8")().decode
+        self.screen, self.decode = (
+            Screen(width, height),
+            codecs.getincrementaldecoder("utf-8")().decode,
+        )
         self.raw = ""  # all that was written
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("4H", height, width, 0, 0))
@@ -183,7 +188,9 @@ class Terminal:
     def typed(self) -> "str | None":
         """What stands between prompt and cursor; None if there is no prompt, or anything behind the cursor."""
         start, prompt, typed = self.screen.typed.partition("> ")
-        return typed if prompt and not start and self.lines[-1] == self.screen.typed.rstrip() else None
+        return (
+            typed if prompt and not start and self.lines[-1] == self.screen.typed.rstrip() else None
+        )
 
     def pump(self, seconds: float) -> bool:
         """Show what the program writes within so many seconds; False if that is nothing."""

@@ -9,7 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from test_lessons import LESSONS, NOTEBOOKS, every_lesson, exercises, grading, jupyter, load, run_lesson, source, start
+from test_lessons import (
+    LESSONS,
+    NOTEBOOKS,
+    every_lesson,
+    exercises,
+    grading,
+    jupyter,
+    load,
+    run_lesson,
+    source,
+    start,
+)
 from test_lessons import wrong_answers as typical_mistakes
 
 SCRIPT = LESSONS / "make_assignment.py"
@@ -22,15 +33,37 @@ def make(*arguments) -> subprocess.CompletedProcess:
 
 def master(**changes) -> dict:
     """Return a small notebook that nbgrader takes, with changes to the metadata of its answer cell."""
-    answer = {"grade": False, "grade_id": "double", "locked": False, "schema_version": 3, "solution": True, **changes}
-    check = {**answer, "grade": True, "grade_id": "double-check", "solution": False, "locked": True, "points": 2}
+    answer = {
+        "grade": False,
+        "grade_id": "double",
+        "locked": False,
+        "schema_version": 3,
+        "solution": True,
+        **changes,
+    }
+    check = {
+        **answer,
+        "grade": True,
+        "grade_id": "double-check",
+        "solution": False,
+        "locked": True,
+        "points": 2,
+    }
     words = {**answer, "grade": True, "grade_id": "why", "solution": True, "points": 1}
     code = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION\n"
-    test = "assert double(2) == 4\n### BEGIN HIDDEN TESTS\nassert double(0) == 0\n### END HIDDEN TESTS"
+    test = (
+        "assert double(2) == 4\n### BEGIN HIDDEN TESTS\nassert double(0) == 0\n### END HIDDEN TESTS"
+    )
 
     def cell(kind: str, text: str, metadata: dict) -> dict:
         more = {"outputs": [], "execution_count": None} if kind == "code" else {}
-        return {"cell_type": kind, "id": str(abs(hash(text)))[:8], "metadata": metadata, "source": text, **more}
+        return {
+            "cell_type": kind,
+            "id": str(abs(hash(text)))[:8],
+            "metadata": metadata,
+            "source": text,
+            **more,
+        }
 
     cells = [
         cell("markdown", "# Double", {}),
@@ -64,7 +97,9 @@ def test_students_get_no_solution_no_hidden_test_no_instructor_cell(tmp_path):
 
 
 def test_scripts_lose_their_solutions_too(tmp_path):
-    (tmp_path / "task.py").write_text("x = 1\n### BEGIN SOLUTION\nx = 2\n### END SOLUTION\nprint(x)\n")
+    (tmp_path / "task.py").write_text(
+        "x = 1\n### BEGIN SOLUTION\nx = 2\n### END SOLUTION\nprint(x)\n"
+    )
     assert make(tmp_path / "task.py", "--to", tmp_path / "student").returncode == 0
     made = (tmp_path / "student" / "task.py").read_text()
     assert made == "x = 1\n# YOUR CODE HERE\nraise NotImplementedError()\nprint(x)\n"
@@ -97,12 +132,24 @@ def without(notebook: dict, number: int, name: str) -> dict:
 
 
 BAD = {  # what nbgrader refuses, and what we say to it
-    "a solution that never ends": (spoil(master(), 1, "### BEGIN SOLUTION\n"), "END SOLUTION is missing"),
-    "nested solutions": (spoil(master(), 1, "### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION"), "within"),
+    "a solution that never ends": (
+        spoil(master(), 1, "### BEGIN SOLUTION\n"),
+        "END SOLUTION is missing",
+    ),
+    "nested solutions": (
+        spoil(master(), 1, "### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION"),
+        "within",
+    ),
     "a solution in an unmarked cell": (unmark(master(), 1), "not marked as a solution"),
     "hidden tests in an unmarked cell": (unmark(master(), 2), "not graded"),
-    "hidden tests that never end": (spoil(master(), 2, "### BEGIN HIDDEN TESTS"), "END HIDDEN TESTS is missing"),
-    "a mark scheme without a task": (spoil(master(), 0, "### BEGIN MARK SCHEME\n### END MARK SCHEME"), "a task"),
+    "hidden tests that never end": (
+        spoil(master(), 2, "### BEGIN HIDDEN TESTS"),
+        "END HIDDEN TESTS is missing",
+    ),
+    "a mark scheme without a task": (
+        spoil(master(), 0, "### BEGIN MARK SCHEME\n### END MARK SCHEME"),
+        "a task",
+    ),
     "an id twice": (master(grade_id="double-check"), "stands twice"),
     "no id": (master(grade_id=""), "no id"),
     "an old format": (master(schema_version=2), "schema_version is 2"),
@@ -110,7 +157,9 @@ BAD = {  # what nbgrader refuses, and what we say to it
     "no lock": (without(master(), 1, "locked"), "lacks locked"),
     "words that are graded, but no solution": (master(), "both"),
 }
-BAD["words that are graded, but no solution"][0]["cells"][3]["metadata"]["nbgrader"]["solution"] = False
+BAD["words that are graded, but no solution"][0]["cells"][3]["metadata"]["nbgrader"]["solution"] = (
+    False
+)
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -138,7 +187,7 @@ def test_a_copied_lesson_runs_alone_and_untouched(path, tmp_path):
     assert sum("Not there yet" in text for text in outputs.values()) == 3
 
 
-# ---- The real nbgrader -----------------------------------------------------------------------------------------------
+# ---- The real nbgrader ---------------------------------------------------------------------------
 
 
 def nbgrader(folder, *arguments: str) -> subprocess.CompletedProcess:
@@ -179,7 +228,9 @@ def course(tmp_path_factory):
 def run_course(root, paths: list) -> None:
     """Release an assignment of some lessons, hand it in as each of the STUDENTS, and mark it."""
     (root / "nbgrader_config.py").write_text(CONFIG.format(root=str(root)), encoding="utf-8")
-    assert make(*paths, "--to", root / "source" / "week").returncode == 0  # for all that comes along
+    assert (
+        make(*paths, "--to", root / "source" / "week").returncode == 0
+    )  # for all that comes along
     for path in paths:
         shutil.copy(path, root / "source" / "week")  # the master itself
     run = nbgrader(root, "generate_assignment", "week", "--create")
@@ -227,7 +278,9 @@ def test_nbgrader_gives_the_points_that_the_check_says(course, path):
         for student, wanted in expected.items():
             grades = gradebook.find_submission_notebook(path.stem, "week", student).grades
             got = {
-                grade.name.removesuffix("-check"): grade.auto_score for grade in grades if grade.auto_score is not None
+                grade.name.removesuffix("-check"): grade.auto_score
+                for grade in grades
+                if grade.auto_score is not None
             }
             assert {name: got[name] for name in wanted} == wanted, student
 
@@ -237,7 +290,9 @@ def test_nbgrader_gives_the_points_that_the_check_says(course, path):
 def test_nbgrader_refuses_the_same(case, tmp_path):
     pytest.importorskip("nbgrader", reason="nbgrader is not installed")
     notebook, _ = BAD.get(case, (master(), ""))
-    (tmp_path / "nbgrader_config.py").write_text(CONFIG.format(root=str(tmp_path)), encoding="utf-8")
+    (tmp_path / "nbgrader_config.py").write_text(
+        CONFIG.format(root=str(tmp_path)), encoding="utf-8"
+    )
     (tmp_path / "source" / "week").mkdir(parents=True)
     save(notebook, tmp_path / "source" / "week")
     run = nbgrader(tmp_path, "generate_assignment", "week", "--create")

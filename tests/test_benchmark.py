@@ -21,15 +21,27 @@ SIZE = len(frame(TEXT.format(0, 0)))  # bytes of one message; several come toget
 PUT = "            person.put(packet)\n"  # in Room.announce: `packet` goes to `person`
 READ = "            person.buffer += chunk\n"
 BROKEN = {  # what stands instead of which lines, and how the benchmark puts it
-    "one message is lost by one": (PUT, 'if person.name != "p0001" or b" 00000003 " not in packet: {}', "^lost"),
+    "one message is lost by one": (
+        PUT,
+        'if person.name != "p0001" or b" 00000003 " not in packet: {}',
+        "^lost",
+    ),
     "one message is lost by all": (PUT, 'if b" 00000003 " not in packet: {}', "^lost"),
     "one message is doubled for one": (
         PUT,
         'person.put(packet * (1 + (person.name == "p0001" and b" 00000003 " in packet)))',
         "^lost|doubled|not everybody",
     ),
-    "messages are doubled for one": (PUT, 'person.put(packet * (1 + (person.name == "p0001")))', "^lost|doubled"),
-    "messages are doubled for all": (PUT, "person.put(packet * (1 + (sender is not SERVER)))", "doubled"),
+    "messages are doubled for one": (
+        PUT,
+        'person.put(packet * (1 + (person.name == "p0001")))',
+        "^lost|doubled",
+    ),
+    "messages are doubled for all": (
+        PUT,
+        "person.put(packet * (1 + (sender is not SERVER)))",
+        "doubled",
+    ),
     "a speaker's messages come the other way round": (
         READ,
         f"""if len(chunk) > {SIZE} and len(chunk) % {SIZE} == 0:
@@ -42,19 +54,39 @@ BROKEN = {  # what stands instead of which lines, and how the benchmark puts it
         'person.outbox.insert(0, packet) if person.name == "p0001" and sender is not SERVER else person.put(packet)',
         "out of order: not everybody has heard the same",
     ),
-    "a word is changed for all": (PUT, 'person.put(packet.replace(b"forty", b"fifty"))', "^torn or forged"),
+    "a word is changed for all": (
+        PUT,
+        'person.put(packet.replace(b"forty", b"fifty"))',
+        "^torn or forged",
+    ),
     "a word is changed for one": (
         PUT,
         'person.put(packet.replace(b"forty", b"fifty") if person.name == "p0001" else packet)',
         "not everybody has heard the same",
     ),
     "somebody else speaks": (PUT, 'person.put(packet.replace(b"p0002", b"p0001"))', "."),
-    "lengths are wrong": (PUT, 'person.put(packet.replace(b"5         p", b"6         p"))', "^torn|^lost"),
+    "lengths are wrong": (
+        PUT,
+        'person.put(packet.replace(b"5         p", b"6         p"))',
+        "^torn|^lost",
+    ),
     "nobody hears who joined": (PUT, 'if not text.startswith("joined "): {}', "names"),
-    "all hear twice who joined": (PUT, 'person.put(packet * (1 + text.startswith("joined ")))', "names"),
+    "all hear twice who joined": (
+        PUT,
+        'person.put(packet * (1 + text.startswith("joined ")))',
+        "names",
+    ),
     "it has no room": ("self.options.max_clients", "2", "refused the room is full"),
-    "it hangs up": (PUT, '{}\n            if b" 00000003 " in packet: raise SystemExit("I give up")', "I give up"),
-    "it does not start": ("import math\n", 'raise SystemExit("I do not start")\n', "does not listen.*I do not start"),
+    "it hangs up": (
+        PUT,
+        '{}\n            if b" 00000003 " in packet: raise SystemExit("I give up")',
+        "I give up",
+    ),
+    "it does not start": (
+        "import math\n",
+        'raise SystemExit("I do not start")\n',
+        "does not listen.*I do not start",
+    ),
 }
 
 
@@ -93,7 +125,9 @@ def test_a_broken_promise_is_found(tmp_path, processes, old, new, words):
 
 
 @pytest.mark.parametrize("people", [1, 2, 9])
-@pytest.mark.parametrize("command", [*SERVERS, COMMAND], ids=["chat_server.py", "a model", "a command"])
+@pytest.mark.parametrize(
+    "command", [*SERVERS, COMMAND], ids=["chat_server.py", "a model", "a command"]
+)
 def test_a_right_server_gets_its_figures(processes, command, people):
     result = measure(command, people, SECONDS, TIMEOUT)
     assert [key for key in COLUMNS if key not in result] == []

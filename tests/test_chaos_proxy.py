@@ -31,7 +31,17 @@ import chat_client_gui as gui
 SCRIPT, CLI = ROOT / "lessons" / "chaos_proxy.py", ROOT / "chat_client_cli.py"
 GRIN = "\U0001f600"
 LONGEST = GRIN * 2000
-TEXTS = ["hello", "", "é", "a\tb", GRIN, "10        x", "x" * 500, "  spaces  ", "李雷 \u0639 e\u0301"]
+TEXTS = [
+    "hello",
+    "",
+    "é",
+    "a\tb",
+    GRIN,
+    "10        x",
+    "x" * 500,
+    "  spaces  ",
+    "李雷 \u0639 e\u0301",
+]
 ALLOWED = [  # what TCP allows
     "",
     "--split 1",
@@ -47,7 +57,9 @@ ALLOWED = [  # what TCP allows
 ]
 
 posix = pytest.mark.skipif(Terminal is None, reason="Windows has no pseudo-terminals")
-linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc, which only Linux has")
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="looks into /proc, which only Linux has"
+)
 allowed = pytest.mark.parametrize("options", ALLOWED, ids=lambda options: options or "nothing")
 
 
@@ -55,7 +67,16 @@ class Proxy(Program):
     """The proxy on a port of the system's choice, in front of some port of this computer."""
 
     def __init__(self, port: int, options: str = "", seed: int = 7):
-        super().__init__(SCRIPT, "--listen", "0", "--to", f"127.0.0.1:{port}", "--seed", str(seed), *options.split())
+        super().__init__(
+            SCRIPT,
+            "--listen",
+            "0",
+            "--to",
+            f"127.0.0.1:{port}",
+            "--seed",
+            str(seed),
+            *options.split(),
+        )
         try:
             first = self.wait_for("")
             assert re.fullmatch(r"listening on 127\.0\.0\.1:\d+", first)
@@ -116,7 +137,7 @@ def left(server, proxy, name):
     return server.wait_for(f"- {name} left, {address}").replace(f", {address}", "")
 
 
-# ---- What TCP allows: everybody lives with it -----------------------------------------------------------------------
+# ---- What TCP allows: everybody lives with it ----------------------------------------------------
 
 
 @allowed
@@ -125,7 +146,8 @@ def test_nothing_is_lost_doubled_or_out_of_order(server, options):
         people = [server.client("eve"), Client(proxy.port, "ada"), Client(proxy.port, "bob")]
         server.clients += people[1:]
         senders = [
-            threading.Thread(target=one.send, args=[*map(f"{one.name} {{}}".format, range(20))]) for one in people
+            threading.Thread(target=one.send, args=[*map(f"{one.name} {{}}".format, range(20))])
+            for one in people
         ]
         for thread in senders:
             thread.start()
@@ -140,7 +162,9 @@ def test_nothing_is_lost_doubled_or_out_of_order(server, options):
             thread.join()
     assert heard[0] == heard[1] == heard[2]
     for name in ("ada", "bob", "eve"):
-        assert [text for sender, text in heard[0] if sender == name] == [f"{name} {number}" for number in range(20)]
+        assert [text for sender, text in heard[0] if sender == name] == [
+            f"{name} {number}" for number in range(20)
+        ]
 
 
 @allowed
@@ -154,7 +178,9 @@ def test_all_texts_pass_as_they_are(server, options):
         assert left(server, proxy, "ada") == "- ada left"
 
 
-@pytest.mark.parametrize("options", ["", "--split 1", "--split 1000 --glue", "--drop-after 1000000"])
+@pytest.mark.parametrize(
+    "options", ["", "--split 1", "--split 1000 --glue", "--drop-after 1000000"]
+)
 def test_big_frames_pass(server, options):
     with Proxy(server.port, options) as proxy, Client(proxy.port, "ada") as ada:
         ada.sock.settimeout(4 * TIMEOUT)
@@ -184,7 +210,9 @@ def test_the_terminal_client_works_in_a_pipe(server, options):
 
 
 @posix
-@pytest.mark.parametrize("options", ["--split 1", "--glue --split 5", "--delay 20 --jitter 20 --split 9"])
+@pytest.mark.parametrize(
+    "options", ["--split 1", "--glue --split 5", "--delay 20 --jitter 20 --split 9"]
+)
 def test_the_terminal_client_works_in_a_terminal(server, options):
     with Proxy(server.port, options) as proxy, Terminal(CLI, "ada", "--port", proxy.port) as ada:
         ada.wait_for("* online ada", ">")
@@ -206,7 +234,11 @@ def test_the_windows_connection_works(server, options):
         texts = [f"message {number} é {GRIN}" for number in range(20)]
         for text in [*texts, "/quit"]:
             connection.outbox.put(text)
-        expected = [("server", "welcome ada"), ("server", "online ada"), *(("ada", text) for text in texts)]
+        expected = [
+            ("server", "welcome ada"),
+            ("server", "online ada"),
+            *(("ada", text) for text in texts),
+        ]
         assert [inbox.get(timeout=TIMEOUT)[2:] for _ in expected] == expected
         assert inbox.get(timeout=TIMEOUT) == ("lost", connection, "The server hung up.")
         assert left(server, proxy, "ada") == "- ada left"
@@ -221,7 +253,11 @@ def test_many_connections_at_once(server):
         for person in people:
             person.send(f"I am {person.name}")
         heard = [
-            {pair for pair in (person.pair() for _ in range(39 - number + 40)) if pair[0] != "server"}
+            {
+                pair
+                for pair in (person.pair() for _ in range(39 - number + 40))
+                if pair[0] != "server"
+            }
             for number, person in enumerate(people)
         ]
         assert heard == [{(f"n{number}", f"I am n{number}") for number in range(40)}] * 40
@@ -269,7 +305,9 @@ def test_who_reads_late_still_gets_everything(listener, options):
                 sent += client.send(data[sent : sent + 100_000])
         assert sent < len(data)
         client.settimeout(TIMEOUT)
-        sender = threading.Thread(target=lambda: (client.sendall(data[sent:]), client.shutdown(socket.SHUT_WR)))
+        sender = threading.Thread(
+            target=lambda: (client.sendall(data[sent:]), client.shutdown(socket.SHUT_WR))
+        )
         sender.start()
         assert read_all(server) == (data, "FIN")
         sender.join()
@@ -304,7 +342,7 @@ def test_who_reads_nothing_holds_up_who_sends_and_is_not_in_the_way_of_the_end(l
         assert proxy.stop() == 0
 
 
-# ---- What hangs up: who is told what --------------------------------------------------------------------------------
+# ---- What hangs up: who is told what -------------------------------------------------------------
 
 FRAME = frame("x" * 300)  # said by ada, whose name took 13 bytes
 CUTS = {  # options: why ada left, what her terminal says, what her window says
@@ -360,7 +398,10 @@ def test_the_terminal_client_says_what_happened(server, options):
         assert run.returncode == 1
         assert run.stdout.decode().splitlines() == ["* welcome ada", "* online ada"]
         advice = "start a server, or look at what it prints"
-        assert run.stderr.decode() == f"no chat with 127.0.0.1:{proxy.port}, {CUTS[options][1]}: {advice}\n"
+        assert (
+            run.stderr.decode()
+            == f"no chat with 127.0.0.1:{proxy.port}, {CUTS[options][1]}: {advice}\n"
+        )
         assert left(server, proxy, "ada").startswith("- ada left")
 
 
@@ -399,7 +440,9 @@ def test_half_open_tells_nobody_until_the_proxy_ends(server):
 def test_with_reset_and_half_open_the_seed_chooses_for_each_connection(server):
     def endings() -> list:
         found = []
-        with Proxy(server.port, "--split 1 --glue --delay 1 --jitter 1 --drop-after 10 --reset --half-open") as proxy:
+        with Proxy(
+            server.port, "--split 1 --glue --delay 1 --jitter 1 --drop-after 10 --reset --half-open"
+        ) as proxy:
             for _ in range(8):
                 with socket.create_connection(("127.0.0.1", proxy.port), TIMEOUT) as sock:
                     sock.sendall(FRAME)
@@ -412,12 +455,13 @@ def test_with_reset_and_half_open_the_seed_chooses_for_each_connection(server):
 
 
 def test_half_open_in_the_middle_of_a_frame_is_silence_to_the_server(tmp_path):
-    first = (
-        "import socket as s; old = s.socket.settimeout; s.socket.settimeout = lambda a, t: old(a, 1 if t == 30 else t)"
-    )
+    first = "import socket as s; old = s.socket.settimeout; s.socket.settimeout = lambda a, t: old(a, 1 if t == 30 else t)"
     with Server(script=wrapped(tmp_path, first)) as server:
         bob = server.client("bob")
-        with Proxy(server.port, "--drop-after 200 --half-open") as proxy, Client(proxy.port, "ada") as ada:
+        with (
+            Proxy(server.port, "--drop-after 200 --half-open") as proxy,
+            Client(proxy.port, "ada") as ada,
+        ):
             ada.raw(FRAME)
             bob.expect("server", "joined ada")
             bob.expect("server", "left ada half a frame and then silence")
@@ -436,7 +480,10 @@ def test_who_is_half_open_in_a_terminal_sees_no_answer_but_can_leave(server):
             ada.wait_for_typed("")
             ada.press("\x04")
             assert ada.end() == 0
-            assert ada.lines[:2] == ["* welcome a", "* online bob a"] and "a>>" not in ada.screen.text()
+            assert (
+                ada.lines[:2] == ["* welcome a", "* online bob a"]
+                and "a>>" not in ada.screen.text()
+            )
         assert proxy.stop() == 0
     bob.expect("server", "left a")
 
@@ -521,7 +568,7 @@ def test_without_a_server_it_says_so_and_goes_on(listener):
                     assert sock.recv(1) == b"x"
 
 
-# ---- Chance ---------------------------------------------------------------------------------------------------------
+# ---- Chance --------------------------------------------------------------------------------------
 
 
 def way(seed=7, number=1, arrow="->", **options):
@@ -545,7 +592,9 @@ def cuts_of(one, chunks):
 def test_chance_cuts_the_stream_at_the_same_places_whatever_recv_returns():
     data, chance = bytes(range(256)) * 20, random.Random(1)
     whole, passed = cuts_of(way(split=9), [data])
-    assert passed == data and {after - before for before, after in itertools.pairwise(whole[:-1])} == set(range(1, 10))
+    assert passed == data and {
+        after - before for before, after in itertools.pairwise(whole[:-1])
+    } == set(range(1, 10))
     for size in (1, 2, 5, 64, 1000):
         chunks, rest = [], data
         while rest:
@@ -615,7 +664,7 @@ def test_without_a_seed_it_says_which_one_it_took(listener):
         assert re.search(r"--seed \d+ does the same again", proxy.wait_for("--seed"))
 
 
-# ---- The drawing ----------------------------------------------------------------------------------------------------
+# ---- The drawing ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -625,7 +674,10 @@ def test_without_a_seed_it_says_which_one_it_took(listener):
         ([frame("ada") + frame("hi you")], ["[3·········|ada][6·········|hi·you]"]),
         ([b"3   ", b"      ", b"a", b"da"], ["[3···", "······|", "a", "da]"]),
         ([frame("") + b"1"], ["[0·········|][1"]),
-        ([frame("é")[:-1], frame("é")[-1:] + b"2         "], ["[2·········|\\xc3", "\\xa9][2·········|"]),
+        (
+            [frame("é")[:-1], frame("é")[-1:] + b"2         "],
+            ["[2·········|\\xc3", "\\xa9][2·········|"],
+        ),
         (
             [frame(b"\xff\0\x1b[2J\x7f\r\n")],
             ["[9·········|\\xff\\x00\\x1b[2J\\x7f\\r\\n]"],
@@ -643,7 +695,10 @@ def test_frames_are_marked_whatever_the_pieces(pieces, marks):
 
 
 def test_marks_of_pieces_joined_are_the_marks_of_the_whole():
-    data, chance = b"".join(map(frame, ["ada", "", "hello you", "x" * 30, "2         hi"])), random.Random(2)
+    data, chance = (
+        b"".join(map(frame, ["ada", "", "hello you", "x" * 30, "2         hi"])),
+        random.Random(2),
+    )
     whole = chaos_proxy.Frames().mark(data)
     for _ in range(200):
         frames, text, rest = chaos_proxy.Frames(), "", data
@@ -659,7 +714,9 @@ def width(text):
 
 
 @pytest.mark.parametrize("arrow", ["->", "<-"])
-@pytest.mark.parametrize("text", ["", "x", "x" * 61, "x" * 62, "x" * 300, "李" * 31, GRIN * 100, "e\u0301" * 100])
+@pytest.mark.parametrize(
+    "text", ["", "x", "x" * 61, "x" * 62, "x" * 300, "李" * 31, GRIN * 100, "e\u0301" * 100]
+)
 def test_arrows_are_as_wide_as_they_may_be_and_no_wider(arrow, text):
     rows = list(chaos_proxy.arrow(arrow, text, "65,536 bytes"))
     assert {width(row.removesuffix(" 65,536 bytes")) for row in rows} == {chaos_proxy.WIDTH + 2}
@@ -690,7 +747,7 @@ def test_the_drawing_of_a_conversation(server):
         ]
 
 
-# ---- The program ----------------------------------------------------------------------------------------------------
+# ---- The program ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -730,7 +787,9 @@ def test_a_port_that_is_taken_is_one_sentence(listener, capsys):
     port = listener.getsockname()[1]
     assert chaos_proxy.main(["--listen", str(port), "--to", "127.0.0.1:1"]) == 1
     line = capsys.readouterr().err
-    assert line.startswith(f"cannot listen on 127.0.0.1:{port}, ") and line.endswith(": try another --listen\n")
+    assert line.startswith(f"cannot listen on 127.0.0.1:{port}, ") and line.endswith(
+        ": try another --listen\n"
+    )
     assert line.count("\n") == 1
 
 
@@ -739,7 +798,15 @@ def test_every_option_is_explained_on_top_and_in_the_help(capsys):
         chaos_proxy.main(["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for option in ("--split N", "--glue", "--delay MS", "--jitter MS", "--drop-after N", "--reset", "--half-open"):
+    for option in (
+        "--split N",
+        "--glue",
+        "--delay MS",
+        "--jitter MS",
+        "--drop-after N",
+        "--reset",
+        "--half-open",
+    ):
         assert option in chaos_proxy.__doc__ and text.count(option) >= 2
     for option in ("--listen PORT", "--to HOST:PORT", "--seed N", "--draw"):
         assert option in text
@@ -766,7 +833,12 @@ def test_after_the_connections_no_thread_and_no_socket_is_left(server):
     def held():
         return [len(os.listdir(f"/proc/{proxy.process.pid}/{what}")) for what in ("task", "fd")]
 
-    for options in ("--split 9", "--drop-after 100", "--drop-after 100 --reset", "--drop-after 100 --half-open"):
+    for options in (
+        "--split 9",
+        "--drop-after 100",
+        "--drop-after 100 --reset",
+        "--drop-after 100 --half-open",
+    ):
         with Proxy(server.port, options) as proxy:
             proxy.wait_for("clients come here")
             before = held()
@@ -787,9 +859,17 @@ def test_after_the_connections_no_thread_and_no_socket_is_left(server):
 def test_in_one_process_no_thread_is_left_either(listener, capsys):
     before = set(threading.enumerate())
     options = chaos_proxy.parse_options(
-        ["--listen=0", f"--to=127.0.0.1:{listener.getsockname()[1]}", "--half-open", "--drop-after=3"]
+        [
+            "--listen=0",
+            f"--to=127.0.0.1:{listener.getsockname()[1]}",
+            "--half-open",
+            "--drop-after=3",
+        ]
     )
-    with chaos_proxy.listen(0) as port, socket.create_connection(port.getsockname(), TIMEOUT) as client:
+    with (
+        chaos_proxy.listen(0) as port,
+        socket.create_connection(port.getsockname(), TIMEOUT) as client,
+    ):
         connection = chaos_proxy.Connection(options, 1, port.accept()[0])
         connection.thread.start()
         with listener.accept()[0] as server:

@@ -42,21 +42,38 @@ PROGRAMS = {  # case -> (the program, what the checker has to say about it)
         + "print('Server started on port', listener.getsockname()[1])\nlistener.accept()",
         ["wrong", "your program speaks of port", "it was told to listen on", "(symptom 2)"],
     ),
-    "it is empty": ("", ["not there yet", "came to its end without an error", "02_client_and_server.ipynb"]),
-    "it has a typing error": ("def main(:", ["wrong", "SyntaxError", "ended with exit code 1 before"]),
-    "it ends itself": ("import sys; sys.exit('no config')", ["wrong", "| no config", "ended with exit code 1"]),
+    "it is empty": (
+        "",
+        ["not there yet", "came to its end without an error", "02_client_and_server.ipynb"],
+    ),
+    "it has a typing error": (
+        "def main(:",
+        ["wrong", "SyntaxError", "ended with exit code 1 before"],
+    ),
+    "it ends itself": (
+        "import sys; sys.exit('no config')",
+        ["wrong", "| no config", "ended with exit code 1"],
+    ),
     "its port is taken": (
         f"{LISTEN}first = listener\n{LISTEN}",
         ["wrong", "Address already in use", "(symptom 4)"],
     ),
-    "it hangs": (f"{LISTEN}time.sleep(1000)", ["not there yet", "does not answer yet", "(symptom 6)"]),
+    "it hangs": (
+        f"{LISTEN}time.sleep(1000)",
+        ["not there yet", "does not answer yet", "(symptom 6)"],
+    ),
     "it hangs up": (
         f"{LISTEN}while True: listener.accept()[0].close()",
         ["wrong", "hung up on ada without an answer"],
     ),
     "it crashes": (
         f"{LISTEN}sock, _ = listener.accept()\nprint('got ' + sock.recv(100))",
-        ["wrong", "TypeError: can only concatenate str", "has ended with exit code 1", "(symptom 10)"],
+        [
+            "wrong",
+            "TypeError: can only concatenate str",
+            "has ended with exit code 1",
+            "(symptom 10)",
+        ],
     ),
     "it crashes deep down": (
         f"{LISTEN}sock, _ = listener.accept()\ndef f(): f()\nsock.recv(100)\nf()",
@@ -68,7 +85,8 @@ PROGRAMS = {  # case -> (the program, what the checker has to say about it)
     ),
     "it floods its output": (
         ECHO.replace(
-            "        while data := sock.recv(4096):\n", "        while True:\n            data = sock.recv(4096)\n"
+            "        while data := sock.recv(4096):\n",
+            "        while True:\n            data = sock.recv(4096)\n",
         ).replace("sock.sendall(data)", "sock.sendall(data) if data else print()"),
         ["wrong", "floods its output", "(symptom 13)"],
     ),
@@ -77,7 +95,10 @@ PROGRAMS = {  # case -> (the program, what the checker has to say about it)
         "        while True: sock.sendall(b'6         server5         hello')\n    except OSError: pass",
         ["wrong", "more and more comes to ada"],
     ),
-    "it sends back what it gets": (ECHO, ["not there yet", "just the bytes that it gets", "stream_has_no_messages"]),
+    "it sends back what it gets": (
+        ECHO,
+        ["not there yet", "just the bytes that it gets", "stream_has_no_messages"],
+    ),
     "it says what is no frame": (
         ECHO.replace("sendall(data)", "sendall(b'hello world, this is no frame')"),
         ["wrong", "is no header", "b'hello worl'"],
@@ -101,7 +122,9 @@ WRONG_CALLS = {
 def nothing_is_left(tmp_path):
     """After each test, no process is left whose command names a file of the test."""
     yield
-    processes = list(Path("/proc").glob("[0-9]*/cmdline")) if sys.platform.startswith("linux") else []
+    processes = (
+        list(Path("/proc").glob("[0-9]*/cmdline")) if sys.platform.startswith("linux") else []
+    )
     for path in processes:
         try:
             command = path.read_bytes().replace(b"\0", b" ").decode()
@@ -121,10 +144,14 @@ def impatient(tmp_path):
     return script
 
 
-def run(*command, folder: Path, script: Path = CHECK, timeout: float = 60) -> subprocess.CompletedProcess:
+def run(
+    *command, folder: Path, script: Path = CHECK, timeout: float = 60
+) -> subprocess.CompletedProcess:
     """Run the checker in a folder to its end."""
     command = [sys.executable, str(script), *map(str, command)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=timeout)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=timeout
+    )
 
 
 def write(folder: Path, text: str, name: str = "server.py") -> Path:
@@ -168,10 +195,24 @@ def test_the_transcript_shows_a_traceback_where_it_came(tmp_path):
     def line_with(part: str) -> int:
         return next(i for i, line in enumerate(lines) if part in line)
 
-    assert line_with("ada -> b'3         ada' b'5         hello'") < line_with("program | Traceback")
-    assert line_with("program | ValueError: ouch") < line_with("ada <- the end") < line_with("should have come to ada")
-    assert line_with("should have come") < line_with("but the server hung up") < line_with("users say: ")
-    assert line_with("users say: ") < line_with("ask yourself: ") < line_with("read: 02_client_and_server.ipynb")
+    assert line_with("ada -> b'3         ada' b'5         hello'") < line_with(
+        "program | Traceback"
+    )
+    assert (
+        line_with("program | ValueError: ouch")
+        < line_with("ada <- the end")
+        < line_with("should have come to ada")
+    )
+    assert (
+        line_with("should have come")
+        < line_with("but the server hung up")
+        < line_with("users say: ")
+    )
+    assert (
+        line_with("users say: ")
+        < line_with("ask yourself: ")
+        < line_with("read: 02_client_and_server.ipynb")
+    )
     assert lines[line_with("ask yourself: ")].endswith("?")
 
 
@@ -185,16 +226,38 @@ def test_a_program_that_says_nothing_when_it_listens_is_found_all_the_same(tmp_p
 def test_a_right_server_passes(tmp_path, flag):
     result = run(flag, "4", ROOT / "chat_server.py", folder=tmp_path)
     stages = {"--stage": "1234", "--only": "4"}[flag]
-    assert [line.split()[:2] for line in result.stdout.splitlines()[:-1]] == [["right", stage] for stage in stages]
+    assert [line.split()[:2] for line in result.stdout.splitlines()[:-1]] == [
+        ["right", stage] for stage in stages
+    ]
     assert (result.returncode, result.stderr) == (0, "")
 
 
 SLIPS = {  # what slips through where a checker looks too little -> (the stage, the symptom, the change)
-    "a name's length in bytes": (5, 22, "1 <= len(name) <=", '1 <= len(name.encode(errors="replace")) <='),
-    "news of who is refused": (7, 25, "if refusal :=", 'self.announce(f"joined {name}")\n        if refusal :='),
+    "a name's length in bytes": (
+        5,
+        22,
+        "1 <= len(name) <=",
+        '1 <= len(name.encode(errors="replace")) <=',
+    ),
+    "news of who is refused": (
+        7,
+        25,
+        "if refusal :=",
+        'self.announce(f"joined {name}")\n        if refusal :=',
+    ),
     "a header that ends with a newline": (8, 7, 'rstrip(b" ")', 'rstrip(b" \\n")'),
-    "a clear screen in a private message": (10, 32, "if not MESSAGE", 'if text[:1] != "/" and not MESSAGE'),
-    "folded names in the roster": (10, 22, "[other.name for other in self.people.values()]", "list(self.people)"),
+    "a clear screen in a private message": (
+        10,
+        32,
+        "if not MESSAGE",
+        'if text[:1] != "/" and not MESSAGE',
+    ),
+    "folded names in the roster": (
+        10,
+        22,
+        "[other.name for other in self.people.values()]",
+        "list(self.people)",
+    ),
 }
 
 
@@ -221,9 +284,13 @@ def test_a_server_that_takes_no_port_is_found_at_its_own(tmp_path):
     result = run(*call, folder=tmp_path)
     assert result.stdout.startswith("right           1")
     assert "not there yet   2" in result.stdout, "the server has to be there in stage 2 as well"
-    other = subprocess.Popen([sys.executable, server], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen(
+        [sys.executable, server], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
     try:
-        if "listening" in other.stdout.readline():  # else its port is in TIME_WAIT after the first run
+        if (
+            "listening" in other.stdout.readline()
+        ):  # else its port is in TIME_WAIT after the first run
             result = run(*call, folder=tmp_path)
             assert (result.returncode, result.stdout) == (2, "")
             assert "somebody listens on" in result.stderr
@@ -238,7 +305,8 @@ def test_it_stops_at_the_first_wrong_stage_or_goes_on_with_all(tmp_path):
     result = run("--stage", "3", echo, folder=tmp_path)
     assert "wrong           3" not in result.stdout
     assert (
-        result.stdout.splitlines()[-1] == "1 of 3 stages are right, 5 of 30 points; 1 not tried yet (--all tries them)"
+        result.stdout.splitlines()[-1]
+        == "1 of 3 stages are right, 5 of 30 points; 1 not tried yet (--all tries them)"
     )
     result = run("--stage", "3", "--all", echo, folder=tmp_path)
     assert "wrong           3" in result.stdout
@@ -272,12 +340,19 @@ def test_each_check_has_a_symptom_and_a_sentence():
 
 def test_the_reports_say_what_came_out(tmp_path):
     step = LESSONS / "steps" / "03_framing.py"
-    result = run("--stage", "4", "--json", "results.json", "--junit", "junit.xml", step, folder=tmp_path)
+    result = run(
+        "--stage", "4", "--json", "results.json", "--junit", "junit.xml", step, folder=tmp_path
+    )
     assert result.returncode == 1
     report = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert report["score"] == 20
     assert [test["status"] for test in report["tests"]] == ["passed", "passed", "failed", "failed"]
-    assert [test["extra_data"]["outcome"] for test in report["tests"]] == ["right", "right", "wrong", "not tried"]
+    assert [test["extra_data"]["outcome"] for test in report["tests"]] == [
+        "right",
+        "right",
+        "wrong",
+        "not tried",
+    ]
     third = report["tests"][2]
     assert (third["score"], third["max_score"], third["visibility"]) == (0, 10, "visible")
     assert third["extra_data"]["symptom"] == 11
@@ -294,18 +369,24 @@ def test_the_reports_are_written_even_if_there_is_no_program(tmp_path):
     report = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert (report["score"], len(report["tests"])) == (0, len(check.SERVER_STAGES))
     assert "there is no file nowhere.py" in report["tests"][0]["output"]
-    assert ElementTree.parse(tmp_path / "junit.xml").getroot().get("skipped") == str(len(check.SERVER_STAGES))
+    assert ElementTree.parse(tmp_path / "junit.xml").getroot().get("skipped") == str(
+        len(check.SERVER_STAGES)
+    )
 
 
 def test_a_report_that_cannot_be_written_is_a_wrong_call(tmp_path):
-    result = run("--stage", "1", "--json", "no/such/folder.json", write(tmp_path, ECHO), folder=tmp_path)
+    result = run(
+        "--stage", "1", "--json", "no/such/folder.json", write(tmp_path, ECHO), folder=tmp_path
+    )
     assert result.returncode == 2
     assert "cannot write no/such/folder.json" in result.stderr
 
 
 def test_the_programs_children_are_ended_too(tmp_path):
     child = write(tmp_path, "import time\ntime.sleep(1000)", "child.py")
-    program = ECHO.replace("def serve", f"subprocess.Popen([sys.executable, {str(child)!r}])\ndef serve", 1)
+    program = ECHO.replace(
+        "def serve", f"subprocess.Popen([sys.executable, {str(child)!r}])\ndef serve", 1
+    )
     result = run("--stage", "1", write(tmp_path, program), folder=tmp_path)
     assert result.returncode == 0, result.stdout  # the rest is in the fixture: nothing is left
 
@@ -316,7 +397,9 @@ def test_ctrl_c_ends_the_checker_and_the_program(tmp_path, number):
     here = tmp_path / "here"
     program = f"{LISTEN}open({str(here)!r}, 'w').close()\ntime.sleep(1000)"
     command = [sys.executable, str(CHECK), str(write(tmp_path, program))]
-    checker = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    checker = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     end = time.monotonic() + TIMEOUT
     while not here.exists() and time.monotonic() < end:
         time.sleep(0.02)

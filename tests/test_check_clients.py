@@ -34,7 +34,9 @@ RAW = f"{CONNECT}\nsock.sendall(input().encode())\ninput()"
 NEWLINE = f"{CONNECT}\nfor line in sys.stdin: sock.sendall(frame(line))"
 CHILD = "import socket, time; sock = socket.create_connection(('127.0.0.1', {port})); print(); time.sleep(100)"
 PARENT = "import subprocess, sys; subprocess.Popen([sys.executable, '-uc', {child!r}], stdout=-1).stdout.readline()\n"
-UNKNOWN = "print('my server is at port 1'); import socket; socket.create_connection(('127.0.0.1', 1))"
+UNKNOWN = (
+    "print('my server is at port 1'); import socket; socket.create_connection(('127.0.0.1', 1))"
+)
 
 WRONG = {  # kind of client -> its text, or what to change in the small one; outcome, stage, symptom, words about it
     "does nothing": ("", "not there yet", 1, 2, "went nowhere"),
@@ -42,22 +44,60 @@ WRONG = {  # kind of client -> its text, or what to change in the small one; out
     "crashes": ("1 / 0", "wrong", 1, 2, "ZeroDivisionError"),
     "goes elsewhere": (UNKNOWN, "wrong", 1, 2, "Does it take its port from the command"),
     "floods its output": ("while True: print('la la la')", "wrong", 1, 13, "floods its output"),
-    "connects and says nothing": (f"{CONNECT}\ninput(); input()", "not there yet", 1, 0, "came nothing"),
+    "connects and says nothing": (
+        f"{CONNECT}\ninput(); input()",
+        "not there yet",
+        1,
+        0,
+        "came nothing",
+    ),
     "knows no frames": (RAW, "not there yet", 1, 0, "b'ada'.*no frames yet"),
     "sends the end of the line, too": (NEWLINE, "wrong", 1, 0, r"4 ada\\n'"),
-    "crashes at a message": (("kind, _, rest", "kind, rest"), "wrong", 3, 0, "too many values to unpack"),
-    "floods at a message": (("    print(UNSAFE", "    while True: print(UNSAFE"), "wrong", 3, 13, "floods"),
+    "crashes at a message": (
+        ("kind, _, rest", "kind, rest"),
+        "wrong",
+        3,
+        0,
+        "too many values to unpack",
+    ),
+    "floods at a message": (
+        ("    print(UNSAFE", "    while True: print(UNSAFE"),
+        "wrong",
+        3,
+        13,
+        "floods",
+    ),
     "speaks and listens in turn": (SERIAL, "wrong", 4, 21, "only after Enter"),
-    "trusts a name": (('sub("\\ufffd", line)', "sub('?', line).replace('?two', '\\x1btwo')"), "wrong", 5, 32, "x1btwo"),
-    "says nothing at the end": (('f"the connection to', '"" and f"'), "wrong", 6, 13, "says nothing"),
-    "leaves with an error": (("return 0\n\n\nif", "return 3\n\n\nif"), "wrong", 7, 17, "exit code 3"),
+    "trusts a name": (
+        ('sub("\\ufffd", line)', "sub('?', line).replace('?two', '\\x1btwo')"),
+        "wrong",
+        5,
+        32,
+        "x1btwo",
+    ),
+    "says nothing at the end": (
+        ('f"the connection to', '"" and f"'),
+        "wrong",
+        6,
+        13,
+        "says nothing",
+    ),
+    "leaves with an error": (
+        ("return 0\n\n\nif", "return 3\n\n\nif"),
+        "wrong",
+        7,
+        17,
+        "exit code 3",
+    ),
 }
 
 
 def run(*options: str, folder=ROOT) -> subprocess.CompletedProcess:
     """Run the checker for clients."""
     command = [sys.executable, CHECK, "--client", *options]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, cwd=folder)
+    return subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", timeout=120, cwd=folder
+    )
 
 
 def results(path) -> dict:
@@ -105,7 +145,12 @@ def test_list_shows_each_check_and_what_it_sends():
     done = run("--list")
     assert done.returncode == 0
     assert len(re.findall(r"(?m)^stage \d, ", done.stdout)) == STAGES
-    for part in ("keyboard -> 'hello'", "from the program: b'5         hello'", "on the screen: `bob>> hello`", "+5  "):
+    for part in (
+        "keyboard -> 'hello'",
+        "from the program: b'5         hello'",
+        "on the screen: `bob>> hello`",
+        "+5  ",
+    ):
         assert part in done.stdout, part
     assert len(re.findall(r"(?m)^    [A-Z].*\.$", done.stdout)) >= 3 * STAGES
 
@@ -118,14 +163,20 @@ def test_a_client_in_any_language_is_told_the_port():
 def test_a_client_of_one_port_is_met_there(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        (tmp_path / "client.py").write_text(SMALL.read_text(encoding="utf-8").replace("1234", str(port)))
+        (tmp_path / "client.py").write_text(
+            SMALL.read_text(encoding="utf-8").replace("1234", str(port))
+        )
         done = run("--at", f"127.0.0.1:{port}", "client.py", folder=tmp_path)
-        assert (done.returncode, "cannot listen on 127.0.0.1" in done.stderr) == (2, True), done.stdout + done.stderr
+        assert (done.returncode, "cannot listen on 127.0.0.1" in done.stderr) == (2, True), (
+            done.stdout + done.stderr
+        )
     done = run("--at", f"127.0.0.1:{port}", "client.py", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("options", [["--stage", "8", SMALL], ["no_client.py"], ["--", sys.executable, SMALL], []])
+@pytest.mark.parametrize(
+    "options", [["--stage", "8", SMALL], ["no_client.py"], ["--", sys.executable, SMALL], []]
+)
 def test_a_wrong_call_has_an_exit_code_of_its_own(options):
     done = run(*options)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
@@ -156,6 +207,8 @@ def test_no_thread_and_no_socket_is_left(source, tmp_path):
         "print('left:', threading.enumerate()[1:])\n"
     )
     command = [sys.executable, "-X", "dev", "-c", story]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, cwd=tmp_path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", timeout=120, cwd=tmp_path
+    )
     assert "left: []" in done.stdout, done.stdout + done.stderr
     assert "ResourceWarning" not in done.stderr, done.stderr

@@ -23,7 +23,9 @@ GRIN = "\U0001f600"
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people, two joiners, one picture
 WELCOME = ("server", "welcome ada")
 
-posix = pytest.mark.skipif(Terminal is None, reason="Windows has no pseudo-terminals and no pthread_kill")
+posix = pytest.mark.skipif(
+    Terminal is None, reason="Windows has no pseudo-terminals and no pthread_kill"
+)
 
 
 @pytest.fixture
@@ -39,7 +41,9 @@ def sit():
     with contextlib.ExitStack() as stack:
 
         def sit(server, name: str = "ada", *options: str, script=CLIENT, **more) -> Terminal:
-            terminal = stack.enter_context(Terminal(script, name, "--port", server.port, *options, **more))
+            terminal = stack.enter_context(
+                Terminal(script, name, "--port", server.port, *options, **more)
+            )
             terminal.wait_for(f"* online {name}", ">")
             return terminal
 
@@ -149,7 +153,11 @@ def pipe(server, data: bytes, *options: str, name: str = "ada", script=CLIENT) -
 def is_one_sentence(text: str, port: int, host: str = "127.0.0.1") -> bool:
     """Fail if text is not one line that names host and port and what to try."""
     lines = text.strip().splitlines()
-    assert len(lines) == 1 and f"{host}:{port}, " in lines[0] and "server" in lines[0].partition(": ")[2], text
+    assert (
+        len(lines) == 1
+        and f"{host}:{port}, " in lines[0]
+        and "server" in lines[0].partition(": ")[2]
+    ), text
     return True
 
 
@@ -158,7 +166,7 @@ def said(lines: list, name: str = "ada") -> list:
     return [line.partition(">> ")[2] for line in lines if line.startswith(f"{name}>> ")]
 
 
-# ---- In a terminal ---------------------------------------------------------------------------------------------------
+# ---- In a terminal -------------------------------------------------------------------------------
 
 
 @posix
@@ -187,7 +195,12 @@ def test_the_keyboard_and_the_network_work_at_the_same_time(server, sit):
     ada.wait_for("bob>> hello?", "ada>> yes, I am", ">")
     bob.send("/quit")
     ada.wait_for("* bob left", ">")
-    assert ada.lines[2:] == ["* bob joined", "bob>> are you there?", "bob>> hello?", *ada.lines[-3:]]
+    assert ada.lines[2:] == [
+        "* bob joined",
+        "bob>> are you there?",
+        "bob>> hello?",
+        *ada.lines[-3:],
+    ]
 
 
 TYPED = {
@@ -361,7 +374,9 @@ def test_a_message_that_comes_just_after_enter_is_not_wiped_out(server, sit, tmp
 
 
 @posix
-def test_what_comes_before_the_next_prompt_does_not_stand_behind_the_last_one(server, sit, tmp_path):
+def test_what_comes_before_the_next_prompt_does_not_stand_behind_the_last_one(
+    server, sit, tmp_path
+):
     ada = sit(server, script=wrapped(tmp_path, MESSAGE_AFTER_ENTER + ECHO_BEFORE_PROMPT, CLIENT))
     bob = server.client("bob")
     ada.wait_for("* bob joined", ">")
@@ -371,7 +386,9 @@ def test_what_comes_before_the_next_prompt_does_not_stand_behind_the_last_one(se
 
 
 @posix
-def test_a_message_that_comes_before_the_prompt_leaves_nothing_of_the_line_before(server, sit, tmp_path):
+def test_a_message_that_comes_before_the_prompt_leaves_nothing_of_the_line_before(
+    server, sit, tmp_path
+):
     ada = sit(server, script=wrapped(tmp_path, MESSAGE_BEFORE_READLINE, CLIENT), width=40)
     ada.enter("NOW " + "x" * 90)
     ada.wait_for("ada>> NOW " + "x" * 90, ">")
@@ -440,7 +457,14 @@ def test_tab_completes_the_names_of_those_who_are_here_and_commands(server, sit)
         ada.wait_for("* dora joined", ">")
         eve.send("/quit")
         ada.wait_for("* Eve left", ">")
-        typed = {"/h": "/help ", "/msg bo": "/msg bob ", "hello D": "hello dora ", "B": "bob ", "ev": "ev", "/": "/"}
+        typed = {
+            "/h": "/help ",
+            "/msg bo": "/msg bob ",
+            "hello D": "hello dora ",
+            "B": "bob ",
+            "ev": "ev",
+            "/": "/",
+        }
         for start, whole in typed.items():
             ada.press(f"{start}\t")
             ada.wait_for_typed(whole)
@@ -449,7 +473,9 @@ def test_tab_completes_the_names_of_those_who_are_here_and_commands(server, sit)
             ada.press("\x15")  # Ctrl-U: away with the line
             ada.wait_for_typed("")
         ada.press("/\t\t")
-        ada.wait_until(lambda: re.search("/help +/msg +/quit +/who", ada.screen.text()) and ada.typed == "/")
+        ada.wait_until(
+            lambda: re.search("/help +/msg +/quit +/who", ada.screen.text()) and ada.typed == "/"
+        )
     bob.close(), dora.close()
 
 
@@ -521,7 +547,9 @@ def test_a_person_leaves_and_the_terminal_is_as_before(server, sit, keys, codes)
 
 
 @posix
-@pytest.mark.parametrize("keys, codes", [("\x04", [0]), ("\x03", [0, 130])], ids=["Ctrl-D", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "keys, codes", [("\x04", [0]), ("\x03", [0, 130])], ids=["Ctrl-D", "Ctrl-C"]
+)
 def test_a_person_who_is_asked_for_a_name_can_leave(keys, codes):
     with Terminal(CLIENT) as ada:
         ada.wait_for("your name:")
@@ -541,7 +569,9 @@ def test_ctrl_c_leaves_in_the_middle_of_a_long_line(server, sit):
 
 @posix
 @pytest.mark.parametrize("typed", ["", "half a li"], ids=["nothing", "half a line"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGKILL", 0)], ids=["stopped", "killed"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, getattr(signal, "SIGKILL", 0)], ids=["stopped", "killed"]
+)
 def test_the_end_of_the_server_is_said_by_itself(server, sit, number, typed):
     ada = sit(server)
     ada.type(typed or "> ")
@@ -549,7 +579,9 @@ def test_the_end_of_the_server_is_said_by_itself(server, sit, number, typed):
     server.stop(number)
     ada.wait_until(lambda: f"127.0.0.1:{server.port}" in ada.screen.text(), SOON)
     assert ada.end() == 1 and ada.is_as_before() and ada.screen.column == 0
-    assert is_one_sentence(ada.screen.text().partition("> " + typed)[2].partition("\n")[2], server.port)
+    assert is_one_sentence(
+        ada.screen.text().partition("> " + typed)[2].partition("\n")[2], server.port
+    )
     assert ("* bye the server is shutting down" in ada.lines) == (number == signal.SIGTERM)
 
 
@@ -577,7 +609,9 @@ def test_no_color_means_no_colour(server, sit):
 def test_output_that_is_no_terminal_gets_no_escape_codes(server, tmp_path):
     starter = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[2:], stdout=open(sys.argv[1], 'wb')))"
     output = tmp_path / "output"
-    with Terminal("-c", starter, output, sys.executable, CLIENT, "ada", "--port", server.port) as ada:
+    with Terminal(
+        "-c", starter, output, sys.executable, CLIENT, "ada", "--port", server.port
+    ) as ada:
         bob = server.client("bob")
         ada.press("hello\r")
         bob.skip_to("ada", "hello")
@@ -587,7 +621,7 @@ def test_output_that_is_no_terminal_gets_no_escape_codes(server, tmp_path):
     assert b"ada>> hello\n" in text and b"\x1b" not in text
 
 
-# ---- Without readline ------------------------------------------------------------------------------------------------
+# ---- Without readline ----------------------------------------------------------------------------
 
 NO_READLINE = "import sys; sys.modules['readline'] = None"
 # The keyboard of Windows: no echo, no lines, Ctrl-C is a key, and an emoji comes in two halves.
@@ -686,7 +720,9 @@ def test_on_windows_an_arrow_key_types_nothing(windows):
 
 
 @posix
-@pytest.mark.parametrize("keys, codes", [("/quit\r", [0]), ("\x1a", [0]), ("\x03", [0, 130])], ids=["/quit", "Z", "C"])
+@pytest.mark.parametrize(
+    "keys, codes", [("/quit\r", [0]), ("\x1a", [0]), ("\x03", [0, 130])], ids=["/quit", "Z", "C"]
+)
 def test_on_windows_a_person_leaves(server, windows, keys, codes):
     windows.press(keys)
     assert windows.end() in codes and windows.screen.column == 0
@@ -700,7 +736,7 @@ def test_on_windows_the_end_of_the_server_is_said_by_itself(server, windows):
     assert f"127.0.0.1:{server.port}" in windows.screen.text()
 
 
-# ---- In a pipe -------------------------------------------------------------------------------------------------------
+# ---- In a pipe -----------------------------------------------------------------------------------
 
 
 def test_a_pipe_is_sent_line_by_line_and_waited_for(server):
@@ -708,7 +744,11 @@ def test_a_pipe_is_sent_line_by_line_and_waited_for(server):
     code, lines, complaints = pipe(server, b"one\ntwo\n")
     assert (code, said(lines), complaints) == (0, ["one", "two"], "")
     bob.skip_to("server", "joined ada")
-    assert bob.pair() == ("ada", "one") and bob.pair() == ("ada", "two") and bob.pair() == ("server", "left ada")
+    assert (
+        bob.pair() == ("ada", "one")
+        and bob.pair() == ("ada", "two")
+        and bob.pair() == ("server", "left ada")
+    )
 
 
 INPUTS = {
@@ -822,7 +862,11 @@ def test_who_and_help_are_not_waited_for(liar):
 def test_a_taken_name_ends_a_pipe(server):
     server.client("Ada")
     code, _, complaints = pipe(server, b"one\n")
-    assert code == 1 and "the name ada is taken" in complaints and is_one_sentence(complaints, server.port)
+    assert (
+        code == 1
+        and "the name ada is taken" in complaints
+        and is_one_sentence(complaints, server.port)
+    )
 
 
 def test_a_wrong_password_ends_a_pipe():
@@ -832,7 +876,9 @@ def test_a_wrong_password_ends_a_pipe():
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGKILL", 0)], ids=["stopped", "killed"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, getattr(signal, "SIGKILL", 0)], ids=["stopped", "killed"]
+)
 def test_a_pipe_that_stays_open_ends_with_the_server(server, number):
     with Pipe(CLIENT, "ada", "--port", server.port) as client:
         client.write(b"one\n")
@@ -845,7 +891,9 @@ def test_a_pipe_that_stays_open_ends_with_the_server(server, number):
 @posix
 def test_a_pipe_in_the_background_of_a_script_ends_with_the_server(server, tmp_path):
     # A shell lets its background jobs ignore Ctrl-C.
-    script = wrapped(tmp_path, "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)", CLIENT)
+    script = wrapped(
+        tmp_path, "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)", CLIENT
+    )
     with Pipe(script, "ada", "--port", server.port) as client:
         client.write(b"one\n")
         client.wait_for("ada>> one")
@@ -888,7 +936,7 @@ def test_whoever_stops_reading_the_output_gets_no_complaint(server):
     assert complaints == ""
 
 
-# ---- What goes wrong -------------------------------------------------------------------------------------------------
+# ---- What goes wrong -----------------------------------------------------------------------------
 
 
 def complaint(port: int, *options: str, host: str = "127.0.0.1", script=CLIENT) -> bool:
@@ -928,7 +976,9 @@ socket.getaddrinfo = getaddrinfo
 @pytest.fixture
 def impatient(tmp_path):
     """A copy of the client that waits only a moment for the server's first words."""
-    text, count = re.subn(r"WELCOME_SECONDS = \d+", "WELCOME_SECONDS = 0.5", CLIENT.read_text(encoding="utf-8"))
+    text, count = re.subn(
+        r"WELCOME_SECONDS = \d+", "WELCOME_SECONDS = 0.5", CLIENT.read_text(encoding="utf-8")
+    )
     assert count == 1
     (tmp_path / "impatient.py").write_text(text, encoding="utf-8")
     return tmp_path / "impatient.py"
@@ -966,7 +1016,9 @@ ENDINGS = {
 
 
 @posix
-@pytest.mark.parametrize("welcome", [b"", b"".join(map(frame, WELCOME))], ids=["before", "after the welcome"])
+@pytest.mark.parametrize(
+    "welcome", [b"", b"".join(map(frame, WELCOME))], ids=["before", "after the welcome"]
+)
 @pytest.mark.parametrize("data", ENDINGS.values(), ids=ENDINGS)
 def test_a_connection_that_ends_badly_is_one_sentence(liar, data, welcome):
     with Pipe(CLIENT, "ada", "--port", liar.port) as client:
@@ -986,7 +1038,7 @@ def test_a_server_that_hangs_up_at_once_does_not_ask_a_person_for_another_name(l
         assert ada.end() == 1 and is_one_sentence(ada.screen.text().replace("\n", " "), liar.port)
 
 
-# ---- A server that lies ----------------------------------------------------------------------------------------------
+# ---- A server that lies --------------------------------------------------------------------------
 
 HARMFUL = {
     "a": "\x1b[2J",
@@ -1021,7 +1073,13 @@ HARMLESS = [
 
 def harmless(text: str) -> str:
     """Return what has to be seen of a text: for each character that could do harm, a visible one."""
-    harm = [*range(9), *range(10, 32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+    harm = [
+        *range(9),
+        *range(10, 32),
+        *range(127, 160),
+        *range(0x2028, 0x202F),
+        *range(0x2066, 0x206A),
+    ]
     return text.translate(dict.fromkeys(harm, "\ufffd"))
 
 
@@ -1029,7 +1087,10 @@ def lies() -> tuple:
     """Return payloads for the wire, and the lines that have to be seen."""
     pairs = []
     for key, bad in HARMFUL.items():
-        pairs += [(f"{key}{bad}", "text", f"{key}{bad}>> text"), ("bob", f"{key}{bad}!", f"bob>> {key}{bad}!")]
+        pairs += [
+            (f"{key}{bad}", "text", f"{key}{bad}>> text"),
+            ("bob", f"{key}{bad}!", f"bob>> {key}{bad}!"),
+        ]
         for text in ("online ada {}!", "error {}!", "help {}!", "bye {}!", "nonsense {}!", "{}!"):
             text = text.format(key + bad)
             pairs.append(("server", text, f"* {text}"))
@@ -1090,7 +1151,11 @@ def test_names_that_tab_shows_can_do_no_harm(liar):
 
 FORGERIES = {
     "a name in the text": ("bob", "ada>> forged", "bob>> ada>> forged"),
-    "a name in the text of a private message": ("bob -> ada", "eve>> forged", "bob -> ada>> eve>> forged"),
+    "a name in the text of a private message": (
+        "bob -> ada",
+        "eve>> forged",
+        "bob -> ada>> eve>> forged",
+    ),
     "a notice in the text": ("bob", "* eve left", "bob>> * eve left"),
     "spaces before it": ("bob", " " * 80 + "eve>> forged", "bob>> " + " " * 80 + "eve>> forged"),
     "a sender with spaces": ("bob the builder", "hello", "bob the builder>> hello"),
@@ -1125,19 +1190,33 @@ def test_a_server_that_greets_nobody_is_fine(liar):
         assert lines_of(client.process.stdout.read()) == ["bob>> hi", "ada>> hello"]
 
 
-# ---- The program -----------------------------------------------------------------------------------------------------
+# ---- The program ---------------------------------------------------------------------------------
 
 
 def test_trace_shows_header_and_payload_and_no_password():
     with Server("--password", "sesame") as server:
-        code, lines, complaints = pipe(server, b"a b\n/dance sesame\n", "--password", "sesame", "--trace")
-    assert (code, complaints) == (0, "") and "sesame" not in "".join(line for line in lines if "|" in line)
-    assert lines[:4] == ["-> 10········|ada·***", "<- 6·········|server", "<- 11········|welcome·ada", "* welcome ada"]
-    assert {"-> 3·········|a·b", "<- 3·········|ada", "<- 3·········|a·b", "ada>> a b"} <= set(lines)
+        code, lines, complaints = pipe(
+            server, b"a b\n/dance sesame\n", "--password", "sesame", "--trace"
+        )
+    assert (code, complaints) == (0, "") and "sesame" not in "".join(
+        line for line in lines if "|" in line
+    )
+    assert lines[:4] == [
+        "-> 10········|ada·***",
+        "<- 6·········|server",
+        "<- 11········|welcome·ada",
+        "* welcome ada",
+    ]
+    assert {"-> 3·········|a·b", "<- 3·········|ada", "<- 3·········|a·b", "ada>> a b"} <= set(
+        lines
+    )
 
 
 def test_version_and_help_end_at_once():
-    for option, pattern in (("--version", r"\d+\.\d+(\.\d+)?"), ("--help", r"(?s)usage: .*--host.*--port.*--trace.*")):
+    for option, pattern in (
+        ("--version", r"\d+\.\d+(\.\d+)?"),
+        ("--help", r"(?s)usage: .*--host.*--port.*--trace.*"),
+    ):
         with Pipe(CLIENT, option) as client:
             code, lines, complaints = client.end()
         assert (code, complaints) == (0, "") and re.fullmatch(pattern, "\n".join(lines))
@@ -1214,7 +1293,9 @@ def test_nothing_is_left_when_the_server_does_not_hang_up(liar):
 
 def test_the_program_works_alone_in_an_empty_folder(server, tmp_path):
     shutil.copy(CLIENT, tmp_path)
-    with Pipe("chat_client_cli.py", "ada", "--port", server.port, folder=tmp_path, PYTHONPATH="") as client:
+    with Pipe(
+        "chat_client_cli.py", "ada", "--port", server.port, folder=tmp_path, PYTHONPATH=""
+    ) as client:
         code, lines, complaints = client.end(b"hello\n")
     assert (code, said(lines), complaints) == (0, ["hello"], "")
     assert [path.name for path in tmp_path.iterdir()] == ["chat_client_cli.py"]

@@ -21,7 +21,7 @@ import chat_client_gui as gui
 
 tk = pytest.importorskip("tkinter", reason="this Python has no tkinter")
 
-# ---- Without a window ------------------------------------------------------------------------------------
+# ---- Without a window ----------------------------------------------------------------------------
 
 
 def test_it_runs_alone_in_an_empty_folder_and_does_nothing_on_import(tmp_path):
@@ -207,7 +207,10 @@ def test_chunks_are_cut_into_headers_and_payloads():
     assert gui.dissect(b"", data[:30])[0] == "2½ frames"
     assert gui.dissect(b"", data[:15])[0] == "1½ frames"
     assert gui.dissect(b"", data[:4]) == ("½ frame", [("header", b"3   ")])
-    assert gui.dissect(data[:4], data[4:13]) == ("the rest of 1 frame", [("header", b"      "), ("payload", b"ada")])
+    assert gui.dissect(data[:4], data[4:13]) == (
+        "the rest of 1 frame",
+        [("header", b"      "), ("payload", b"ada")],
+    )
     assert gui.dissect(b"", b"")[1] == []
     for cut in range(len(data)):
         for end in range(cut, len(data)):
@@ -241,7 +244,9 @@ def test_a_good_form_has_no_mistake():
 def contrast(one, other):
     def light(colour):
         parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        red, green, blue = (
+            p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+        )
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     high, low = sorted((light(one), light(other)), reverse=True)
@@ -262,11 +267,15 @@ def test_a_name_keeps_its_colour():
     assert gui.colour_of("ada") == gui.colour_of("ada") != gui.colour_of("bob")
 
 
-# ---- The connection, without Tk --------------------------------------------------------------------------
+# ---- The connection, without Tk ------------------------------------------------------------------
 
 
 def threads():
-    return [thread for thread in threading.enumerate() if thread.name in ("receiver", "sender", "watcher")]
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread.name in ("receiver", "sender", "watcher")
+    ]
 
 
 def wait_for_no_threads():
@@ -353,7 +362,9 @@ def hanging_port():
         yield sock.getsockname()[1]
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere only its timeout ends a connect")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="elsewhere only its timeout ends a connect"
+)
 def test_closing_ends_a_hanging_connect_at_once():
     with hanging_port() as port:
         connection = gui.Connection(gui.queue.SimpleQueue(), "127.0.0.1", port, "ada")
@@ -371,7 +382,9 @@ def test_closing_ends_both_threads_while_the_outbox_is_full_and_nobody_reads(lis
             connection.outbox.put("x" * 60_000)
         end = time.monotonic() + TIMEOUT
         size = 1000
-        while connection.outbox.qsize() < size and time.monotonic() < end:  # until the sender is stuck
+        while (
+            connection.outbox.qsize() < size and time.monotonic() < end
+        ):  # until the sender is stuck
             size = connection.outbox.qsize()
             time.sleep(0.05)
         assert size > 0
@@ -397,7 +410,7 @@ def test_a_long_inbox_stops_the_receiver_and_so_the_server(listener):
         wait_for_no_threads()
 
 
-# ---- With a window ---------------------------------------------------------------------------------------
+# ---- With a window -------------------------------------------------------------------------------
 
 
 class Windows:
@@ -616,7 +629,9 @@ def test_it_scrolls_only_at_the_bottom_and_a_button_counts_what_is_new(windows, 
         window.messages.yview_moveto(0)
         windows.wait_until(lambda: not window.at_bottom)
         bob.send("one", "two", "three")
-        windows.wait_until(lambda: window.newer.winfo_ismapped() and "3 new" in window.newer["text"])
+        windows.wait_until(
+            lambda: window.newer.winfo_ismapped() and "3 new" in window.newer["text"]
+        )
         assert window.messages.yview()[0] == 0
         window.newer.invoke()
         windows.wait_until(lambda: not window.newer.winfo_ismapped() and window.at_bottom)
@@ -705,9 +720,13 @@ def paste(window, text):
     window.entry.event_generate("<<Paste>>")
 
 
-def test_several_pasted_lines_become_several_messages_asking_first_above_ten(windows, server, monkeypatch):
+def test_several_pasted_lines_become_several_messages_asking_first_above_ten(
+    windows, server, monkeypatch
+):
     asked, answer = [], False
-    monkeypatch.setattr(gui.messagebox, "askyesno", lambda *words, **_: asked.append(words) or answer)
+    monkeypatch.setattr(
+        gui.messagebox, "askyesno", lambda *words, **_: asked.append(words) or answer
+    )
     with server.client("bob") as bob:
         window = windows.join(server.port)
         bob.expect("server", "joined ada")
@@ -759,7 +778,11 @@ def test_several_lines_that_another_program_has_copied_are_sent(windows, server,
 
 def test_a_click_on_a_button_leaves_the_keyboard_with_the_entry(windows, server):
     window = windows.join(server.port)
-    send = next(one for one in window.entry.master.winfo_children() if "Send" in str(one.configure().get("text")))
+    send = next(
+        one
+        for one in window.entry.master.winfo_children()
+        if "Send" in str(one.configure().get("text"))
+    )
     for button in (send, window.newer):
         window.entry.insert(0, "hello")
         button.focus_force()
@@ -895,14 +918,20 @@ def test_the_wire_view_shows_chunks_and_frames_and_costs_nothing_while_closed(wi
         sock.sendall(frame("bob") + frame("hi 👋") + b"3  ")
         windows.wait_until(lambda: "held" in window.wire.get("1.0", "end"))
         assert "recv 33 bytes: this recv held 2½ frames" in window.wire.get("1.0", "end")
-        assert "2½ frames\n    3·········bob\n    7·········hi·👋\n    3··\n" in window.wire.get("1.0", "end")
+        assert "2½ frames\n    3·········bob\n    7·········hi·👋\n    3··\n" in window.wire.get(
+            "1.0", "end"
+        )
         sock.sendall(b"       bob" + frame("x"))  # it begins within a frame
-        windows.wait_until(lambda: "1 frame\n    ·······bob\n    1·········x\n" in window.wire.get("1.0", "end"))
+        windows.wait_until(
+            lambda: "1 frame\n    ·······bob\n    1·········x\n" in window.wire.get("1.0", "end")
+        )
         assert "header" in window.wire.tag_names(window.wire.search("7····", "1.0"))
         assert "payload" in window.wire.tag_names(window.wire.search("hi·", "1.0"))
         assert window.wire.tag_cget("header", "underline")
         type_in(window, "hello")
-        windows.wait_until(lambda: "send 15 bytes: this send held 1 frame" in window.wire.get("1.0", "end"))
+        windows.wait_until(
+            lambda: "send 15 bytes: this send held 1 frame" in window.wire.get("1.0", "end")
+        )
         window.root.event_generate("<F12>")
         windows.wait_until(lambda: not window.wire.winfo_ismapped())
         assert not window.connection.tapped
@@ -962,7 +991,13 @@ def test_nothing_is_clipped_in_the_form_or_the_room(windows, server, width):
 
 
 def test_emoji_right_to_left_and_long_lines_are_shown(windows, server):
-    texts = ("👩‍👩‍👧 🇨🇭 👍🏽", "مرحبا بالعالم ada שלום", "a" * 2000, "x y " * 500, "tab\tand 我也是")
+    texts = (
+        "👩‍👩‍👧 🇨🇭 👍🏽",
+        "مرحبا بالعالم ada שלום",
+        "a" * 2000,
+        "x y " * 500,
+        "tab\tand 我也是",
+    )
     with server.client("bob") as bob:
         window = windows.join(server.port)
         bob.send(*texts)
@@ -1001,11 +1036,20 @@ def test_a_lying_server_can_neither_break_nor_fool_the_window(windows, listener)
         windows.wait_until(lambda: "the end" in shown(window))
         type_in(window, "mine")
         windows.update()
-        sock.sendall(frame("bob") + frame("mine") + frame("server") + frame("online mine") + frame("bob") + frame("2"))
+        sock.sendall(
+            frame("bob")
+            + frame("mine")
+            + frame("server")
+            + frame("online mine")
+            + frame("bob")
+            + frame("2")
+        )
         windows.wait_until(lambda: "bob>>\t2" in shown(window))
         assert window.waiting == ["mine"]
         assert not re.search("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", shown(window))
-        assert "bob\ufffdserver>>" in shown(window) and "a\ufffdb\ufffd\ufffdc\ufffdd" in shown(window)
+        assert "bob\ufffdserver>>" in shown(window) and "a\ufffdb\ufffd\ufffdc\ufffdd" in shown(
+            window
+        )
         assert "bob\ufffdtab>>\ttab\there" in shown(window)
         sock.sendall(b"+5        hello")
         windows.wait_until(lambda: window.banner.winfo_ismapped())
@@ -1027,7 +1071,9 @@ def test_closing_works_at_once_in_every_state(windows, listener):
         for _ in range(100):
             stopped.say(["x" * 2000] * 20)
         close(stopped)
-        silent = windows.open("ada", "--port", server.port)  # connected by the system, but not spoken to
+        silent = windows.open(
+            "ada", "--port", server.port
+        )  # connected by the system, but not spoken to
         windows.update()
         close(silent)
         server.process.kill()
@@ -1070,7 +1116,10 @@ def test_an_error_in_a_callback_is_shown_in_the_status_line(windows, capfd):
     with pytest.raises(AssertionError):
         windows.wait_until(lambda: False)
     assert isinstance(windows.errors.pop(), ZeroDivisionError)
-    assert "ZeroDivisionError" in window.status["text"] and "ZeroDivisionError" in window.problem["text"]
+    assert (
+        "ZeroDivisionError" in window.status["text"]
+        and "ZeroDivisionError" in window.problem["text"]
+    )
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
@@ -1117,19 +1166,30 @@ def test_2000_messages_a_second_never_stall_the_main_loop(windows, record_proper
             assert time.monotonic() - beats[0] < 10 * SECONDS + TIMEOUT
         pauses = sorted(after - before - 0.005 for before, after in itertools.pairwise(beats))
         record_property("longest pause", pauses[-1])
-        print(f"\n{len(beats)} beats, longest pauses {[round(1000 * p) for p in pauses[-5:]]} ms", end=" ")
+        print(
+            f"\n{len(beats)} beats, longest pauses {[round(1000 * p) for p in pauses[-5:]]} ms",
+            end=" ",
+        )
         print(f"in {beats[-1] - beats[0]:.2f} s; server: {program.wait_for('took')}")
         assert pauses[-1] < 0.5  # generous: other tests run as well; 0.05 on a quiet machine
         assert window.entry.get() == "x" * typed and typed
         assert window.messages.get("1.0", "end").count("\n") <= gui.MAX_LINES
 
 
-def test_the_button_starts_a_server_on_this_computer_and_it_ends_with_the_window(windows, monkeypatch):
+def test_the_button_starts_a_server_on_this_computer_and_it_ends_with_the_window(
+    windows, monkeypatch
+):
     asked, answer = [], False
-    monkeypatch.setattr(gui.messagebox, "askyesno", lambda *words, **_: asked.append(words) or answer)
+    monkeypatch.setattr(
+        gui.messagebox, "askyesno", lambda *words, **_: asked.append(words) or answer
+    )
     window = windows.open("--port", "0")
     fill_form(window, name="ada")
-    [button] = [one for one in window.form.winfo_children()[0].winfo_children() if "server" in str(one.cget("text"))]
+    [button] = [
+        one
+        for one in window.form.winfo_children()[0].winfo_children()
+        if "server" in str(one.cget("text"))
+    ]
     button.invoke()
     windows.wait_until(lambda: window.online)
     process, port = window.server, int(window.fields[2].get())
@@ -1155,21 +1215,32 @@ def test_a_server_that_cannot_start_says_why_in_the_form(windows, listener):
     assert window.server is None
 
 
-def test_without_the_server_next_to_it_the_button_is_off_and_says_why(windows, monkeypatch, tmp_path):
+def test_without_the_server_next_to_it_the_button_is_off_and_says_why(
+    windows, monkeypatch, tmp_path
+):
     monkeypatch.setattr(gui, "SERVER", tmp_path / "chat_server.py")
     window = windows.open()
     texts = [
-        one for one in window.form.winfo_children()[0].winfo_children() if "chat_server.py" in str(one.cget("text"))
+        one
+        for one in window.form.winfo_children()[0].winfo_children()
+        if "chat_server.py" in str(one.cget("text"))
     ]
     assert texts
-    buttons = [one for one in window.form.winfo_children()[0].winfo_children() if one.winfo_class() == "TButton"]
+    buttons = [
+        one
+        for one in window.form.winfo_children()[0].winfo_children()
+        if one.winfo_class() == "TButton"
+    ]
     assert [one for one in buttons if "disabled" in one.state()]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_program_shows_a_window_and_ends_cleanly_on_a_signal(screen, server, number):
-    with server.client("bob") as bob, Program("chat_client_gui.py", "ada", "--port", str(server.port)) as program:
+    with (
+        server.client("bob") as bob,
+        Program("chat_client_gui.py", "ada", "--port", str(server.port)) as program,
+    ):
         bob.expect("server", "joined ada")
         assert program.stop(number) == 0
         bob.expect("server", "left ada")

@@ -70,7 +70,9 @@ def definitions(text: str) -> dict:
         for node in nodes:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
                 first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                found[prefix + node.name] = textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno]))
+                found[prefix + node.name] = textwrap.dedent(
+                    "\n".join(lines[first - 1 : node.end_lineno])
+                )
                 if isinstance(node, ast.ClassDef):
                     visit(node.body, f"{prefix}{node.name}.")
 
@@ -87,7 +89,7 @@ def program_text(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-# ---- The form --------------------------------------------------------------------------------------------------------
+# ---- The form ------------------------------------------------------------------------------------
 
 
 def test_there_are_fifteen_lessons_numbered_from_00():
@@ -103,7 +105,9 @@ def test_the_file_is_as_jupyter_writes_it_and_without_outputs(path):
     ids = [cell["id"] for cell in notebook["cells"]]
     assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[\w-]{1,64}", name) for name in ids)
     for cell in notebook["cells"]:
-        assert not re.search(r"^\s*[%!]", source(cell), re.M) or cell["cell_type"] == "markdown", "no magics"
+        assert not re.search(r"^\s*[%!]", source(cell), re.M) or cell["cell_type"] == "markdown", (
+            "no magics"
+        )
         if cell["cell_type"] == "code":
             assert cell["execution_count"] is None
             assert bool(cell["outputs"]) == ("picture" in tags(cell))
@@ -112,7 +116,12 @@ def test_the_file_is_as_jupyter_writes_it_and_without_outputs(path):
 @every_lesson
 def test_it_has_all_the_parts_of_a_lesson(path):
     cells = for_students(load(path))
-    titles = [line for cell in cells for line in prose(cell).splitlines() if cell["cell_type"] == "markdown"]
+    titles = [
+        line
+        for cell in cells
+        for line in prose(cell).splitlines()
+        if cell["cell_type"] == "markdown"
+    ]
     titles = [line for line in titles if line.startswith("#")]
     assert titles[0].startswith(f"# {path.name[:2]} ")
     assert [title for title in titles if title in HEADINGS] == HEADINGS
@@ -125,7 +134,9 @@ def test_it_has_all_the_parts_of_a_lesson(path):
         assert len(re.findall(r"^- \*\*[A-D]\*\*", source(cells[index]), re.M)) in (2, 3, 4)
         assert grading(cells[index + 1]).get("solution"), "an answer in words follows a prediction"
         assert cells[index + 2]["cell_type"] == "code", "then a cell that shows it"
-        assert re.search(r"^- \*\*[A-D]\*\*", source(cells[index + 3]), re.M), "then a reply to each wrong option"
+        assert re.search(r"^- \*\*[A-D]\*\*", source(cells[index + 3]), re.M), (
+            "then a reply to each wrong option"
+        )
     assert sum("instructor" in tags(cell) for cell in load(path)["cells"]) >= 1
 
 
@@ -153,7 +164,9 @@ def test_diagrams_fit_on_the_wall(path):
 
 @every_lesson
 def test_questions_and_key_points_are_counted(path):
-    text = "\n".join(prose(cell) for cell in for_students(load(path)) if cell["cell_type"] == "markdown")
+    text = "\n".join(
+        prose(cell) for cell in for_students(load(path)) if cell["cell_type"] == "markdown"
+    )
     questions = re.search(r"^## Questions$(.*?)^## ", text, re.S | re.M)[1]
     assert len(re.findall(r"^\d\. ", questions, re.M)) == 4
     points = re.search(r"^## Key points$(.*?)^## ", text, re.S | re.M)[1]
@@ -171,22 +184,35 @@ def test_grading_metadata_is_what_nbgrader_reads(path):
         ids.append(data["grade_id"])
         assert data["schema_version"] == 3 and re.fullmatch(r"[\w-]+", data["grade_id"])
         points = {"points"} if data["grade"] else set()
-        assert set(data) == {"schema_version", "grade_id", "grade", "solution", "locked", "task"} | points
+        assert (
+            set(data)
+            == {"schema_version", "grade_id", "grade", "solution", "locked", "task"} | points
+        )
         kind = (cell["cell_type"], data["grade"], data["solution"], data["locked"])
-        assert kind in [("code", False, True, False), ("code", True, False, True), ("markdown", True, True, False)]
+        assert kind in [
+            ("code", False, True, False),
+            ("code", True, False, True),
+            ("markdown", True, True, False),
+        ]
         if kind[:3] == ("code", False, True):
-            assert source(cell).count("### BEGIN SOLUTION") == source(cell).count("### END SOLUTION") == 1
+            assert (
+                source(cell).count("### BEGIN SOLUTION")
+                == source(cell).count("### END SOLUTION")
+                == 1
+            )
     assert len(set(ids)) == len(ids)
 
 
-# ---- It runs anywhere ------------------------------------------------------------------------------------------------
+# ---- It runs anywhere ----------------------------------------------------------------------------
 
 
 def run_lesson(path, times: int = 1, answers: "dict | None" = None):
     """Run a lesson with plain Python, without a word on stderr; return what run_lesson.py prints."""
     command = [sys.executable, ROOT / "tests" / "run_lesson.py", path, str(times)]
     text = json.dumps(answers) if answers else ""
-    run = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    run = subprocess.run(
+        command, input=text, capture_output=True, text=True, encoding="utf-8", timeout=120
+    )
     assert run.returncode == 0 and run.stderr == "", run.stderr
     return json.loads(run.stdout)
 
@@ -199,7 +225,10 @@ def test_plain_python_runs_it_twice_with_the_same_output(path):
     assert first == second
     assert any(first.values())
     last = [cell for cell in load(path)["cells"] if cell["cell_type"] == "code"][-1]
-    assert "nothing_left()" in source(last) and first[last["id"]] == "No thread and no socket is left.\n"
+    assert (
+        "nothing_left()" in source(last)
+        and first[last["id"]] == "No thread and no socket is left.\n"
+    )
 
 
 def measured(notebook: dict) -> list:
@@ -217,7 +246,9 @@ def test_jupyter_runs_it_twice_with_the_same_output(path, tmp_path):
     once = [cell for cell in notebook.cells if cell.cell_type == "code"]
     again = [nbformat.v4.new_code_cell(cell.source) for cell in once]
     notebook.cells = [*once, *again]
-    nbclient.NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(LESSONS)}}).execute()
+    nbclient.NotebookClient(
+        notebook, timeout=60, resources={"metadata": {"path": str(LESSONS)}}
+    ).execute()
     for before, after in zip(once, again, strict=True):
         if before.id in measured(notebook):
             assert before.outputs and after.outputs
@@ -236,16 +267,20 @@ def shown(cell) -> list:
     return [(*kind, "".join(text for *_, text in group)) for kind, group in groups]
 
 
-# ---- It cannot drift -------------------------------------------------------------------------------------------------
+# ---- It cannot drift -----------------------------------------------------------------------------
 
 
 @every_lesson
 def test_quotes_are_what_the_programs_say(path):
     for cell in load(path)["cells"]:
         if quote := cell["metadata"].get("quote"):
-            assert quote["file"] in source(cell) and quote["name"] in source(cell), "it says what it quotes"
+            assert quote["file"] in source(cell) and quote["name"] in source(cell), (
+                "it says what it quotes"
+            )
             wanted = definitions(program_text(quote["file"]))[quote["name"]]
-            assert fences(cell, "python") == [wanted + "\n"], f"{quote} is not what stands there now"
+            assert fences(cell, "python") == [wanted + "\n"], (
+                f"{quote} is not what stands there now"
+            )
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -260,8 +295,12 @@ def test_every_definition_is_quoted_by_a_lesson(program):
     missing = []
     for name in definitions(text):
         owner, _, _ = name.rpartition(".")
-        whole = name in quoted or owner in quoted or (name in inside_framing and "framing" in quoted)
-        part = any(other.startswith(f"{name}.") for other in quoted)  # a class is quoted with its methods
+        whole = (
+            name in quoted or owner in quoted or (name in inside_framing and "framing" in quoted)
+        )
+        part = any(
+            other.startswith(f"{name}.") for other in quoted
+        )  # a class is quoted with its methods
         if not whole and not part:
             missing.append(name)
     assert missing == []
@@ -274,7 +313,7 @@ def test_every_step_is_quoted_by_its_lesson():
         assert f"steps/{step.name}" in quoted
 
 
-# ---- The exercises ---------------------------------------------------------------------------------------------------
+# ---- The exercises -------------------------------------------------------------------------------
 
 
 def exercises(path) -> dict:
@@ -283,7 +322,9 @@ def exercises(path) -> dict:
     for cell in load(path)["cells"]:
         data = grading(cell)
         if data and cell["cell_type"] == "code":
-            found[data["grade_id"].removesuffix("-check")]["check" if data["grade"] else "answer"] = cell
+            found[data["grade_id"].removesuffix("-check")][
+                "check" if data["grade"] else "answer"
+            ] = cell
     return dict(found)
 
 
@@ -298,7 +339,9 @@ def wrong_answers(number: str) -> dict:
 def start(answer: str) -> str:
     """Return an answer cell as the student first sees it."""
     pattern = r"^( *)### BEGIN SOLUTION.*?### END SOLUTION"
-    return re.sub(pattern, r"\1# YOUR CODE HERE\n\1raise NotImplementedError()", answer, flags=re.S | re.M)
+    return re.sub(
+        pattern, r"\1# YOUR CODE HERE\n\1raise NotImplementedError()", answer, flags=re.S | re.M
+    )
 
 
 @every_lesson
@@ -316,12 +359,21 @@ def test_exercises_have_three_outcomes(path):
     for name, (untouched, *replies, right) in said.items():
         points = grading(tasks[name]["check"])["points"]
         assert right.startswith(f"Right: {name} ({points} ") and right.endswith(f"\n{points}\n")
-        assert untouched.startswith(f"Not there yet: {name}. Write your answer where YOUR CODE HERE stands")
+        assert untouched.startswith(
+            f"Not there yet: {name}. Write your answer where YOUR CODE HERE stands"
+        )
         assert untouched.endswith("\n0\n")
         for (answer, words), reply in zip(wrong[name], replies, strict=True):
-            assert reply.startswith(f"Wrong: {name}") and reply.endswith("\n0\n"), f"{answer}\n{reply}"
+            assert reply.startswith(f"Wrong: {name}") and reply.endswith("\n0\n"), (
+                f"{answer}\n{reply}"
+            )
             assert words in reply, f"{answer}\n{reply}"
-            assert "wanted" in reply and "got" in reply and "?" in reply and len(reply.splitlines()) <= 25
+            assert (
+                "wanted" in reply
+                and "got" in reply
+                and "?" in reply
+                and len(reply.splitlines()) <= 25
+            )
 
 
 @every_lesson
@@ -330,25 +382,35 @@ def test_each_exercise_has_hints(path):
     for name in exercises(path):
         assert f'hint("{name}")' in notebook
         run = subprocess.run(
-            [sys.executable, "-c", f"from classroom import *; hint({name!r}); hint({name!r}, 2); hint({name!r}, 9)"],
+            [
+                sys.executable,
+                "-c",
+                f"from classroom import *; hint({name!r}); hint({name!r}, 2); hint({name!r}, 9)",
+            ],
             capture_output=True,
             text=True,
             cwd=LESSONS,
             timeout=30,
         )
         first, second, none = run.stdout.splitlines()
-        assert first != second and "(hint 1 of" in first and "(hint 2 of" in second and "has" in none
+        assert (
+            first != second and "(hint 1 of" in first and "(hint 2 of" in second and "has" in none
+        )
 
 
-# ---- The course ------------------------------------------------------------------------------------------------------
+# ---- The course ----------------------------------------------------------------------------------
 
 
 def test_the_table_of_symptoms_says_where_each_is_taught():
-    rows = re.findall(r"^\| (\d+) \| .* \| \[\d\d\]\((.*)\) \|$", (LESSONS / "README.md").read_text("utf-8"), re.M)
+    rows = re.findall(
+        r"^\| (\d+) \| .* \| \[\d\d\]\((.*)\) \|$", (LESSONS / "README.md").read_text("utf-8"), re.M
+    )
     assert [int(number) for number, _ in rows] == list(range(1, 38))
     for number, name in rows:
         text = "\n".join(map(source, for_students(load(LESSONS / name))))
-        assert re.search(rf"symptom {number}\b", text, re.I), f"{name} does not speak of symptom {number}"
+        assert re.search(rf"symptom {number}\b", text, re.I), (
+            f"{name} does not speak of symptom {number}"
+        )
 
 
 def test_the_course_names_every_lesson_and_every_tool():

@@ -26,7 +26,9 @@ NOT_THEIRS = [
 ]
 THEIRS = {
     test_server_protocol: [
-        name for name in vars(test_server_protocol) if name.startswith("test_") and name not in NOT_THEIRS
+        name
+        for name in vars(test_server_protocol)
+        if name.startswith("test_") and name not in NOT_THEIRS
     ],
     test_server_faults: [
         "test_last_words_arrive_even_if_the_client_has_sent_much_more",
@@ -86,11 +88,17 @@ def test_a_stopped_reader_is_let_go_and_delays_nobody(server):
     stuck = server.client("stuck", receive_buffer=4096)  # so the system keeps little of it
     end = time.monotonic() + TIMEOUT
     with Chat(ada, bob, LONGEST) as chat:
-        while len(chat.heard("left", "stuck")) < 2 and chat.problem is None and time.monotonic() < end:
+        while (
+            len(chat.heard("left", "stuck")) < 2 and chat.problem is None and time.monotonic() < end
+        ):
             chat.stop.wait(0.01)
     assert chat.was_fine()
-    assert chat.heard("left", "stuck") == ["left stuck too slow a reader"] * 2, "ada and bob hear it once each"
-    with contextlib.suppress(ConnectionError):  # what it did not read is lost, but its connection ends
+    assert chat.heard("left", "stuck") == ["left stuck too slow a reader"] * 2, (
+        "ada and bob hear it once each"
+    )
+    with contextlib.suppress(
+        ConnectionError
+    ):  # what it did not read is lost, but its connection ends
         while stuck.sock.recv(1 << 20):
             pass
 
@@ -100,7 +108,9 @@ def test_frames_that_wait_for_the_rate_limit_are_not_half_a_frame(model, tmp_pat
     short = tmp_path / model.name
     text = model.read_text(encoding="utf-8")
     assert "NAME_SECONDS, FRAME_SECONDS = 10, 30" in text
-    short.write_text(text.replace("FRAME_SECONDS = 10, 30", "FRAME_SECONDS = 0.5, 0.5"), encoding="utf-8")
+    short.write_text(
+        text.replace("FRAME_SECONDS = 10, 30", "FRAME_SECONDS = 0.5, 0.5"), encoding="utf-8"
+    )
     with Server("--max-rate", "10", script=short) as server:
         ada, half, nobody = server.client(), server.client("half"), server.client()
         half.raw(b"5    ")
@@ -155,7 +165,9 @@ def test_where_it_cannot_listen_it_says_so_in_one_line(model, shared_server):
     assert "--port" in line
 
 
-@pytest.mark.parametrize("option", ["--max-rate=-1", "--max-rate=nan", "--max-clients=0", "--nonsense"])
+@pytest.mark.parametrize(
+    "option", ["--max-rate=-1", "--max-rate=nan", "--max-clients=0", "--nonsense"]
+)
 def test_a_wrong_option_is_explained(model, option):
     with Program(model, option) as program:
         lines = program.output()
@@ -166,7 +178,9 @@ def test_a_wrong_option_is_explained(model, option):
 def definitions(path: Path) -> dict:
     """Return the text of each class and function at the top of a program."""
     text = path.read_text(encoding="utf-8")
-    nodes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    nodes = [
+        node for node in ast.parse(text).body if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    ]
     return {node.name: ast.get_source_segment(text, node) for node in nodes}
 
 

@@ -132,7 +132,12 @@ TABLE = {  # title: what ada does, what bob does, the check, what is wrong
     "a check and an act under one lock": (enter_with_lock, enter_with_lock, one_got_in, ""),
     "the same with acquire and release": (enter_with_acquire, enter_with_acquire, one_got_in, ""),
     "a lock on one side only": (enter_with_lock, enter, one_got_in, "the check says no"),
-    "a lock for each half": (enter_with_two_locks, enter_with_two_locks, one_got_in, "the check says no"),
+    "a lock for each half": (
+        enter_with_two_locks,
+        enter_with_two_locks,
+        one_got_in,
+        "the check says no",
+    ),
     "a loop over a dictionary that grows": (
         tell_all,
         enter,
@@ -141,7 +146,12 @@ TABLE = {  # title: what ada does, what bob does, the check, what is wrong
     ),
     "a loop over a copy": (tell_a_copy, enter, lambda: True, ""),
     "one more, on one line": (add_one, add_one, lambda: shared.count == 2, "the check says no"),
-    "one more, on two lines": (add_one_in_two_lines, add_one, lambda: shared.count == 2, "the check says no"),
+    "one more, on two lines": (
+        add_one_in_two_lines,
+        add_one,
+        lambda: shared.count == 2,
+        "the check says no",
+    ),
     "one more, under a lock": (add_one_with_lock, add_one_with_lock, lambda: shared.count == 2, ""),
     "two locks in two orders": (
         take_both,
@@ -150,10 +160,25 @@ TABLE = {  # title: what ada does, what bob does, the check, what is wrong
         "deadlock: ada and bob can never go on",
     ),
     "two locks in one order": (take_both, take_both, lambda: True, ""),
-    "a lock that is never let go": (forget_to_let_go, enter_with_lock, lambda: True, "deadlock: bob can never go on"),
-    "a lock that its own holder waits for": (take_it_twice, enter, lambda: True, "deadlock: ada can never go on"),
+    "a lock that is never let go": (
+        forget_to_let_go,
+        enter_with_lock,
+        lambda: True,
+        "deadlock: bob can never go on",
+    ),
+    "a lock that its own holder waits for": (
+        take_it_twice,
+        enter,
+        lambda: True,
+        "deadlock: ada can never go on",
+    ),
     "somebody who may be gone already": (greet, leave, lambda: True, "ada has a KeyError: 'zoe'"),
-    "two cuts in one order": (look_twice, be_ready_for_a_moment, lambda: not welcomed, "the check says no"),
+    "two cuts in one order": (
+        look_twice,
+        be_ready_for_a_moment,
+        lambda: not welcomed,
+        "the check says no",
+    ),
 }
 
 
@@ -180,13 +205,20 @@ def test_races_are_found_and_mends_are_seen(title, capfd):
 def test_a_hundred_runs_are_a_hundred_races_all_alike():
     runs = {repr(race(ada=enter, bob=enter, setup=begin, check=one_got_in)) for _ in range(100)}
     assert len(runs) == 1 and runs.pop().startswith("WRONG")
-    mended = {repr(race(ada=enter_with_lock, bob=enter_with_lock, setup=begin, check=one_got_in)) for _ in range(20)}
+    mended = {
+        repr(race(ada=enter_with_lock, bob=enter_with_lock, setup=begin, check=one_got_in))
+        for _ in range(20)
+    }
     assert len(mended) == 1 and mended.pop().startswith("RIGHT")
 
 
 def test_the_trace_is_the_first_wrong_order_and_the_answer_names_the_two_lines():
     result = race(ada=enter, bob=enter, setup=begin, check=one_got_in)
-    check, act, hello = 'if "eve" not in people:', 'people["eve"] = "a socket"', 'welcomed.append("eve")'
+    check, act, hello = (
+        'if "eve" not in people:',
+        'people["eve"] = "a socket"',
+        'welcomed.append("eve")',
+    )
     assert result.trace == [
         ("ada", check),
         *(("bob", line) for line in (check, act, hello)),
@@ -216,7 +248,11 @@ def test_all_cuts_that_go_wrong_show_what_has_to_stay_in_one_piece():
         shared.count = mine
 
     result = race(ada=three_lines, bob=add_one, setup=begin, check=lambda: shared.count == 2)
-    read, add, write = "mine = shared.count  # reads count", "mine += 1", "shared.count = mine  # writes count"
+    read, add, write = (
+        "mine = shared.count  # reads count",
+        "mine += 1",
+        "shared.count = mine  # writes count",
+    )
     both = "shared.count += 1  # reads count", "shared.count += 1  # writes count"
     assert result.cuts == [(read, add), (add, write), both]
 
@@ -233,7 +269,10 @@ def test_who_waits_for_a_lock_and_who_lets_go_is_said():
     assert result.cuts == [] and result.trace[4] == ("ada", "with lock:  # lets go")
     assert "Nobody was cut off here: it is enough that ada comes first." in repr(result)
     result = race(ada=take_both, bob=take_both_the_other_way_round, setup=begin, check=lambda: True)
-    assert result.trace[-2:] == [("bob", "with lock:  # has to wait"), ("ada", "with other_lock:  # has to wait")]
+    assert result.trace[-2:] == [
+        ("bob", "with lock:  # has to wait"),
+        ("ada", "with other_lock:  # has to wait"),
+    ]
 
 
 def test_it_is_said_when_it_takes_two_cuts():
@@ -267,7 +306,12 @@ def test_all_orders_are_different_and_all_are_tried():
         seen.clear()
         return True
 
-    for cuts, expected in ((0, ["aabb", "bbaa"]), (1, ["abba", "baab"]), (2, ["abab", "baba"]), (3, [])):
+    for cuts, expected in (
+        (0, ["aabb", "bbaa"]),
+        (1, ["abba", "baab"]),
+        (2, ["abab", "baba"]),
+        (3, []),
+    ):
         orders.clear()
         result = race(a=two_lines, b=two_lines, setup=lambda: None, check=no_order_twice, cuts=cuts)
         assert not result.wrong and result.tries == len(orders)
@@ -279,7 +323,12 @@ def test_three_threads_can_race():
     result = race(ada=enter, bob=enter, eve=enter, setup=begin, check=lambda: len(welcomed) < 3)
     assert result.wrong and {name for name, _ in result.trace} == {"ada", "bob", "eve"}
     assert all(len(line) <= races.WIDTH for line in repr(result).splitlines())
-    assert race(ada=enter, bob=enter, eve=enter, setup=begin, check=lambda: 0 < len(welcomed) < 4).wrong == ""
+    assert (
+        race(
+            ada=enter, bob=enter, eve=enter, setup=begin, check=lambda: 0 < len(welcomed) < 4
+        ).wrong
+        == ""
+    )
 
 
 def test_variables_of_an_enclosing_function_are_not_put_back():
@@ -312,7 +361,12 @@ class Room:
 def test_methods_partials_and_lambdas_can_race():
     room = Room()
     for enter_room in (functools.partial(room.enter, "eve"), lambda: room.enter("eve")):
-        result = race(ada=enter_room, bob=enter_room, setup=room.names.clear, check=lambda: len(room.names) == 1)
+        result = race(
+            ada=enter_room,
+            bob=enter_room,
+            setup=room.names.clear,
+            check=lambda: len(room.names) == 1,
+        )
         assert result.cuts == [("if name not in self.names:", "self.names.append(name)")]
         assert "lambda" not in repr(result.trace), "to call something is no step"
 
@@ -346,7 +400,9 @@ def test_functions_of_notebook_cells_can_race(known):
     def enter():
         return notebook["enter"]("eve")
 
-    result = race(ada=lambda: enter(), bob=enter, setup=clear, check=lambda: len(notebook["welcomed"]) == 1)
+    result = race(
+        ada=lambda: enter(), bob=enter, setup=clear, check=lambda: len(notebook["welcomed"]) == 1
+    )
     if known:
         first, second, third = "if name not in people:", "add(name)", "people[name] = 1"
         del linecache.cache[name], linecache.cache[other]
@@ -371,7 +427,9 @@ def test_a_debuggers_trace_function_is_there_again(monkeypatch):
 
     monkeypatch.setattr(races.threading, "Thread", Traced)
     assert race(ada=enter, bob=enter, setup=begin, check=one_got_in).wrong
-    assert race(ada=take_both, bob=take_both_the_other_way_round, setup=begin, check=lambda: True).wrong
+    assert race(
+        ada=take_both, bob=take_both_the_other_way_round, setup=begin, check=lambda: True
+    ).wrong
     assert before == after == [debug] * len(before) and before
 
 
@@ -395,9 +453,15 @@ def test_a_lock_is_an_ordinary_lock_for_everybody_else():
 
 def test_after_a_deadlock_the_locks_are_free_and_the_next_race_begins_anew():
     for _ in range(3):
-        assert race(ada=take_both, bob=take_both_the_other_way_round, setup=begin, check=lambda: True).wrong
-        assert race(ada=forget_to_let_go, bob=enter_with_lock, setup=begin, check=lambda: True).wrong
-        assert not race(ada=enter_with_lock, bob=enter_with_lock, setup=begin, check=one_got_in).wrong
+        assert race(
+            ada=take_both, bob=take_both_the_other_way_round, setup=begin, check=lambda: True
+        ).wrong
+        assert race(
+            ada=forget_to_let_go, bob=enter_with_lock, setup=begin, check=lambda: True
+        ).wrong
+        assert not race(
+            ada=enter_with_lock, bob=enter_with_lock, setup=begin, check=one_got_in
+        ).wrong
 
 
 def test_who_is_stopped_tidies_up_before():
@@ -412,7 +476,12 @@ def test_who_is_stopped_tidies_up_before():
             tidied.append("up")
             lock.release()
 
-    result = race(ada=take_both_and_tidy_up, bob=take_both_the_other_way_round, setup=begin, check=lambda: True)
+    result = race(
+        ada=take_both_and_tidy_up,
+        bob=take_both_the_other_way_round,
+        setup=begin,
+        check=lambda: True,
+    )
     assert result.wrong.startswith("deadlock") and tidied == ["up"] * result.tries
 
 
@@ -430,13 +499,18 @@ def wait_in_a_loop():
 
 
 @pytest.mark.parametrize(
-    ("function", "lines"), [(wait_for_a_real_lock, ["with real_lock:"]), (wait_in_a_loop, ["while not shared", "pass"])]
+    ("function", "lines"),
+    [(wait_for_a_real_lock, ["with real_lock:"]), (wait_in_a_loop, ["while not shared", "pass"])],
 )
-def test_what_would_never_end_is_ended_and_one_sentence_says_where_it_was(monkeypatch, function, lines):
+def test_what_would_never_end_is_ended_and_one_sentence_says_where_it_was(
+    monkeypatch, function, lines
+):
     monkeypatch.setattr(races, "PATIENCE", 0.5)
     with pytest.raises(RuntimeError) as caught:
         race(ada=function, bob=function, setup=begin, check=lambda: True)
-    assert any(f" at '{line}" in str(caught.value) for line in lines) and "no end, " in str(caught.value)
+    assert any(f" at '{line}" in str(caught.value) for line in lines) and "no end, " in str(
+        caught.value
+    )
     assert "\n" not in str(caught.value) and not real_lock.locked()
 
 
@@ -456,7 +530,9 @@ def test_a_mistake_in_the_check_is_not_hidden():
         race(ada=enter, bob=enter, setup=begin, check=lambda: 1 // 0)
 
 
-@pytest.mark.parametrize("functions", [{}, {"ada": enter}, {"ada": people.clear, "bob": people.clear}])
+@pytest.mark.parametrize(
+    "functions", [{}, {"ada": enter}, {"ada": people.clear, "bob": people.clear}]
+)
 def test_what_cannot_race_is_refused(functions):
     with pytest.raises(ValueError, match=r"two functions|lines of your own"):
         race(setup=begin, check=lambda: True, **functions)
@@ -475,12 +551,24 @@ def test_long_functions_end_as_well(monkeypatch):
 def test_alone_in_an_empty_folder_it_shows_the_race_its_trace_and_the_mend(tmp_path):
     shutil.copy(races.__file__, tmp_path)
     run = subprocess.run(
-        [sys.executable, "-I", "races.py"], cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT
+        [sys.executable, "-I", "races.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
     )
     assert (run.returncode, run.stderr) == (0, "")
     parts = run.stdout.split("==== ")[1:]
-    verdicts = ["WRONG: the check", "RIGHT in all", "WRONG: ada has", "WRONG: the check", "WRONG: deadlock"]
+    verdicts = [
+        "WRONG: the check",
+        "RIGHT in all",
+        "WRONG: ada has",
+        "WRONG: the check",
+        "WRONG: deadlock",
+    ]
     assert len(parts) == len(verdicts)
     for part, verdict in zip(parts, verdicts, strict=True):
-        assert verdict in part and ("Which line must not be cut off from which?" in part) == ("WRONG" in verdict)
+        assert verdict in part and ("Which line must not be cut off from which?" in part) == (
+            "WRONG" in verdict
+        )
     assert max(map(len, run.stdout.splitlines())) <= 100

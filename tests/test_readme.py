@@ -50,7 +50,9 @@ def test_there_is_a_command_to_run_it_and_one_to_test_it():
 
 
 def test_the_commands_start_a_server_and_a_client_that_joins_it(folder):
-    server, *clients = (python_part(command) for command in COMMANDS if "chat_" in command and "gui" not in command)
+    server, *clients = (
+        python_part(command) for command in COMMANDS if "chat_" in command and "gui" not in command
+    )
     with at_its_port(*server, folder=folder):
         for words in clients:
             with Program(*words, folder=folder, stdin=subprocess.PIPE) as client:
@@ -101,12 +103,18 @@ def test_the_transcript_of_the_server_is_what_a_server_prints(folder):
         def without_ports(line):
             return re.sub(r"(127\.0\.0\.1:|--port )\d+", r"\1", line)
 
-        assert [without_ports(line) for line in server.seen] == [without_ports(line) for line in lines]
+        assert [without_ports(line) for line in server.seen] == [
+            without_ports(line) for line in lines
+        ]
 
 
 def test_every_file_that_it_names_is_there():
     files = README[README.index("## The files") :]
-    names = [name for row in re.findall(r"^\| (`.*?`) \|", files, re.M) for name in re.findall("`([^`]+)`", row)]
+    names = [
+        name
+        for row in re.findall(r"^\| (`.*?`) \|", files, re.M)
+        for name in re.findall("`([^`]+)`", row)
+    ]
     assert len(names) >= 12
     assert [name for name in names if not (ROOT / name).exists()] == []
 

@@ -14,7 +14,9 @@ GRIN = "\U0001f600"
 LONGEST = GRIN * 2000  # the longest message there is, in bytes
 PATIENCE = 1  # seconds that nobody's message may take, whatever another does; 0.1 where no test run is the load
 
-linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc, which only Linux has")
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="looks into /proc, which only Linux has"
+)
 
 
 @pytest.fixture
@@ -60,17 +62,27 @@ class Chat:
 
     def heard(self, kind: str, name: str) -> list:
         """Return the notices of that kind about somebody, of both people."""
-        return [text for sender, text in self.news if sender == "server" and f"{text} ".startswith(f"{kind} {name} ")]
+        return [
+            text
+            for sender, text in self.news
+            if sender == "server" and f"{text} ".startswith(f"{kind} {name} ")
+        ]
 
 
-# ---- Whose time is up: started first, looked at last, so that the rest runs meanwhile -----------------------
+# ---- Whose time is up: started first, looked at last, so that the rest runs meanwhile ------------
 
 
 class Ending:
     """What comes on a connection until it ends, and when it ended, seen from the background."""
 
     def __init__(self, client: Client, feed: bytes = b""):
-        self.client, self.feed, self.start, self.pairs, self.problem = client, feed, time.monotonic(), [], None
+        self.client, self.feed, self.start, self.pairs, self.problem = (
+            client,
+            feed,
+            time.monotonic(),
+            [],
+            None,
+        )
         client.sock.settimeout(45)
         self.ended = threading.Event()
         self.seconds = None
@@ -95,7 +107,9 @@ class Ending:
 
     def within(self, least: float, most: float) -> tuple:
         """Return the last pair that came, once the connection has ended in this time."""
-        assert self.ended.wait(max(0.1, self.start + most + 2 - time.monotonic())), "it is still open"
+        assert self.ended.wait(max(0.1, self.start + most + 2 - time.monotonic())), (
+            "it is still open"
+        )
         assert self.problem is None
         assert least <= self.seconds <= most + 1
         *before, last = self.pairs
@@ -108,7 +122,9 @@ class Silences:
 
     def __init__(self):
         self.server = server = Server()
-        self.watcher, self.silent, self.half, self.header = server.gather("watcher", "silent", "half", "header")
+        self.watcher, self.silent, self.half, self.header = server.gather(
+            "watcher", "silent", "half", "header"
+        )
         self.half.raw(b"20        half a fra")
         self.header.raw(b"5  ")
         self.half, self.header = Ending(self.half), Ending(self.header)
@@ -148,7 +164,7 @@ def silences():
     silences.close()
 
 
-# ---- Slow and stopped readers -------------------------------------------------------------------------------
+# ---- Slow and stopped readers --------------------------------------------------------------------
 
 
 def test_a_stopped_reader_delays_nobody_and_is_cut_off_once(server):
@@ -218,7 +234,9 @@ def test_a_stopped_reader_that_reads_again_is_told_why_it_has_to_go(tmp_path):
             server.wait_for("- stuck")
         *before, last = stuck.rest()
         assert last == ("server", "bye too slow a reader")
-        assert [int(text.split()[0]) for _, text in before] == list(range(len(before))), "and nothing is missing"
+        assert [int(text.split()[0]) for _, text in before] == list(range(len(before))), (
+            "and nothing is missing"
+        )
 
 
 def test_many_who_vanish_in_the_middle_leave_once_each(server):
@@ -234,7 +252,9 @@ def test_many_who_vanish_in_the_middle_leave_once_each(server):
         client.send("the end")
         chat.news += client.skip_to(client.name, "the end")
     for other in others:
-        assert len(chat.heard("left", other.name)) == 2, f"ada and bob hear once each that {other.name} left"
+        assert len(chat.heard("left", other.name)) == 2, (
+            f"ada and bob hear once each that {other.name} left"
+        )
 
 
 def test_connections_that_end_without_a_name_are_not_heard_of(server):
@@ -268,7 +288,7 @@ print("after", idle + pause * count, "seconds")
         assert 60 <= int(line.split()[1]) <= 120
 
 
-# ---- Last words ---------------------------------------------------------------------------------------------
+# ---- Last words ----------------------------------------------------------------------------------
 
 TURNED_AWAY = {
     "a taken name": (frame("ada"), "refused"),
@@ -318,10 +338,12 @@ def test_who_never_hangs_up_is_cut_although_others_leave_all_the_time(server):
             ghost.raw(b"x")
 
 
-# ---- Too fast -----------------------------------------------------------------------------------------------
+# ---- Too fast ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options, rate", [((), 20), (("--max-rate", "50"), 50)], ids=["the default", "50"])
+@pytest.mark.parametrize(
+    "options, rate", [((), 20), (("--max-rate", "50"), 50)], ids=["the default", "50"]
+)
 def test_too_fast_is_slowed_down_not_cut_off_and_loses_nothing(options, rate):
     with Server(*options) as server:
         ada, bob = server.gather("ada", "bob")
@@ -335,10 +357,14 @@ def test_too_fast_is_slowed_down_not_cut_off_and_loses_nothing(options, rate):
             if text == texts[-rate // 2]:
                 bob.send("/msg bob not my fault")
                 bob.skip_to("bob -> bob", "not my fault")
-                assert time.monotonic() - start - times[-1] < PATIENCE, "bob has to wait because ada is too fast"
+                assert time.monotonic() - start - times[-1] < PATIENCE, (
+                    "bob has to wait because ada is too fast"
+                )
         ada.send("still here")
         ada.expect("ada", "still here")
-    assert times[-1] > 0.85, "a third of the messages was over the burst, and so had to wait for a second"
+    assert times[-1] > 0.85, (
+        "a third of the messages was over the burst, and so had to wait for a second"
+    )
     assert times[2 * rate - 5] < 1.3, "twice the rate is allowed at once"
 
 
@@ -416,13 +442,15 @@ def test_a_flood_takes_no_memory_without_bound_and_delays_nobody(flood, heard):
                 pass  # cut off, or stopped by TCP
         print(f"{sent} bytes, {memory(server) - before} MB more")
         assert memory(server) - before < 60
-        if heard and chat.problem:  # flooder and readers share a processor here: they may fall behind and be let go
+        if (
+            heard and chat.problem
+        ):  # flooder and readers share a processor here: they may fall behind and be let go
             assert "bye too slow a reader" in str(chat.problem)
         else:
             assert chat.was_fine() or heard
 
 
-# ---- Too many -----------------------------------------------------------------------------------------------
+# ---- Too many ------------------------------------------------------------------------------------
 
 
 @linux
@@ -523,7 +551,9 @@ def test_who_hangs_up_at_once_leaves_no_open_file_behind(server):
     [ada] = server.gather("ada")
     ada.send("hello")
     ada.expect("ada", "hello")
-    assert len(list(files.iterdir())) < before + 100, "files stay open after the connections are over"
+    assert len(list(files.iterdir())) < before + 100, (
+        "files stay open after the connections are over"
+    )
 
 
 def test_threads_that_cannot_be_started_are_the_newcomers_trouble_only(tmp_path):
@@ -552,12 +582,14 @@ threading.Thread.start = start_if_allowed
         assert not unlucky.sock.recv(1), "it is neither served nor closed"
 
 
-# ---- Nothing at all -----------------------------------------------------------------------------------------
+# ---- Nothing at all ------------------------------------------------------------------------------
 
 
 def naps(server: Server) -> int:
     """Return how often the threads of a server have gone to sleep so far."""
-    states = [path.read_text() for path in Path(f"/proc/{server.process.pid}/task").glob("*/status")]
+    states = [
+        path.read_text() for path in Path(f"/proc/{server.process.pid}/task").glob("*/status")
+    ]
     return sum(int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", state)[1]) for state in states)
 
 
@@ -574,7 +606,7 @@ def test_a_server_with_nothing_to_do_sleeps():
         assert count < 20, f"it woke up {count} times"
 
 
-# ---- What the silences of the beginning have come to --------------------------------------------------------
+# ---- What the silences of the beginning have come to ---------------------------------------------
 
 
 @pytest.mark.parametrize("case", ["nameless", "half_name", "slow_name"])
@@ -585,7 +617,9 @@ def test_no_whole_name_within_10_seconds_is_refused(silences, case):
 
 def test_connections_without_a_name_do_not_lock_out_the_others_for_longer(silences):
     assert silences.newcomer_came.wait(30)
-    silences.crowded.wait_for("newcomers have to wait")  # it keeps no more connections than it can afford
+    silences.crowded.wait_for(
+        "newcomers have to wait"
+    )  # it keeps no more connections than it can afford
     pair, seconds = silences.newcomer_welcome
     print(f"let in after {seconds:.1f} s")
     assert pair == ("server", "welcome eve")
@@ -611,5 +645,7 @@ def test_between_frames_a_client_may_be_silent(silences):
     before = silences.watcher.skip_to("silent", "I was only listening")
     lefts = sorted(text.split()[:2] for sender, text in before if text.startswith("left"))
     assert lefts == [["left", "half"], ["left", "header"]]
-    assert all(len(text.split()) > 2 for sender, text in before if text.startswith("left")), "the reason is told"
+    assert all(len(text.split()) > 2 for sender, text in before if text.startswith("left")), (
+        "the reason is told"
+    )
     assert silences.silent.skip_to("silent", "I was only listening")[-2:] == before[-2:]

@@ -21,8 +21,12 @@ ADDRESS = r"127\.0\.0\.1:\d+"
 
 windows = sys.platform == "win32"
 posix = pytest.mark.skipif(windows, reason="signals, pipes and devices as on Unix")
-full_device = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
-signals = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+full_device = pytest.mark.skipif(
+    not os.path.exists("/dev/full"), reason="there is no device that is always full"
+)
+signals = pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"]
+)
 
 
 def is_chatting(*people: Client) -> bool:
@@ -33,7 +37,7 @@ def is_chatting(*people: Client) -> bool:
     return True
 
 
-# ---- Starting -----------------------------------------------------------------------------------------------
+# ---- Starting ------------------------------------------------------------------------------------
 
 
 def test_the_first_lines_say_where_it_listens_and_how_to_join():
@@ -41,7 +45,9 @@ def test_the_first_lines_say_where_it_listens_and_how_to_join():
         command = server.wait_for("chat_client_cli.py")
         python = "py" if windows else "python3"
         assert server.seen[0] == f"listening on 127.0.0.1:{server.port}"
-        assert command == f"to join: {python} chat_client_cli.py --host 127.0.0.1 --port {server.port}"
+        assert (
+            command == f"to join: {python} chat_client_cli.py --host 127.0.0.1 --port {server.port}"
+        )
 
 
 def test_all_the_network_gets_an_address_that_others_can_type():
@@ -126,7 +132,14 @@ def test_a_second_server_on_one_port_says_so_in_one_line_and_the_first_goes_on()
         assert is_chatting(ada, server.client("bob"))
 
 
-WRONG = ["--port many", "--nonsense", "--max-rate fast", "--max-rate nan", "--max-rate -1", "--max-clients 0"]
+WRONG = [
+    "--port many",
+    "--nonsense",
+    "--max-rate fast",
+    "--max-rate nan",
+    "--max-rate -1",
+    "--max-clients 0",
+]
 
 
 @pytest.mark.parametrize("options", [words.split() for words in WRONG], ids=WRONG)
@@ -195,13 +208,19 @@ def test_a_client_of_the_classic_tutorials_works_unchanged_on_the_defaults():
     with Server() as server, join(server.port, "ada") as ada:
         assert [hear(ada), hear(ada)] == [("server", "welcome ada"), ("server", "online ada")]
         with join(server.port, "bob") as bob:
-            assert [hear(bob), hear(bob)] == [("server", "welcome bob"), ("server", "online ada bob")]
+            assert [hear(bob), hear(bob)] == [
+                ("server", "welcome bob"),
+                ("server", "online ada bob"),
+            ]
             say(bob, "Grüße")
-            assert [hear(ada), hear(ada), hear(bob)] == [("server", "joined bob"), *[("bob", "Grüße")] * 2]
+            assert [hear(ada), hear(ada), hear(bob)] == [
+                ("server", "joined bob"),
+                *[("bob", "Grüße")] * 2,
+            ]
         assert hear(ada) == ("server", "left bob")
 
 
-# ---- Stopping -----------------------------------------------------------------------------------------------
+# ---- Stopping ------------------------------------------------------------------------------------
 
 
 @posix
@@ -230,7 +249,9 @@ def test_a_stop_tells_everybody_and_frees_the_port_at_once(number):
 def test_a_stopped_reader_does_not_hold_up_the_stop(number):
     with Server("--max-rate", "0") as server:
         ada, stuck = server.gather("ada", "stuck")
-        for count in range(1200):  # more than the system keeps for somebody, less than gets one cut off
+        for count in range(
+            1200
+        ):  # more than the system keeps for somebody, less than gets one cut off
             text = f"{count} " + "x" * 1900
             ada.send(text)
             ada.expect("ada", text)
@@ -325,7 +346,7 @@ def test_two_impatient_ctrl_c_are_as_good_as_one():
         assert not [line for line in server.output() if "Traceback" in line]
 
 
-# ---- What it prints -----------------------------------------------------------------------------------------
+# ---- What it prints ------------------------------------------------------------------------------
 
 
 def stopped(server: Server) -> list:
@@ -373,7 +394,14 @@ def test_a_name_that_the_terminal_cannot_show_is_printed_all_the_same():
 def test_nobodys_words_are_printed():
     with Server() as server:
         ada, bob = server.gather("ada", "bob")
-        ada.send("a PUBLIC word", "/msg bob a PRIVATE word", "/UNKNOWN", "//SLASH", "FORBIDDEN\n", "/msg UNKNOWN word")
+        ada.send(
+            "a PUBLIC word",
+            "/msg bob a PRIVATE word",
+            "/UNKNOWN",
+            "//SLASH",
+            "FORBIDDEN\n",
+            "/msg UNKNOWN word",
+        )
         bob.raw(frame("hello")[:3] + b"UNFRAMED")
         bob.hang_up()
         bob.rest()
@@ -383,7 +411,13 @@ def test_nobodys_words_are_printed():
         assert word not in output
 
 
-PASSWORDS_SAID = ["ada geheimnis", "bob  geheimnis", "ADA geheimnis", "eve geheimnis wrong", "eve geheimnis2"]
+PASSWORDS_SAID = [
+    "ada geheimnis",
+    "bob  geheimnis",
+    "ADA geheimnis",
+    "eve geheimnis wrong",
+    "eve geheimnis2",
+]
 
 
 def test_a_password_is_never_printed(tmp_path):
@@ -398,7 +432,9 @@ def test_a_password_is_never_printed(tmp_path):
                 client.send("hello")
                 client.expect("ada", "hello")
         output = "\n".join(stopped(server))
-    assert re.search(r"^to join: .* --password \.\.\.$", output, re.MULTILINE), "others have to know that there is one"
+    assert re.search(r"^to join: .* --password \.\.\.$", output, re.MULTILINE), (
+        "others have to know that there is one"
+    )
     assert "geheimnis" not in output + transcript.read_text(encoding="utf-8")
 
 
@@ -418,7 +454,7 @@ def test_a_password_is_not_printed_even_if_it_stands_where_the_header_should():
         assert "geheimnis" not in "\n".join(stopped(server))
 
 
-# ---- Trace and transcript -----------------------------------------------------------------------------------
+# ---- Trace and transcript ------------------------------------------------------------------------
 
 
 def test_trace_shows_each_frame_in_and_out():
@@ -428,7 +464,9 @@ def test_trace_shows_each_frame_in_and_out():
         ada.expect("ada", "hello, you")
         ada.expect("ada -> bob", "hi")
         assert ada.notice("help")
-        here, there = (re.escape("{}:{}".format(*person.sock.getsockname())) for person in (ada, bob))
+        here, there = (
+            re.escape("{}:{}".format(*person.sock.getsockname())) for person in (ada, bob)
+        )
         bob.send("/quit")
         bob.rest()
         lines = stopped(server)
@@ -490,7 +528,16 @@ def test_the_transcript_has_one_line_for_each_public_message(tmp_path):
     start = datetime.now().replace(microsecond=0)
     with Server("--transcript", str(path)) as server:
         ada, bob = server.gather("ada", "bob")
-        ada.send("hello", "/msg bob PRIVATE", "/who", "/help", "/nonsense", "bad\n", "//slash", "Grüße \U0001f600\tx")
+        ada.send(
+            "hello",
+            "/msg bob PRIVATE",
+            "/who",
+            "/help",
+            "/nonsense",
+            "bad\n",
+            "//slash",
+            "Grüße \U0001f600\tx",
+        )
         assert is_chatting(ada, bob)
         stopped(server)
     if windows:
@@ -513,9 +560,15 @@ def test_lines_are_seen_at_once_although_a_transcript_is_written_too(tmp_path):
             server.wait_for(f"+ person{number} joined")
 
 
-@pytest.mark.parametrize("kind", ["no folder", "a folder", "a full disk", "a pipe that nobody reads"])
+@pytest.mark.parametrize(
+    "kind", ["no folder", "a folder", "a full disk", "a pipe that nobody reads"]
+)
 def test_a_bad_transcript_stops_neither_the_chat_nor_the_stop(tmp_path, kind):
-    path = {"no folder": tmp_path / "no" / "folder", "a folder": tmp_path, "a full disk": "/dev/full"}.get(kind)
+    path = {
+        "no folder": tmp_path / "no" / "folder",
+        "a folder": tmp_path,
+        "a full disk": "/dev/full",
+    }.get(kind)
     if kind == "a full disk" and not os.path.exists("/dev/full"):
         pytest.skip("there is no device that is always full")
     if kind == "a pipe that nobody reads":
@@ -576,7 +629,18 @@ def test_output_that_goes_nowhere_from_the_start_does_not_stop_the_chat(where):
         os.close(reading)
         command, more = [sys.executable, str(SCRIPT), "--port", str(port)], {"stdout": writing}
     else:
-        command, more = ["sh", "-c", f'exec "$0" "$@" {where}', sys.executable, str(SCRIPT), "--port", str(port)], {}
+        command, more = (
+            [
+                "sh",
+                "-c",
+                f'exec "$0" "$@" {where}',
+                sys.executable,
+                str(SCRIPT),
+                "--port",
+                str(port),
+            ],
+            {},
+        )
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **more)
     try:
         end = time.monotonic() + TIMEOUT

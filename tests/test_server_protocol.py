@@ -164,7 +164,7 @@ def heard_nothing_more(*people):
         person.expect(people[0].name, "that was all")
 
 
-# ---- Frames -------------------------------------------------------------------------------------------------
+# ---- Frames --------------------------------------------------------------------------------------
 
 
 def test_frames_can_come_one_byte_at_a_time(server):
@@ -228,7 +228,7 @@ def test_headers_with_leading_zeros_and_the_longest_payload_are_right(server):
     heard_nothing_more(ada)
 
 
-# ---- Names --------------------------------------------------------------------------------------------------
+# ---- Names ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", GOOD_NAMES.values(), ids=GOOD_NAMES)
@@ -277,7 +277,7 @@ def test_names_that_only_look_alike_are_different(server, one, other):
     first.expect(f"{other} -> {one}", "for you")
 
 
-# ---- Messages -----------------------------------------------------------------------------------------------
+# ---- Messages ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", GOOD_MESSAGES.values(), ids=GOOD_MESSAGES)
@@ -316,7 +316,8 @@ def test_characters_next_to_the_forbidden_ones_are_fine(server):
 
 
 @pytest.mark.parametrize(
-    "sent, heard", [("//", "/"), ("//who", "/who"), ("///", "//"), ("// a", "/ a"), ("//msg bob a", "/msg bob a")]
+    "sent, heard",
+    [("//", "/"), ("//who", "/who"), ("///", "//"), ("// a", "/ a"), ("//msg bob a", "/msg bob a")],
 )
 def test_two_slashes_say_one(server, sent, heard):
     ada, bob = server.gather("ada", "bob")
@@ -325,7 +326,7 @@ def test_two_slashes_say_one(server, sent, heard):
     bob.expect("ada", heard)
 
 
-# ---- Commands -----------------------------------------------------------------------------------------------
+# ---- Commands ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", NO_COMMANDS)
@@ -411,20 +412,33 @@ queue.SimpleQueue = Late
             ("bob -> bob", "note"),
             ("server", "online ada bob"),
         ]
-        for pair in [("server", "joined bob"), ("bob", "hello"), ("bob -> ada", "secret"), ("server", "left bob")]:
+        for pair in [
+            ("server", "joined bob"),
+            ("bob", "hello"),
+            ("bob -> ada", "secret"),
+            ("server", "left bob"),
+        ]:
             ada.expect(*pair)
 
 
-# ---- Coming and going ---------------------------------------------------------------------------------------
+# ---- Coming and going ----------------------------------------------------------------------------
 
 
 def test_welcome_comes_first_then_who_is_online_then_the_news(server):
     ada = server.client()
     ada.send("ada", "hello")
     bob = server.client()
-    assert [ada.pair() for _ in range(3)] == [("server", "welcome ada"), ("server", "online ada"), ("ada", "hello")]
+    assert [ada.pair() for _ in range(3)] == [
+        ("server", "welcome ada"),
+        ("server", "online ada"),
+        ("ada", "hello"),
+    ]
     bob.send("bob", "hi")
-    assert [bob.pair() for _ in range(3)] == [("server", "welcome bob"), ("server", "online ada bob"), ("bob", "hi")]
+    assert [bob.pair() for _ in range(3)] == [
+        ("server", "welcome bob"),
+        ("server", "online ada bob"),
+        ("bob", "hi"),
+    ]
     assert [ada.pair() for _ in range(2)] == [("server", "joined bob"), ("bob", "hi")]
     bob.send("that was all")
     bob.expect("bob", "that was all")
@@ -466,7 +480,7 @@ def test_who_half_closes_still_gets_the_echoes(server):
     assert bob.skip_to("server", "left ada") == [("ada", text) for text in texts]
 
 
-# ---- Order --------------------------------------------------------------------------------------------------
+# ---- Order ---------------------------------------------------------------------------------------
 
 
 def test_everyone_sees_the_same_order_and_nothing_is_lost_or_doubled(server):
@@ -481,7 +495,11 @@ def test_everyone_sees_the_same_order_and_nothing_is_lost_or_doubled(server):
         for number in range(count):
             person.send(f"{number} {'x' * (number * 7 % 1900)}")
 
-    threads = [threading.Thread(target=work, args=(person,)) for work in (listen, talk) for person in people]
+    threads = [
+        threading.Thread(target=work, args=(person,))
+        for work in (listen, talk)
+        for person in people
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -533,7 +551,7 @@ def test_a_newcomer_hears_everything_from_its_welcome_on(server):
         talker.join()
 
 
-# ---- The room -----------------------------------------------------------------------------------------------
+# ---- The room ------------------------------------------------------------------------------------
 
 
 def test_a_full_room_refuses_until_somebody_leaves():

@@ -18,7 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from kit import ROOT, TIMEOUT, Program, Server, lasting_port
 
-STEPS, CHECK, FINISHED = ROOT / "lessons" / "steps", ROOT / "lessons" / "check.py", ROOT / "chat_server.py"
+STEPS, CHECK, FINISHED = (
+    ROOT / "lessons" / "steps",
+    ROOT / "lessons" / "check.py",
+    ROOT / "chat_server.py",
+)
 # Each server: the stage of the checker that it reaches; how many lines of code it adds to the one before, how many it
 # takes away, at the most. So the lesson can be seen in the diff.
 LADDER = {
@@ -51,18 +55,26 @@ def names_of(path) -> list:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.append(node.name)
         if isinstance(node, ast.ClassDef):
-            names += [f"{node.name}.{method.name}" for method in node.body if isinstance(method, ast.FunctionDef)]
+            names += [
+                f"{node.name}.{method.name}"
+                for method in node.body
+                if isinstance(method, ast.FunctionDef)
+            ]
     return names
 
 
-# ---- The ladder ------------------------------------------------------------------------------------------------------
+# ---- The ladder ----------------------------------------------------------------------------------
 
 
 def checked(step: str, *options) -> tuple:
     """Return the checker's exit code for a step, and its output."""
     command = [sys.executable, CHECK, *map(str, options), STEPS / step]
     run = subprocess.run(
-        command, capture_output=True, timeout=CHECK_SECONDS, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"}
+        command,
+        capture_output=True,
+        timeout=CHECK_SECONDS,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1"},
     )
     return run.returncode, run.stdout + run.stderr
 
@@ -93,7 +105,7 @@ def test_a_step_fails_the_next_stage(verdicts, step):
     assert re.match(rf"(wrong|not there yet) +{LADDER[step][0] + 1} ", output), output
 
 
-# ---- What can be read ------------------------------------------------------------------------------------------------
+# ---- What can be read ----------------------------------------------------------------------------
 
 
 def test_the_ladder_has_no_other_steps():
@@ -117,7 +129,9 @@ def test_a_step_changes_no_more_than_its_lesson_needs(before, step):
 
 
 def test_most_lines_of_the_last_step_stand_in_the_finished_server():
-    last, finished = ([line.strip() for line in code_of(path)] for path in (STEPS / "07_room.py", FINISHED))
+    last, finished = (
+        [line.strip() for line in code_of(path)] for path in (STEPS / "07_room.py", FINISHED)
+    )
     kept = [line for line in last if line in finished]
     assert len(kept) >= 0.6 * len(last), f"only {len(kept)} of {len(last)}"
 
@@ -138,7 +152,7 @@ def test_a_step_begins_with_what_it_is_how_to_run_it_and_what_it_lacks(step):
     assert f"    python3 {step}" in text and "(lesson " in text
 
 
-# ---- What can be run -------------------------------------------------------------------------------------------------
+# ---- What can be run -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", LADDER)
@@ -157,7 +171,9 @@ def test_a_step_does_nothing_on_import(tmp_path, step):
         pytest.importorskip("tkinter", reason="this Python has no tkinter")
     shutil.copy(STEPS / step, tmp_path)
     code = f"import importlib, sys; sys.path.append('.'); importlib.import_module({step[:-3]!r})"
-    run = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, timeout=TIMEOUT)
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, timeout=TIMEOUT
+    )
     assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
 
 
@@ -165,12 +181,16 @@ def test_a_step_does_nothing_on_import(tmp_path, step):
 def test_the_finished_client_can_talk_to_a_step(step):
     with Server(script=STEPS / step) as server:
         command = [sys.executable, ROOT / "chat_client_cli.py", "ada", "--port", str(server.port)]
-        run = subprocess.run(command, input="héllo\nbye\n".encode(), capture_output=True, timeout=TIMEOUT)
+        run = subprocess.run(
+            command, input="héllo\nbye\n".encode(), capture_output=True, timeout=TIMEOUT
+        )
     assert run.stdout.decode().splitlines() == ["* welcome ada", "ada>> héllo", "ada>> bye"]
     assert (run.returncode, run.stderr) == (0, b"")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process on Windows")
+@pytest.mark.skipif(
+    os.name == "nt", reason="nobody can press Ctrl-C for another process on Windows"
+)
 @pytest.mark.parametrize("step", ENDS_WELL)
 def test_ctrl_c_stops_a_step_at_once_and_its_port_is_free_again(step):
     with Server("--port", str(lasting_port()), script=STEPS / step) as server:
@@ -242,10 +262,14 @@ def test_a_room_tells_who_comes_who_goes_and_what_was_wrong(step):
         assert bob.notice("error").startswith("a message is one line")
         bob.expect("bob", "hello")
         bob.reset()
-        assert [ada.pair() for _ in range(3)] == [("server", "joined bob"), ("bob", "hello"), ("server", "left bob")]
+        assert [ada.pair() for _ in range(3)] == [
+            ("server", "joined bob"),
+            ("bob", "hello"),
+            ("server", "left bob"),
+        ]
 
 
-# ---- The window ------------------------------------------------------------------------------------------------------
+# ---- The window ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -330,7 +354,13 @@ def test_without_a_screen_the_window_gets_in_and_says_who_speaks(without_screen,
     bob.send("hi")
     bob.expect("bob", "hi")
     pump(window.root, lambda: len(window.lines) == 5)
-    assert window.lines == ["* welcome ada", "* online ada", "* joined bob", "ada>> héllo 👋", "bob>> hi"]
+    assert window.lines == [
+        "* welcome ada",
+        "* online ada",
+        "* joined bob",
+        "ada>> héllo 👋",
+        "bob>> hi",
+    ]
 
 
 def test_without_a_screen_the_window_asks_again_for_a_name_that_is_refused(without_screen, room):
@@ -464,7 +494,9 @@ def test_a_window_lives_and_closes_while_nobody_reads_what_it_sends(open_window)
             wait_for_no_threads()
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a full backlog does not stop a connect")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="elsewhere a full backlog does not stop a connect"
+)
 def test_a_window_lives_and_closes_while_it_cannot_connect(open_window):
     with socket.socket() as sock, contextlib.ExitStack() as stack:
         sock.bind(("127.0.0.1", 0))
@@ -482,7 +514,9 @@ def test_a_window_lives_and_closes_while_it_cannot_connect(open_window):
         wait_for_no_threads()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process on Windows")
+@pytest.mark.skipif(
+    os.name == "nt", reason="nobody can press Ctrl-C for another process on Windows"
+)
 def test_ctrl_c_closes_the_window_and_ends_the_program(screen, room):
     watcher = room.client("watcher")
     with Program(STEPS / WINDOW, "ada", "--port", room.port) as program:

@@ -85,11 +85,27 @@ def outcome(name: str, folder) -> tuple:
     report = folder / f"{name}.json"
     option = ["--client"] if name in CLIENTS else []
     stage = {**SERVERS, **CLIENTS}[name][0]
-    command = [sys.executable, LESSONS / "check.py", *option, "--stage", str(stage), "--json", report]
-    run = subprocess.run([*command, ZOO / f"{name}.py"], capture_output=True, text=True, encoding="utf-8", timeout=300)
+    command = [
+        sys.executable,
+        LESSONS / "check.py",
+        *option,
+        "--stage",
+        str(stage),
+        "--json",
+        report,
+    ]
+    run = subprocess.run(
+        [*command, ZOO / f"{name}.py"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+    )
     assert run.stderr == "", run.stderr
     tests = json.loads(report.read_text(encoding="utf-8"))["tests"]
-    number, test = next((item for item in enumerate(tests, 1) if item[1]["status"] == "failed"), (0, {}))
+    number, test = next(
+        (item for item in enumerate(tests, 1) if item[1]["status"] == "failed"), (0, {})
+    )
     return run.returncode, number, test.get("extra_data", {}).get("symptom"), run.stdout
 
 
@@ -105,7 +121,9 @@ def outcomes(tmp_path_factory):
 def test_the_mistake_is_found_in_the_right_stage_with_the_right_symptom(outcomes, name):
     code, stage, symptom, words = outcomes[name].result()
     assert (code, stage, symptom) == (1, *{**SERVERS, **CLIENTS}[name]), words
-    assert re.search(r"^users say: ", words, re.M) and re.search(r"^ask yourself: .*\?$", words, re.M), words
+    assert re.search(r"^users say: ", words, re.M) and re.search(
+        r"^ask yourself: .*\?$", words, re.M
+    ), words
     wrong = words[words.rindex("\nstage ") + 1 :]
     assert len(wrong.splitlines()) <= 26, "at most 25 lines, and the sum"
 
@@ -129,7 +147,9 @@ def test_an_animal_is_a_right_program_with_a_small_change(path):
     parent = ROOT / name if (ROOT / name).exists() else LESSONS / name
     changed = [
         line
-        for line in difflib.ndiff(without_docstring(parent.read_text(encoding="utf-8")), without_docstring(text))
+        for line in difflib.ndiff(
+            without_docstring(parent.read_text(encoding="utf-8")), without_docstring(text)
+        )
         if line[0] in "+-"
     ]
     assert 1 <= len(changed) <= 14, changed

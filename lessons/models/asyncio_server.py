@@ -27,16 +27,21 @@ from contextlib import suppress
 MAX_NAME, MAX_TEXT = 20, 2000  # characters
 NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
 LINGER_SECONDS = 1  # for who was let go to read the rest
-TICK_SECONDS, BURST_SECONDS = 0.1, 2  # between two looks at the clock; how much of the rate limit may be used at once
+TICK_SECONDS, BURST_SECONDS = (
+    0.1,
+    2,
+)  # between two looks at the clock; how much of the rate limit may be used at once
 MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
 # A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
 # here), or anything that turns the direction of the text around it.
-MESSAGE = re.compile(f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}")
+MESSAGE = re.compile(
+    f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
+)
 RULE = f"a message is one line of 1 to {MAX_TEXT} characters in UTF-8, without control characters"
 SERVER = b"6         server"  # the first frame of each notice: the server itself speaks
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
 
-# ---- 1. Framing ------------------------------------------------------------------------------------------------------
+# ---- 1. Framing ----------------------------------------------------------------------------------
 
 HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
 
@@ -62,7 +67,7 @@ def take_frame(buffer: bytearray) -> bytearray | None:
     return data
 
 
-# ---- 2. The room: the same in all three models -----------------------------------------------------------------------
+# ---- 2. The room: the same in all three models ---------------------------------------------------
 
 
 class Room:
@@ -97,7 +102,9 @@ class Room:
     def enter(self, person: "Person", name: str) -> None:
         """Let somebody in under this name, or say why not."""
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
-            self.dismiss(person, f"a name has 1 to {MAX_NAME} printable characters and no spaces", "refused")
+            self.dismiss(
+                person, f"a name has 1 to {MAX_NAME} printable characters and no spaces", "refused"
+            )
         elif fold(name) in {*self.people, "server"}:
             self.dismiss(person, f"the name {name} is taken", "refused")
         elif len(self.people) >= self.options.max_clients:
@@ -145,7 +152,11 @@ class Room:
     def look_at_clock(self, person: "Person") -> None:
         """Let go of a person who is late with a name, or with the rest of a frame."""
         if time.monotonic() > person.deadline:
-            words = ("half a frame and then silence", "bye") if person.name else ("no name in time", "refused")
+            words = (
+                ("half a frame and then silence", "bye")
+                if person.name
+                else ("no name in time", "refused")
+            )
             self.dismiss(person, *words)
 
 
@@ -154,7 +165,7 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-# ---- 3. The engine: a coroutine for each client ----------------------------------------------------------------------
+# ---- 3. The engine: a coroutine for each client --------------------------------------------------
 
 
 class Person:
@@ -164,7 +175,9 @@ class Person:
         self.room, self.writer = room, writer
         self.name, self.says = "", b""  # the name, and the same as a frame; empty until let in
         self.buffer, self.outbox = bytearray(), []  # received, but not taken yet; to be sent
-        self.deadline = time.monotonic() + NAME_SECONDS  # for the name, then for the rest of a frame
+        self.deadline = (
+            time.monotonic() + NAME_SECONDS
+        )  # for the name, then for the rest of a frame
         self.free_at = 0.0  # until then, the rate limit is used up
         self.gone, self.leave_by = False, math.inf  # let go; the deadline for hanging up
 
@@ -213,7 +226,9 @@ async def accept(listener: socket.socket, room: Room, connections: set) -> None:
     while True:
         try:
             sock, _ = await asyncio.get_running_loop().sock_accept(listener)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a dead network is noticed some time
+            sock.setsockopt(
+                socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
+            )  # a dead network is noticed some time
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages go at once
             reader, writer = await asyncio.open_connection(sock=sock)
         except ConnectionError:
@@ -222,7 +237,9 @@ async def accept(listener: socket.socket, room: Room, connections: set) -> None:
             await asyncio.sleep(TICK_SECONDS)
             continue
         person = Person(room, writer)
-        person.task = asyncio.create_task(serve(room, connections, person, reader))  # a task has to be kept
+        person.task = asyncio.create_task(
+            serve(room, connections, person, reader)
+        )  # a task has to be kept
 
 
 async def serve(room: Room, connections: set, person: Person, reader: asyncio.StreamReader) -> None:
@@ -231,7 +248,9 @@ async def serve(room: Room, connections: set, person: Person, reader: asyncio.St
     reason = ""
     try:
         while chunk := await reader.read(4096):
-            if not person.gone:  # who was let go is read, so that the last words are not lost, but not heard
+            if (
+                not person.gone
+            ):  # who was let go is read, so that the last words are not lost, but not heard
                 person.buffer += chunk
                 await work_off(room, person)
         reason = "hung up in the middle of a frame" if person.buffer else ""
@@ -253,7 +272,9 @@ async def work_off(room: Room, person: Person) -> None:
             room.hear(person, data)
             if room.options.max_rate:
                 now = time.monotonic()
-                person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / room.options.max_rate
+                person.free_at = (
+                    max(person.free_at, now - BURST_SECONDS) + 1 / room.options.max_rate
+                )
                 if person.free_at > now:
                     await asyncio.sleep(person.free_at - now)
     except ValueError:
@@ -262,7 +283,7 @@ async def work_off(room: Room, person: Person) -> None:
         person.deadline = time.monotonic() + FRAME_SECONDS
 
 
-# ---- 4. The program --------------------------------------------------------------------------------------------------
+# ---- 4. The program ------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -271,7 +292,10 @@ def main(argv: "list | None" = None) -> int:
     try:
         listener = socket.create_server((options.host, options.port), backlog=1024)
     except (OSError, OverflowError, UnicodeError) as error:
-        print(f"cannot listen on {options.host}:{options.port}, {error}: try another --port or --host", file=sys.stderr)
+        print(
+            f"cannot listen on {options.host}:{options.port}, {error}: try another --port or --host",
+            file=sys.stderr,
+        )
         return 1
     room = Room(options)
     with suppress(ValueError):  # only the main thread of a program may catch signals
@@ -286,10 +310,18 @@ def main(argv: "list | None" = None) -> int:
 def parse_options(argv: "list | None") -> argparse.Namespace:
     """Return the options; argparse itself ends the program for --help or a wrong one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network")
-    parser.add_argument("--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose")
-    parser.add_argument("--max-clients", type=int, default=200, help="people in the room; default %(default)s")
-    parser.add_argument("--max-rate", type=float, default=20, help="messages a second from each; 0 is no limit")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network"
+    )
+    parser.add_argument(
+        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
+    )
+    parser.add_argument(
+        "--max-clients", type=int, default=200, help="people in the room; default %(default)s"
+    )
+    parser.add_argument(
+        "--max-rate", type=float, default=20, help="messages a second from each; 0 is no limit"
+    )
     options = parser.parse_args(argv)
     if not (options.max_rate == 0 or options.max_rate >= 1) or options.max_clients < 1:
         parser.error("--max-rate is 0 or at least 1, --max-clients is at least 1")

@@ -26,16 +26,21 @@ from contextlib import suppress
 MAX_NAME, MAX_TEXT = 20, 2000  # characters
 NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
 LINGER_SECONDS = 1  # for who was let go to read the rest
-TICK_SECONDS, BURST_SECONDS = 0.1, 2  # between two looks at the clock; how much of the rate limit may be used at once
+TICK_SECONDS, BURST_SECONDS = (
+    0.1,
+    2,
+)  # between two looks at the clock; how much of the rate limit may be used at once
 MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
 # A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
 # here), or anything that turns the direction of the text around it.
-MESSAGE = re.compile(f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}")
+MESSAGE = re.compile(
+    f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
+)
 RULE = f"a message is one line of 1 to {MAX_TEXT} characters in UTF-8, without control characters"
 SERVER = b"6         server"  # the first frame of each notice: the server itself speaks
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
 
-# ---- 1. Framing ------------------------------------------------------------------------------------------------------
+# ---- 1. Framing ----------------------------------------------------------------------------------
 
 HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
 
@@ -61,7 +66,7 @@ def take_frame(buffer: bytearray) -> bytearray | None:
     return data
 
 
-# ---- 2. The room: the same in all three models -----------------------------------------------------------------------
+# ---- 2. The room: the same in all three models ---------------------------------------------------
 
 
 class Room:
@@ -96,7 +101,9 @@ class Room:
     def enter(self, person: "Person", name: str) -> None:
         """Let somebody in under this name, or say why not."""
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
-            self.dismiss(person, f"a name has 1 to {MAX_NAME} printable characters and no spaces", "refused")
+            self.dismiss(
+                person, f"a name has 1 to {MAX_NAME} printable characters and no spaces", "refused"
+            )
         elif fold(name) in {*self.people, "server"}:
             self.dismiss(person, f"the name {name} is taken", "refused")
         elif len(self.people) >= self.options.max_clients:
@@ -144,7 +151,11 @@ class Room:
     def look_at_clock(self, person: "Person") -> None:
         """Let go of a person who is late with a name, or with the rest of a frame."""
         if time.monotonic() > person.deadline:
-            words = ("half a frame and then silence", "bye") if person.name else ("no name in time", "refused")
+            words = (
+                ("half a frame and then silence", "bye")
+                if person.name
+                else ("no name in time", "refused")
+            )
             self.dismiss(person, *words)
 
 
@@ -153,7 +164,7 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-# ---- 3. The engine: one thread and select() --------------------------------------------------------------------------
+# ---- 3. The engine: one thread and select() ------------------------------------------------------
 
 
 class Person:
@@ -163,8 +174,13 @@ class Person:
         self.sock = sock
         self.name, self.says = "", b""  # the name, and the same as a frame; empty until let in
         self.buffer = bytearray()  # received, but not taken yet
-        self.outbox, self.backlog = [], bytearray()  # packets of this round; what the system did not take yet
-        self.deadline = time.monotonic() + NAME_SECONDS  # for the name, then for the rest of a frame
+        self.outbox, self.backlog = (
+            [],
+            bytearray(),
+        )  # packets of this round; what the system did not take yet
+        self.deadline = (
+            time.monotonic() + NAME_SECONDS
+        )  # for the name, then for the rest of a frame
         self.paused, self.free_at = False, 0.0  # is the rate limit used up, and until when?
         self.gone, self.leave_by = False, math.inf  # let go; the deadline for hanging up
         self.ended = False  # does nothing more come from the client?
@@ -214,7 +230,9 @@ class Loop:
         try:
             sock, _ = self.listener.accept()
             sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a dead network is noticed some time
+            sock.setsockopt(
+                socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
+            )  # a dead network is noticed some time
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages go at once
             self.connections.add(Person(sock))
         except (BlockingIOError, ConnectionError):
@@ -234,7 +252,9 @@ class Loop:
         if not chunk:
             person.ended = True
             self.room.dismiss(person, "hung up in the middle of a frame" if person.buffer else "")
-        elif not person.gone:  # who was let go is read, so that the last words are not lost, but not heard
+        elif (
+            not person.gone
+        ):  # who was let go is read, so that the last words are not lost, but not heard
             person.buffer += chunk
             self.work_off(person)
 
@@ -242,7 +262,11 @@ class Loop:
         """Hear the frames that are whole, until the rate limit is used up: then TCP holds up the sender."""
         now, rate = time.monotonic(), self.room.options.max_rate
         try:
-            while not person.gone and person.free_at <= now and (data := take_frame(person.buffer)) is not None:
+            while (
+                not person.gone
+                and person.free_at <= now
+                and (data := take_frame(person.buffer)) is not None
+            ):
                 self.room.hear(person, data)
                 if rate:
                     person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / rate
@@ -298,7 +322,7 @@ class Loop:
         person.ended, person.outbox, person.backlog = True, [], bytearray()
 
 
-# ---- 4. The program --------------------------------------------------------------------------------------------------
+# ---- 4. The program ------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -307,7 +331,10 @@ def main(argv: "list | None" = None) -> int:
     try:
         listener = socket.create_server((options.host, options.port), backlog=1024)
     except (OSError, OverflowError, UnicodeError) as error:
-        print(f"cannot listen on {options.host}:{options.port}, {error}: try another --port or --host", file=sys.stderr)
+        print(
+            f"cannot listen on {options.host}:{options.port}, {error}: try another --port or --host",
+            file=sys.stderr,
+        )
         return 1
     room = Room(options)
     with suppress(ValueError):  # only the main thread of a program may catch signals
@@ -321,10 +348,18 @@ def main(argv: "list | None" = None) -> int:
 def parse_options(argv: "list | None") -> argparse.Namespace:
     """Return the options; argparse itself ends the program for --help or a wrong one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network")
-    parser.add_argument("--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose")
-    parser.add_argument("--max-clients", type=int, default=200, help="people in the room; default %(default)s")
-    parser.add_argument("--max-rate", type=float, default=20, help="messages a second from each; 0 is no limit")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network"
+    )
+    parser.add_argument(
+        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
+    )
+    parser.add_argument(
+        "--max-clients", type=int, default=200, help="people in the room; default %(default)s"
+    )
+    parser.add_argument(
+        "--max-rate", type=float, default=20, help="messages a second from each; 0 is no limit"
+    )
     options = parser.parse_args(argv)
     if not (options.max_rate == 0 or options.max_rate >= 1) or options.max_clients < 1:
         parser.error("--max-rate is 0 or at least 1, --max-clients is at least 1")

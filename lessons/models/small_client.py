@@ -20,24 +20,28 @@ CONNECT_SECONDS = 5
 # What could harm a terminal: control characters but the tab, and what turns the direction of the text around it.
 UNSAFE = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-# ---- Framing ---------------------------------------------------------------------------------------------------------
+# ---- Framing -------------------------------------------------------------------------------------
 
 # This block stands in every step and program, so that each of them can be copied alone.
 # >>> framing
-HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
+HEADER = 10  # bytes: the payload's length as ASCII digits, padded with spaces
+MAX_PAYLOAD = 65_536  # bytes
 
 
 def frame(text: str) -> bytes:
     """Return text as one frame: frame("hello") is b"5         hello"."""
     data = text.encode()
-    return b"%-10d%b" % (len(data), data)
+    return str(len(data)).ljust(HEADER).encode() + data
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
+    """Cut the first frame off buffer and return its payload.
+
+    None if it is not whole yet; ValueError if its header is wrong.
+    """
     if len(buffer) < HEADER:
         return None
-    digits = buffer[:HEADER].rstrip(b" ")
+    digits = buffer[:HEADER].strip(b" ")  # we send spaces behind the digits, others before them
     if not digits.isdigit() or int(digits) > MAX_PAYLOAD:  # int() alone takes "+5" and "1_0"
         raise ValueError(f"wrong header {bytes(buffer[:HEADER])}")
     end = HEADER + int(digits)
@@ -49,21 +53,28 @@ def take_frame(buffer: bytearray) -> bytearray | None:
 
 
 def read_frame(recv, buffer: bytearray) -> bytearray | None:
-    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
+    """Return the next payload, None after the last one.
 
-    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
-    frame, or several of them. So what is left over stays in buffer for the next call.
+    ConnectionError if the stream ends within a frame. recv is sock.recv, or works like it. TCP
+    keeps no borders between sends: what one recv returns may be a part of a frame, or several of
+    them. So what is left over stays in buffer for the next call.
     """
-    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+    while True:
+        data = take_frame(buffer)
+        if data is not None:
+            return data
+        chunk = recv(4096)
+        if not chunk:
+            break
         buffer += chunk
-    if data is None and buffer:
+    if buffer:
         raise ConnectionError("hung up in the middle of a frame")
-    return data
+    return None
 
 
 # <<< framing
 
-# ---- One connection --------------------------------------------------------------------------------------------------
+# ---- One connection ------------------------------------------------------------------------------
 
 
 def type_to(sock: socket.socket) -> None:
@@ -100,7 +111,7 @@ def show(sender: str, text: str) -> None:
     print(UNSAFE.sub("\ufffd", line), flush=True)
 
 
-# ---- The program -----------------------------------------------------------------------------------------------------
+# ---- The program ---------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -112,7 +123,9 @@ def main(argv: "list | None" = None) -> int:
     try:
         sock = socket.create_connection((options.host, options.port), CONNECT_SECONDS)
     except (OSError, OverflowError, UnicodeError) as error:
-        print(f"no server on {options.host}:{options.port}, {error}: is it running?", file=sys.stderr)
+        print(
+            f"no server on {options.host}:{options.port}, {error}: is it running?", file=sys.stderr
+        )
         return 1
     sock.settimeout(None)
     keyboard = threading.Thread(target=type_to, args=(sock,), name="keyboard", daemon=True)

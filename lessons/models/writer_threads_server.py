@@ -27,16 +27,21 @@ from contextlib import suppress
 MAX_NAME, MAX_TEXT = 20, 2000  # characters
 NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
 LINGER_SECONDS = 1  # for who was let go to read the rest
-TICK_SECONDS, BURST_SECONDS = 0.1, 2  # between two looks at the clock; how much of the rate limit may be used at once
+TICK_SECONDS, BURST_SECONDS = (
+    0.1,
+    2,
+)  # between two looks at the clock; how much of the rate limit may be used at once
 MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
 # A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
 # here), or anything that turns the direction of the text around it.
-MESSAGE = re.compile(f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}")
+MESSAGE = re.compile(
+    f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
+)
 RULE = f"a message is one line of 1 to {MAX_TEXT} characters in UTF-8, without control characters"
 SERVER = b"6         server"  # the first frame of each notice: the server itself speaks
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
 
-# ---- 1. Framing ------------------------------------------------------------------------------------------------------
+# ---- 1. Framing ----------------------------------------------------------------------------------
 
 HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
 
@@ -75,7 +80,7 @@ def read_frame(recv, buffer: bytearray) -> bytearray | None:
     return data
 
 
-# ---- 2. The room: the same in all three models -----------------------------------------------------------------------
+# ---- 2. The room: the same in all three models ---------------------------------------------------
 
 
 class Room:
@@ -110,7 +115,9 @@ class Room:
     def enter(self, person: "Person", name: str) -> None:
         """Let somebody in under this name, or say why not."""
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
-            self.dismiss(person, f"a name has 1 to {MAX_NAME} printable characters and no spaces", "refused")
+            self.dismiss(
+                person, f"a name has 1 to {MAX_NAME} printable characters and no spaces", "refused"
+            )
         elif fold(name) in {*self.people, "server"}:
             self.dismiss(person, f"the name {name} is taken", "refused")
         elif len(self.people) >= self.options.max_clients:
@@ -158,7 +165,11 @@ class Room:
     def look_at_clock(self, person: "Person") -> None:
         """Let go of a person who is late with a name, or with the rest of a frame."""
         if time.monotonic() > person.deadline:
-            words = ("half a frame and then silence", "bye") if person.name else ("no name in time", "refused")
+            words = (
+                ("half a frame and then silence", "bye")
+                if person.name
+                else ("no name in time", "refused")
+            )
             self.dismiss(person, *words)
 
 
@@ -167,10 +178,12 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-# ---- 3. The engine: two threads for each client ----------------------------------------------------------------------
+# ---- 3. The engine: two threads for each client --------------------------------------------------
 
 
-LOCK = threading.Lock()  # whoever calls a method of the room holds it, and does nothing that waits meanwhile
+LOCK = (
+    threading.Lock()
+)  # whoever calls a method of the room holds it, and does nothing that waits meanwhile
 
 
 class Person:
@@ -180,13 +193,20 @@ class Person:
         self.sock = sock
         self.name, self.says = "", b""  # the name, and the same as a frame; empty until let in
         self.buffer = bytearray()  # reader: received, but not taken yet
-        self.deadline = time.monotonic() + NAME_SECONDS  # reader: for the name, then for the rest of a frame
+        self.deadline = (
+            time.monotonic() + NAME_SECONDS
+        )  # reader: for the name, then for the rest of a frame
         self.free_at = 0.0  # reader: until then, the rate limit is used up
         self.outbox = queue.SimpleQueue()  # packets to be sent, None after the last one
-        self.owed, self.sent = 0, 0  # bytes: all that came into the outbox; those that the writer has sent
+        self.owed, self.sent = (
+            0,
+            0,
+        )  # bytes: all that came into the outbox; those that the writer has sent
         self.gone, self.leave_by = False, math.inf  # let go; the deadline for hanging up
         self.threads = []  # main thread: its reader and its writer
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a dead network is noticed some time
+        sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
+        )  # a dead network is noticed some time
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages go at once
 
     def put(self, packet: bytes) -> None:
@@ -217,9 +237,13 @@ def read_from(person: Person, room: Room) -> None:
             with LOCK:
                 if not person.gone:
                     room.hear(person, data)
-                for other in [other for other in room.people.values() if other.owed - other.sent > MAX_BACKLOG]:
+                for other in [
+                    other for other in room.people.values() if other.owed - other.sent > MAX_BACKLOG
+                ]:
                     room.dismiss(other, "too slow a reader", "bye")
-            if rate := room.options.max_rate:  # who is too fast has to wait, and TCP holds up the sender
+            if (
+                rate := room.options.max_rate
+            ):  # who is too fast has to wait, and TCP holds up the sender
                 now = time.monotonic()
                 person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / rate
                 time.sleep(max(0, person.free_at - now))
@@ -276,7 +300,9 @@ def attend(listener: socket.socket, room: Room) -> None:
 def start(person: Person, room: Room) -> None:
     """Main thread: start a newcomer's two threads."""
     for work in (read_from, write_to):
-        person.threads.append(threading.Thread(target=work, args=(person, room), name=work.__name__, daemon=True))
+        person.threads.append(
+            threading.Thread(target=work, args=(person, room), name=work.__name__, daemon=True)
+        )
     try:
         for thread in person.threads:
             thread.start()
@@ -298,7 +324,7 @@ def look_after(person: Person, room: Room) -> bool:
     return alive
 
 
-# ---- 4. The program --------------------------------------------------------------------------------------------------
+# ---- 4. The program ------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -307,7 +333,10 @@ def main(argv: "list | None" = None) -> int:
     try:
         listener = socket.create_server((options.host, options.port), backlog=1024)
     except (OSError, OverflowError, UnicodeError) as error:
-        print(f"cannot listen on {options.host}:{options.port}, {error}: try another --port or --host", file=sys.stderr)
+        print(
+            f"cannot listen on {options.host}:{options.port}, {error}: try another --port or --host",
+            file=sys.stderr,
+        )
         return 1
     room = Room(options)
     with suppress(ValueError):  # only the main thread of a program may catch signals
@@ -321,10 +350,18 @@ def main(argv: "list | None" = None) -> int:
 def parse_options(argv: "list | None") -> argparse.Namespace:
     """Return the options; argparse itself ends the program for --help or a wrong one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network")
-    parser.add_argument("--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose")
-    parser.add_argument("--max-clients", type=int, default=200, help="people in the room; default %(default)s")
-    parser.add_argument("--max-rate", type=float, default=20, help="messages a second from each; 0 is no limit")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network"
+    )
+    parser.add_argument(
+        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
+    )
+    parser.add_argument(
+        "--max-clients", type=int, default=200, help="people in the room; default %(default)s"
+    )
+    parser.add_argument(
+        "--max-rate", type=float, default=20, help="messages a second from each; 0 is no limit"
+    )
     options = parser.parse_args(argv)
     if not (options.max_rate == 0 or options.max_rate >= 1) or options.max_clients < 1:
         parser.error("--max-rate is 0 or at least 1, --max-clients is at least 1")

@@ -11,7 +11,7 @@ import argparse
 import socket
 import sys
 
-# ---- One connection --------------------------------------------------------------------------------------------------
+# ---- One connection ------------------------------------------------------------------------------
 
 
 def read_from(sock: socket.socket) -> None:
@@ -21,7 +21,7 @@ def read_from(sock: socket.socket) -> None:
             sock.sendall(data)
 
 
-# ---- The program -----------------------------------------------------------------------------------------------------
+# ---- The program ---------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -37,7 +37,9 @@ def main(argv: "list | None" = None) -> int:
 def parse_options(argv: "list | None") -> argparse.Namespace:
     """Return the options; argparse itself ends the program for --help or a wrong one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose")
+    parser.add_argument(
+        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
+    )
     return parser.parse_args(argv)
 
 

@@ -15,24 +15,28 @@ from contextlib import suppress
 FRAME_SECONDS = 30  # of silence in the middle of a frame
 TICK_SECONDS = 0.5  # between two looks for Ctrl-C
 
-# ---- Framing ---------------------------------------------------------------------------------------------------------
+# ---- Framing -------------------------------------------------------------------------------------
 
 # This block stands in every step and program, so that each of them can be copied alone.
 # >>> framing
-HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
+HEADER = 10  # bytes: the payload's length as ASCII digits, padded with spaces
+MAX_PAYLOAD = 65_536  # bytes
 
 
 def frame(text: str) -> bytes:
     """Return text as one frame: frame("hello") is b"5         hello"."""
     data = text.encode()
-    return b"%-10d%b" % (len(data), data)
+    return str(len(data)).ljust(HEADER).encode() + data
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
+    """Cut the first frame off buffer and return its payload.
+
+    None if it is not whole yet; ValueError if its header is wrong.
+    """
     if len(buffer) < HEADER:
         return None
-    digits = buffer[:HEADER].rstrip(b" ")
+    digits = buffer[:HEADER].strip(b" ")  # we send spaces behind the digits, others before them
     if not digits.isdigit() or int(digits) > MAX_PAYLOAD:  # int() alone takes "+5" and "1_0"
         raise ValueError(f"wrong header {bytes(buffer[:HEADER])}")
     end = HEADER + int(digits)
@@ -44,21 +48,28 @@ def take_frame(buffer: bytearray) -> bytearray | None:
 
 
 def read_frame(recv, buffer: bytearray) -> bytearray | None:
-    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
+    """Return the next payload, None after the last one.
 
-    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
-    frame, or several of them. So what is left over stays in buffer for the next call.
+    ConnectionError if the stream ends within a frame. recv is sock.recv, or works like it. TCP
+    keeps no borders between sends: what one recv returns may be a part of a frame, or several of
+    them. So what is left over stays in buffer for the next call.
     """
-    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+    while True:
+        data = take_frame(buffer)
+        if data is not None:
+            return data
+        chunk = recv(4096)
+        if not chunk:
+            break
         buffer += chunk
-    if data is None and buffer:
+    if buffer:
         raise ConnectionError("hung up in the middle of a frame")
-    return data
+    return None
 
 
 # <<< framing
 
-# ---- One connection --------------------------------------------------------------------------------------------------
+# ---- One connection ------------------------------------------------------------------------------
 
 
 class Person:
@@ -87,7 +98,10 @@ def read_from(person: Person) -> None:
         try:
             while (data := read_frame(person.recv, person.buffer)) is not None:
                 understand(person, data)
-        except (OSError, ValueError) as error:  # lost, silent in the middle of a frame; a wrong header, not UTF-8
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # lost, silent in the middle of a frame; a wrong header, not UTF-8
             reason = str(error)
     print(f"- {person.address} left {reason}".rstrip(), flush=True)
 
@@ -102,7 +116,7 @@ def understand(person: Person, data: bytes) -> None:
         person.sock.sendall(frame(person.name) + frame(text))
 
 
-# ---- The program -----------------------------------------------------------------------------------------------------
+# ---- The program ---------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -118,7 +132,9 @@ def main(argv: "list | None" = None) -> int:
 def parse_options(argv: "list | None") -> argparse.Namespace:
     """Return the options; argparse itself ends the program for --help or a wrong one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose")
+    parser.add_argument(
+        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
+    )
     return parser.parse_args(argv)
 
 

@@ -23,27 +23,33 @@ FRAME_SECONDS = 30  # of silence in the middle of a frame
 TICK_SECONDS = 0.5  # between two looks for Ctrl-C
 # A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
 # here), or anything that turns the direction of the text around it.
-MESSAGE = re.compile(f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}")
+MESSAGE = re.compile(
+    f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
+)
 RULE = f"a message is one line of 1 to {MAX_TEXT} characters in UTF-8, without control characters"
 
-# ---- Framing ---------------------------------------------------------------------------------------------------------
+# ---- Framing -------------------------------------------------------------------------------------
 
 # This block stands in every step and program, so that each of them can be copied alone.
 # >>> framing
-HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
+HEADER = 10  # bytes: the payload's length as ASCII digits, padded with spaces
+MAX_PAYLOAD = 65_536  # bytes
 
 
 def frame(text: str) -> bytes:
     """Return text as one frame: frame("hello") is b"5         hello"."""
     data = text.encode()
-    return b"%-10d%b" % (len(data), data)
+    return str(len(data)).ljust(HEADER).encode() + data
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
+    """Cut the first frame off buffer and return its payload.
+
+    None if it is not whole yet; ValueError if its header is wrong.
+    """
     if len(buffer) < HEADER:
         return None
-    digits = buffer[:HEADER].rstrip(b" ")
+    digits = buffer[:HEADER].strip(b" ")  # we send spaces behind the digits, others before them
     if not digits.isdigit() or int(digits) > MAX_PAYLOAD:  # int() alone takes "+5" and "1_0"
         raise ValueError(f"wrong header {bytes(buffer[:HEADER])}")
     end = HEADER + int(digits)
@@ -55,21 +61,28 @@ def take_frame(buffer: bytearray) -> bytearray | None:
 
 
 def read_frame(recv, buffer: bytearray) -> bytearray | None:
-    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
+    """Return the next payload, None after the last one.
 
-    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
-    frame, or several of them. So what is left over stays in buffer for the next call.
+    ConnectionError if the stream ends within a frame. recv is sock.recv, or works like it. TCP
+    keeps no borders between sends: what one recv returns may be a part of a frame, or several of
+    them. So what is left over stays in buffer for the next call.
     """
-    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+    while True:
+        data = take_frame(buffer)
+        if data is not None:
+            return data
+        chunk = recv(4096)
+        if not chunk:
+            break
         buffer += chunk
-    if data is None and buffer:
+    if buffer:
         raise ConnectionError("hung up in the middle of a frame")
-    return data
+    return None
 
 
 # <<< framing
 
-# ---- The room --------------------------------------------------------------------------------------------------------
+# ---- The room ------------------------------------------------------------------------------------
 
 
 class Room:
@@ -86,7 +99,9 @@ class Room:
         """Send, however long it takes. Trouble with it is this person's own, not that of the one who spoke."""
         try:
             person.sock.sendall(data)
-        except OSError:  # lost, or stuck in the middle of a frame: wake up its reader, which says so
+        except (
+            OSError
+        ):  # lost, or stuck in the middle of a frame: wake up its reader, which says so
             with suppress(OSError):
                 person.sock.shutdown(socket.SHUT_RDWR)
 
@@ -138,7 +153,7 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-# ---- One connection --------------------------------------------------------------------------------------------------
+# ---- One connection ------------------------------------------------------------------------------
 
 
 class Person:
@@ -168,7 +183,10 @@ def read_from(person: Person, room: Room) -> None:
         try:
             while not person.gone and (data := read_frame(person.recv, person.buffer)) is not None:
                 understand(person, room, data)
-        except (OSError, ValueError) as error:  # lost, silent in the middle of a frame; a wrong header
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # lost, silent in the middle of a frame; a wrong header
             reason = str(error)
         room.dismiss(person)
     print(f"- {person.address} left {reason}".rstrip(), flush=True)
@@ -185,7 +203,7 @@ def understand(person: Person, room: Room, data: bytes) -> None:
         room.say(person, text)
 
 
-# ---- The program -----------------------------------------------------------------------------------------------------
+# ---- The program ---------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -201,7 +219,9 @@ def main(argv: "list | None" = None) -> int:
 def parse_options(argv: "list | None") -> argparse.Namespace:
     """Return the options; argparse itself ends the program for --help or a wrong one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose")
+    parser.add_argument(
+        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
+    )
     return parser.parse_args(argv)
 
 

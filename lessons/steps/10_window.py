@@ -21,24 +21,28 @@ from contextlib import suppress
 
 POLL_MS, BATCH = 15, 20  # between two looks at the inbox; events at once
 
-# ---- Framing ---------------------------------------------------------------------------------------------------------
+# ---- Framing -------------------------------------------------------------------------------------
 
 # This block stands in every step and program, so that each of them can be copied alone.
 # >>> framing
-HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
+HEADER = 10  # bytes: the payload's length as ASCII digits, padded with spaces
+MAX_PAYLOAD = 65_536  # bytes
 
 
 def frame(text: str) -> bytes:
     """Return text as one frame: frame("hello") is b"5         hello"."""
     data = text.encode()
-    return b"%-10d%b" % (len(data), data)
+    return str(len(data)).ljust(HEADER).encode() + data
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
+    """Cut the first frame off buffer and return its payload.
+
+    None if it is not whole yet; ValueError if its header is wrong.
+    """
     if len(buffer) < HEADER:
         return None
-    digits = buffer[:HEADER].rstrip(b" ")
+    digits = buffer[:HEADER].strip(b" ")  # we send spaces behind the digits, others before them
     if not digits.isdigit() or int(digits) > MAX_PAYLOAD:  # int() alone takes "+5" and "1_0"
         raise ValueError(f"wrong header {bytes(buffer[:HEADER])}")
     end = HEADER + int(digits)
@@ -50,21 +54,28 @@ def take_frame(buffer: bytearray) -> bytearray | None:
 
 
 def read_frame(recv, buffer: bytearray) -> bytearray | None:
-    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
+    """Return the next payload, None after the last one.
 
-    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
-    frame, or several of them. So what is left over stays in buffer for the next call.
+    ConnectionError if the stream ends within a frame. recv is sock.recv, or works like it. TCP
+    keeps no borders between sends: what one recv returns may be a part of a frame, or several of
+    them. So what is left over stays in buffer for the next call.
     """
-    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+    while True:
+        data = take_frame(buffer)
+        if data is not None:
+            return data
+        chunk = recv(4096)
+        if not chunk:
+            break
         buffer += chunk
-    if data is None and buffer:
+    if buffer:
         raise ConnectionError("hung up in the middle of a frame")
-    return data
+    return None
 
 
 # <<< framing
 
-# ---- The connection: no Tk in here -----------------------------------------------------------------------------------
+# ---- The connection: no Tk in here ---------------------------------------------------------------
 
 
 class Connection:
@@ -75,7 +86,10 @@ class Connection:
     """
 
     def __init__(self, inbox: queue.SimpleQueue, host: str, port: int, name: str):
-        self.inbox, self.outbox = inbox, queue.SimpleQueue()  # the outbox: texts, None ends the sender
+        self.inbox, self.outbox = (
+            inbox,
+            queue.SimpleQueue(),
+        )  # the outbox: texts, None ends the sender
         self.sock = socket.socket()
         self.outbox.put(name)
         threading.Thread(target=self.run, args=(host, port), name="receiver", daemon=True).start()
@@ -102,7 +116,9 @@ class Connection:
     def receive(self, buffer: bytearray) -> None:
         """Receiver thread: pass on pairs until the server hangs up. Raises OSError, ValueError."""
         recv = self.sock.recv
-        while (sender := read_frame(recv, buffer)) is not None and (text := read_frame(recv, buffer)) is not None:
+        while (sender := read_frame(recv, buffer)) is not None and (
+            text := read_frame(recv, buffer)
+        ) is not None:
             self.inbox.put(("pair", sender.decode(), text.decode()))
 
     def send(self) -> None:
@@ -112,12 +128,14 @@ class Connection:
                 self.sock.sendall(frame(text))
 
 
-# ---- The window ------------------------------------------------------------------------------------------------------
+# ---- The window ----------------------------------------------------------------------------------
 
 
 def poll(after, inbox: queue.SimpleQueue, handle) -> None:
     """Give handle what is in the inbox, but not too much at once: Tk has to draw, and to hear the keyboard."""
-    after(POLL_MS, poll, after, inbox, handle)  # first of all, so that an error below does not end it
+    after(
+        POLL_MS, poll, after, inbox, handle
+    )  # first of all, so that an error below does not end it
     for _ in range(min(BATCH, inbox.qsize())):
         handle(*inbox.get_nowait())  # nobody else takes from it
 
@@ -183,7 +201,7 @@ class ChatWindow:
         self.messages.see("end")
 
 
-# ---- The program -----------------------------------------------------------------------------------------------------
+# ---- The program ---------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:

@@ -2,9 +2,18 @@
 
 WRONG = {
     "start-roles": [
-        ('def roles():\n    return {"P": "client", "Q": "server", "R": "server"}', "waits to be called"),
-        ('def roles():\n    return {"P": "server", "Q": "server", "R": "client"}', "does it wait, or call"),
-        ('def roles():\n    return {"P": "server", "Q": "client", "R": "server"}', "who called whom"),
+        (
+            'def roles():\n    return {"P": "client", "Q": "server", "R": "server"}',
+            "waits to be called",
+        ),
+        (
+            'def roles():\n    return {"P": "server", "Q": "server", "R": "client"}',
+            "does it wait, or call",
+        ),
+        (
+            'def roles():\n    return {"P": "server", "Q": "client", "R": "server"}',
+            "who called whom",
+        ),
         ('def roles():\n    return {"P": "server"}', "KeyError"),
     ],
     "start-command": [

@@ -3,15 +3,24 @@
 WRONG = {
     "bytes-send": [
         ("def send_text(sock, text):\n    sock.sendall(text)", "What does sendall() take"),
-        ('def send_text(sock, text):\n    sock.sendall(text.encode("ascii"))', "Which encoding has bytes"),
-        ('def send_text(sock, text):\n    sock.sendall(text.encode(errors="ignore")[: len(text)])', "Which encoding"),
+        (
+            'def send_text(sock, text):\n    sock.sendall(text.encode("ascii"))',
+            "Which encoding has bytes",
+        ),
+        (
+            'def send_text(sock, text):\n    sock.sendall(text.encode(errors="ignore")[: len(text)])',
+            "Which encoding",
+        ),
         ("def send_text(sock, text):\n    return text.encode()", "What does sendall() take"),
     ],
     "bytes-clip": [
         ("def clip(text, size):\n    return text[:size]", "what is left of the é"),
         ("def clip(text, size):\n    return text.encode()[:size].decode()", "UnicodeDecodeError"),
         ("def clip(text, size):\n    return text.encode()[:size]", "Plain English"),
-        ('def clip(text, size):\n    return text.encode()[:size].decode(errors="replace")', "what is left of the é"),
+        (
+            'def clip(text, size):\n    return text.encode()[:size].decode(errors="replace")',
+            "what is left of the é",
+        ),
         (
             """def clip(text, size):
     while len(text.encode()) >= size:

@@ -1,0 +1,172 @@
+"""Lesson 04 Hanging up: checks, hints, and replies to predictions."""
+
+import contextlib
+
+from classroom import Pieces, exercise, expect, prediction
+
+
+class Visitor(Pieces):
+    """A played connection that knows whether it was closed, by close() or at the end of a with block."""
+
+    closed = False
+
+    def close(self) -> None:
+        """Keep in mind that it was closed."""
+        super().close()
+        self.closed = True
+
+    def shutdown(self, _) -> None:
+        """Keep in mind that it was shut down."""
+        self.story.append("shutdown()")
+
+    def settimeout(self, _) -> None:
+        """Do nothing: its pieces say when it is silent."""
+
+    def __enter__(self) -> "Visitor":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+@exercise(
+    "to-the-end",
+    1,
+    "What does recv() return when nothing more comes, and is that true or false in a condition?",
+    'while chunk := recv(4096): runs its block once a piece, and ends at b"". What has to happen in the block?',
+)
+def check_to_the_end(read_all):
+    def wants(wanted, question: str, *pieces) -> None:
+        played = Pieces(*pieces)
+        expect(lambda: plain(read_all(played.recv)), wanted, question, played)
+
+    def plain(got):
+        return bytes(got) if isinstance(got, bytearray) else got  # both are right
+
+    probe = Pieces(b"good", b"bye")
+    with contextlib.suppress(Exception):
+        read_all(probe.recv)
+    all_of_it = (
+        "Does one call of recv() bring everything? How can your loop see that nothing more comes?"
+    )
+    each = "Each call of recv() takes the next piece away: does your code keep every piece that it gets?"
+    wants(b"goodbye", each if probe.ends == 1 else all_of_it, b"good", b"bye")
+    wants(b"", "What has come if the stream ends at once?")
+    short = "A short piece may be followed by others: what alone is the end?"
+    wants(b"a" * 4096 + b"bc", short, b"a" * 4096, b"b", b"c")
+    half = "Half of it is not all of it: who shall learn that the connection was lost?"
+    wants(ConnectionResetError, half, b"good", ConnectionResetError("Connection reset by peer"))
+
+
+@exercise(
+    "why-gone",
+    2,
+    "In which of the three cases does recv() return something, and in which does it raise something?",
+    'try: a loop until b""; except ...: one return for each kind of error. Which of them is a kind of the other?',
+)
+def check_why_gone(why_gone):
+    def wants(wanted: str, question: str, *pieces) -> None:
+        sock = Visitor(*pieces)
+        expect(lambda: why_gone(sock), wanted, question, sock)
+
+    wants(
+        "left",
+        "How can your loop see that nothing more comes, and what does your function return then?",
+        b"hello",
+    )
+    on = "Does your loop go on after the first piece, and who catches what recv() raises?"
+    wants("lost", on, b"a", b"b", ConnectionResetError("Connection reset by peer"))
+    silent = "A TimeoutError is an OSError, too. Which except is asked first?"
+    wants("silent", silent, b"hello", TimeoutError("timed out"))
+    other = "A reset is not the only way to lose a connection. What have they in common?"
+    wants("lost", other, ConnectionAbortedError("Software caused connection abort"))
+    wants("lost", other, OSError("No route to host"))
+
+
+@exercise(
+    "own-trouble",
+    3,
+    "After an error the program goes on below the try. Where do you want it to go on: after the loop, or in it?",
+    "UnicodeDecodeError is a ValueError. And who closes the socket if an error comes before close()?",
+)
+def check_own_trouble(answer_all):
+    def wants(heard: list, question: str, *clients) -> None:
+        expect(
+            lambda: answer_all([*clients]),
+            heard,
+            question,
+            *(line for sock in clients for line in told(sock)),
+        )
+        closed = [sock.closed for sock in clients]
+        closes = "Who closes each socket, also that of a client in trouble?"
+        expect(
+            lambda: closed, [True] * len(clients), closes, "shown: is it closed? for each client"
+        )
+
+    def told(sock: Visitor) -> list:
+        return [f"client: {sock.pieces[0]!r}"]
+
+    one, two = Visitor(b"one"), Visitor(b"two")
+    wants(["one", "two"], "What is heard if all goes well?", one, two)
+    expect(
+        lambda: [one.sent, two.sent], [b"ok", b"ok"], "Does each of them get the answer?", one, two
+    )
+    gone = ConnectionResetError("Connection reset by peer")
+    wants(
+        ["one", "two"],
+        "How far does the loop come after an error?",
+        Visitor(b"one"),
+        Visitor(gone),
+        Visitor(b"two"),
+    )
+    kind = "Which kind of error is UnicodeDecodeError: an OSError?"
+    odd = Visitor(b"\xff")
+    wants(["one", "two"], kind, Visitor(b"one"), odd, Visitor(b"two"))
+    expect(
+        lambda: odd.sent, b"", "Which line shall be reached only by a client that was heard?", odd
+    )
+    silent = Visitor(TimeoutError("timed out"))
+    wants(
+        ["two"],
+        "What if the trouble begins with the first client?",
+        silent,
+        Visitor(gone),
+        Visitor(b"two"),
+    )
+
+
+# ---- Predictions ---------------------------------------------------------------------------------
+
+prediction(
+    "04-1",
+    right="B",
+    A=(
+        "Bob's system cannot know yet. A send that goes well does not mean that "
+        "anybody has received it."
+    ),
+    B=(
+        "Sending only hands the bytes to Bob's own system. Ada's system then answers "
+        "that nobody is there any more; only after that answer does sending fail."
+    ),
+    C=(
+        "TCP delivers while both are there. Whoever is gone gets nothing, and one "
+        "send later you hear of it."
+    ),
+)
+
+prediction(
+    "04-2",
+    right="C",
+    A=(
+        "That is what one hopes for, and what other systems may do. A program for all "
+        "systems must not rely on it."
+    ),
+    B=(
+        "The port stays open for as long as somebody waits in accept(). So in a "
+        "notebook a client may be answered by a function that you have changed since."
+    ),
+    C=(
+        "close() does not wake a thread that is inside accept(). The socket lives on "
+        "for as long as somebody waits in it, and so does the old code."
+    ),
+)

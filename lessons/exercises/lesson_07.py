@@ -1,0 +1,211 @@
+"""Lesson 07 The slow reader: checks, hints, and replies to predictions."""
+
+import queue
+import threading
+
+from classroom import exercise, expect, prediction
+
+
+@exercise(
+    "work-off",
+    1,
+    "What does inbox.get() return, and what is it when there is nothing more to do?",
+    "while (event := inbox.get()) is not None: ... and how do you take the two parts out of an event?",
+)
+def check_work_off(work_off) -> None:
+    done, inbox = [], queue.SimpleQueue()
+
+    def shout(what: str) -> None:
+        done.append(what.upper())
+
+    for event in [
+        (done.append, "first"),
+        (shout, "second"),
+        (done.append, None),
+        (shout, "last"),
+        None,
+    ]:
+        inbox.put(event)
+    inbox.put((done.append, "after the end"))
+    story = [
+        "the inbox: append 'first', shout 'second', append None, shout 'last', the end (None), one event more"
+    ]
+    gets = "How do you get one event out of the inbox, and what does None tell you?"
+    expect(lambda: (work_off(inbox), None)[1], None, gets, *story)
+    expect(
+        lambda: done,
+        ["first", "SECOND", None, "LAST"],
+        "Which events are done, in which order, with what?",
+        *story,
+    )
+    expect(lambda: inbox.qsize(), 1, "What should still be in the inbox?", *story)
+    done.clear()
+    inbox.get()
+    later = threading.Timer(0.2, lambda: [inbox.put(event) for event in [(shout, "late"), None]])
+    later.start()
+    try:
+        work_off(inbox)
+    finally:
+        later.join()
+    story = ["the inbox is empty; a moment later come shout 'late' and the end (None)"]
+    expect(lambda: done, ["LATE"], "The inbox was empty for a moment: is that the end?", *story)
+
+
+class Narrow:
+    """A non-blocking socket that takes so many bytes at each send, and keeps them; None: it takes nothing."""
+
+    def __init__(self, *sizes):
+        self.sizes, self.sent, self.story, self.refused = list(sizes), b"", [], 0
+
+    def send(self, data: bytes) -> int:
+        """Take some of data and return how much, or raise BlockingIOError."""
+        size = 0
+        if data:
+            size = self.sizes.pop(0) if self.sizes else None
+        if size is None:
+            self.refused += 1
+            if self.refused > 3:
+                raise RuntimeError(
+                    "send() said three times that nothing fits just now, and was called again"
+                )
+            self.story.append(f"send({bytes(data)!r}) raises BlockingIOError")
+            raise BlockingIOError("nothing fits just now")
+        taken = bytes(data[:size])
+        self.sent += taken
+        self.story.append(f"send({bytes(data)!r}) takes {taken!r} and returns {len(taken)}")
+        return len(taken)
+
+    def sendall(self, data: bytes) -> None:
+        """Waits on a slow reader, and on a non-blocking socket nobody knows how much was sent: not for this."""
+        raise RuntimeError("sendall() waits, and cannot say how much was taken: use send()")
+
+
+@exercise(
+    "send-some",
+    2,
+    "What has to go out first: the new data, or what has waited?",
+    "backlog += data; then send(backlog) says how many bytes are gone: which part of backlog is that?",
+)
+def check_send_some(send_some) -> None:
+    def feed(
+        sock: Narrow, before: bytes, data: bytes, sent: bytes, after: bytes, question: str
+    ) -> None:
+        backlog, story = bytearray(before), [f"backlog is {before!r}, data is {data!r}"]
+        not_now = (
+            "What does this error mean: a mistake in the code, or 'not now, do something else'?"
+        )
+        expect(lambda: (send_some(sock, backlog, data), None)[1], None, not_now, *story, sock)
+        expect(lambda: sock.sent, sent, question, *story, sock)
+        expect(
+            lambda: bytes(backlog),
+            after,
+            question,
+            "shown: what is in backlog afterwards",
+            *story,
+            sock,
+        )
+
+    feed(Narrow(9), b"", b"hello", b"hello", b"", "Everything was taken: what is left?")
+    feed(
+        Narrow(),
+        b"",
+        b"hello",
+        b"",
+        b"hello",
+        "Did your code change backlog itself, or make a new one?",
+    )
+    feed(
+        Narrow(2),
+        b"",
+        b"hello",
+        b"he",
+        b"llo",
+        "How does send() tell how much it took, and where is the rest?",
+    )
+    feed(
+        Narrow(9, 9),
+        b"one ",
+        b"two",
+        b"one two",
+        b"",
+        "What has waited longer, and is it sent now, in front?",
+    )
+    feed(
+        Narrow(2, None),
+        b"one ",
+        b"two",
+        b"on",
+        b"e two",
+        "What has waited longer, and what is still to be sent?",
+    )
+    feed(Narrow(), b"one ", b"two", b"", b"one two", "In which order does it wait?")
+    feed(
+        Narrow(4, 1),
+        b"one ",
+        b"",
+        b"one ",
+        b"",
+        "What if there is nothing new, but something has waited?",
+    )
+    sock, backlog = Narrow(2, 9), bytearray(b"one ")  # once more, and now something fits again
+    send_some(sock, backlog, b"two")
+    overtaken = "May the new data be sent while a part of the backlog is still waiting?"
+    expect(
+        lambda: sock.sent + backlog,
+        b"one two",
+        overtaken,
+        "shown: what was sent, and backlog behind it",
+        sock,
+    )
+
+
+@exercise(
+    "pay",
+    2,
+    "Work it out: free_at is 0 and now is 3600. How many quarters can be paid until free_at reaches now?",
+    "Savings are now - free_at. How early may free_at be before the quarter is added? max() finds the later one.",
+)
+def check_pay(pay) -> None:
+    for free_at, now, wanted, question in [
+        (100.0, 100.0, 100.25, "What does one message cost?"),
+        (104.0, 100.0, 104.25, "Is what was still to be paid forgotten?"),
+        (99.0, 100.0, 99.25, "Has somebody who was silent for a while saved up nothing?"),
+        (0.0, 3600.0, 3598.25, "How much can somebody have saved up at the most?"),
+        (98.0, 100.0, 98.25, "How much can somebody have saved up at the most?"),
+    ]:
+        story = [f"pay(free_at={free_at}, now={now}), burst is 2 seconds"]
+        expect(lambda free_at=free_at, now=now: pay(free_at, now), wanted, question, *story)
+    story = ["pay(free_at=0.0, now=100.0, burst=10)"]
+    expect(lambda: pay(0.0, 100.0, 10), 90.25, "Is burst always the same?", *story)
+
+
+# ---- Predictions ---------------------------------------------------------------------------------
+
+prediction(
+    "07-1",
+    right="C",
+    A=(
+        "That is what small tests show: the systems keep what Bob has not read yet. "
+        "But their buffers have an end, and when they are full, sendall() waits until "
+        "he reads."
+    ),
+    B="The connection is in order; nothing says that Bob will not read in a second.",
+    C=(
+        "As long as the systems' buffers have room, sendall() returns at once; when "
+        "they are full, it waits until Bob reads, for ever if need be."
+    ),
+)
+
+prediction(
+    "07-2",
+    right="C",
+    A=(
+        "Python's queue is made for many threads (says its documentation): it locks "
+        "itself, for the moment of a put() or a get() only."
+    ),
+    B="It may happen to come out so, but nobody promises it.",
+    C=(
+        "A queue is made for this: it has a lock of its own inside, which it holds "
+        "for the moment of a put() or a get() only."
+    ),
+)

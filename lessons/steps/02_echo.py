@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """An echo server: a client gets back the bytes it sends. One client after the other.
 
-    python3 02_echo.py        then, in Python elsewhere: sock = socket.create_connection(("127.0.0.1", 1234))
+    python3 02_echo.py        then, in Python elsewhere: connect a socket to 127.0.0.1, port 1234
 
-It does not know where a message ends (lesson 03), dies when a client vanishes (04), and while it serves one client all
-others wait (05).
+It does not know where a message ends (lesson 03), dies when a client vanishes (04), and while it
+serves one client all others wait (05).
 """
 
 import argparse

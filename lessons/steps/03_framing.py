@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""An echo server that knows messages: the first frame is a name, each later one comes back as a pair, NAME and text.
+"""An echo server that knows messages: the first frame is a name, each later one comes back.
 
     python3 03_framing.py        then, in another terminal: python3 chat_client_cli.py ada
 
-It dies when a client vanishes or sends a wrong header, and leaves its port busy (lesson 04); while it serves one client
-all others wait (05).
+What comes back is a pair of frames: the name, then the text. It dies when a client vanishes or
+sends a wrong header, and leaves its port busy (lesson 04); while it serves one client all others
+wait (05).
 """
 
 import argparse

@@ -80,7 +80,8 @@ class Person:
     """One client's connection."""
 
     def __init__(self, sock: socket.socket, address: tuple):
-        self.sock, self.address = sock, f"{address[0]}:{address[1]}"
+        self.sock = sock
+        self.address = f"{address[0]}:{address[1]}"
         self.buffer = bytearray()  # received, but not taken as a frame yet
         self.name = ""  # empty until the first frame has come
         sock.settimeout(FRAME_SECONDS)
@@ -96,16 +97,17 @@ class Person:
 
 
 def read_from(person: Person) -> None:
-    """Reader thread: pass on what one client says, until it hangs up. What goes wrong is its own trouble."""
+    """Reader thread: pass on what one client says, until it hangs up.
+
+    What goes wrong is its own trouble.
+    """
     reason = ""
     with person.sock:
         try:
             while (data := read_frame(person.recv, person.buffer)) is not None:
                 understand(person, data)
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # lost, silent in the middle of a frame; a wrong header, not UTF-8
+        except (OSError, ValueError) as error:
+            # Lost, or silent in the middle of a frame; a wrong header, or not UTF-8.
             reason = str(error)
     print(f"- {person.address} left {reason}".rstrip(), flush=True)
 
@@ -145,8 +147,8 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean something else: two
-    # servers on one port.
+    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean
+    # something else: two servers on one port.
     option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
     listener.setsockopt(socket.SOL_SOCKET, option, 1)
     listener.bind((host, port))

@@ -18,11 +18,19 @@ import threading
 import unicodedata
 from contextlib import suppress
 
-MAX_NAME, MAX_TEXT = 20, 2000  # characters
+MAX_NAME = 20  # characters
+MAX_TEXT = 2000  # characters
 FRAME_SECONDS = 30  # of silence in the middle of a frame
 TICK_SECONDS = 0.5  # between two looks for Ctrl-C
-# A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
-# here), or anything that turns the direction of the text around it.
+# What nobody can see. Two of them join letters, or emoji, and may stand in a name. But two names
+# that differ in nothing else are the same.
+JOINERS = "\u200c\u200d"
+INVISIBLE = re.compile(
+    f"[{JOINERS}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+# A message: one line without control characters but the tab, lone surrogates (into which broken
+# UTF-8 is decoded here), or anything that turns the direction of the text around it.
 MESSAGE = re.compile(
     f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
 )
@@ -90,37 +98,44 @@ class Room:
 
     def __init__(self):
         self.people = {}  # folded name -> Person
-        # Who looks into people, changes it, or sends, holds this lock: enter, say, tell and dismiss take it, the others
-        # are called with it. So nothing comes between a check and the act, two threads never mix their frames on one
-        # socket, and everybody hears everything in one same order.
+        # Who looks into people, changes it, or sends, holds this lock: enter, say, tell and dismiss
+        # take it, the others are called with it. So nothing comes between a check and the act, two
+        # threads never mix their frames on one socket, and all hear everything in one same order.
         self.lock = threading.Lock()
 
     def send(self, person: "Person", data: bytes) -> None:
-        """Send, however long it takes. Trouble with it is this person's own, not that of the one who spoke."""
+        """Send, however long it takes.
+
+        Trouble with it is this person's own, not that of the one who spoke.
+        """
         try:
             person.sock.sendall(data)
-        except (
-            OSError
-        ):  # lost, or stuck in the middle of a frame: wake up its reader, which says so
+        except OSError:  # lost, or stuck in the middle of a frame: its reader wakes up, and says so
             with suppress(OSError):
                 person.sock.shutdown(socket.SHUT_RDWR)
 
     def enter(self, person: "Person", name: str) -> None:
         """Let somebody in under this name, or say why not."""
         with self.lock:  # check and act are one: else two could find the same name free
-            if refusal := self.refusal(name):
+            refusal = self.refusal(name)
+            if refusal:
                 self.send(person, frame("server") + frame(f"refused {refusal}"))
                 person.gone = True
                 return
             self.announce(f"joined {name}")
             self.send(person, frame("server") + frame(f"welcome {name}"))
-            person.name, self.people[fold(name)] = name, person
+            person.name = name
+            self.people[fold(name)] = person
 
     def refusal(self, name: str) -> str:
         """Return why nobody comes in with this name; nothing if somebody does."""
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
-            return f"a name has 1 to {MAX_NAME} printable characters and no spaces"
-        if fold(name) in {*self.people, "server"}:
+        folded = fold(name)
+        if not folded or len(name) > MAX_NAME:
+            return f"a name has 1 to {MAX_NAME} characters that can be seen"
+        for char in name:
+            if char not in JOINERS and (char == " " or not char.isprintable()):
+                return f"a name cannot hold {char!a}"
+        if folded == "server" or folded in self.people:
             return f"the name {name} is taken"
         return ""
 
@@ -150,7 +165,8 @@ class Room:
 
 def fold(name: str) -> str:
     """Return what is equal for names that count as the same: Ada, ada and ＡＤＡ."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return INVISIBLE.sub("", unicodedata.normalize("NFKC", folded))
 
 
 # ---- One connection ------------------------------------------------------------------------------
@@ -160,7 +176,8 @@ class Person:
     """One client's connection."""
 
     def __init__(self, sock: socket.socket, address: tuple):
-        self.sock, self.address = sock, f"{address[0]}:{address[1]}"
+        self.sock = sock
+        self.address = f"{address[0]}:{address[1]}"
         self.buffer = bytearray()  # received, but not taken as a frame yet
         self.name = ""  # empty until let in
         self.gone = False  # refused?
@@ -177,16 +194,20 @@ class Person:
 
 
 def read_from(person: Person, room: Room) -> None:
-    """Reader thread: pass on what one client says, until it hangs up. What goes wrong is its own trouble."""
+    """Reader thread: pass on what one client says, until it hangs up.
+
+    What goes wrong is its own trouble.
+    """
     reason = ""
     with person.sock:
         try:
-            while not person.gone and (data := read_frame(person.recv, person.buffer)) is not None:
+            while not person.gone:
+                data = read_frame(person.recv, person.buffer)
+                if data is None:
+                    break
                 understand(person, room, data)
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # lost, silent in the middle of a frame; a wrong header
+        except (OSError, ValueError) as error:
+            # Lost, or silent in the middle of a frame; a wrong header.
             reason = str(error)
         room.dismiss(person)
     print(f"- {person.address} left {reason}".rstrip(), flush=True)
@@ -228,8 +249,8 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean something else: two
-    # servers on one port.
+    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean
+    # something else: two servers on one port.
     option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
     listener.setsockopt(socket.SOL_SOCKET, option, 1)
     listener.bind((host, port))

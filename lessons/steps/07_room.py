@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A chat server: everybody in the room sees every message, all in one same order, and nobody waits for a slow reader.
+"""A chat server: everybody sees every message, in one same order, and nobody waits for the slow.
 
     python3 07_room.py        then, in other terminals: python3 chat_client_cli.py ada
 
@@ -21,15 +21,24 @@ import time
 import unicodedata
 from contextlib import suppress
 
-MAX_NAME, MAX_TEXT = 20, 2000  # characters
+MAX_NAME = 20  # characters
+MAX_TEXT = 2000  # characters
 FRAME_SECONDS = 30  # of silence in the middle of a frame
 TICK_SECONDS = 0.5  # between two looks for Ctrl-C
 RETRY_SECONDS = 0.05  # between two tries to send a backlog
-MAX_RATE, BURST_SECONDS = 20, 2  # messages a second from each; how much of that may be used at once
+MAX_RATE = 20  # messages a second from each
+BURST_SECONDS = 2  # so much of the rate may be used at once
 MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
 MAX_INBOX = 2000  # events: above that, readers wait
-# A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
-# here), or anything that turns the direction of the text around it.
+# What nobody can see. Two of them join letters, or emoji, and may stand in a name. But two names
+# that differ in nothing else are the same.
+JOINERS = "\u200c\u200d"
+INVISIBLE = re.compile(
+    f"[{JOINERS}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+# A message: one line without control characters but the tab, lone surrogates (into which broken
+# UTF-8 is decoded here), or anything that turns the direction of the text around it.
 MESSAGE = re.compile(
     f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
 )
@@ -101,10 +110,14 @@ class Room:
         self.inbox = queue.SimpleQueue()  # events: (method, person, what)
 
     def run(self) -> None:
-        """Room thread: work off the inbox, one event after the other; now and then, try to send what has waited."""
+        """Room thread: work off the inbox, one event after the other.
+
+        Now and then, try to send what has waited.
+        """
         while True:
+            patience = RETRY_SECONDS if self.behind else None
             with suppress(queue.Empty):
-                act, person, what = self.inbox.get(timeout=RETRY_SECONDS if self.behind else None)
+                act, person, what = self.inbox.get(timeout=patience)
                 if not person.gone:  # who has been let go is not heard any more
                     act(person, what)
             if self.behind:
@@ -121,7 +134,8 @@ class Room:
         person.backlog += data  # nothing may overtake what has waited
         try:
             if person.backlog:
-                del person.backlog[: person.writer.send(person.backlog)]
+                sent = person.writer.send(person.backlog)
+                del person.backlog[:sent]
         except BlockingIOError:
             pass  # the system takes nothing more just now
         except OSError:  # the connection is lost: the reader notices as well, and says so
@@ -135,19 +149,25 @@ class Room:
 
     def enter(self, person: "Person", name: str) -> None:
         """Let somebody in under this name, or say why not."""
-        if refusal := self.refusal(name):
+        refusal = self.refusal(name)
+        if refusal:
             self.tell(person, f"refused {refusal}")
             self.dismiss(person, "")
             return
         self.announce(f"joined {name}")
         self.tell(person, f"welcome {name}")
-        person.name, self.people[fold(name)] = name, person
+        person.name = name
+        self.people[fold(name)] = person
 
     def refusal(self, name: str) -> str:
         """Return why nobody comes in with this name; nothing if somebody does."""
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
-            return f"a name has 1 to {MAX_NAME} printable characters and no spaces"
-        if fold(name) in {*self.people, "server"}:
+        folded = fold(name)
+        if not folded or len(name) > MAX_NAME:
+            return f"a name has 1 to {MAX_NAME} characters that can be seen"
+        for char in name:
+            if char not in JOINERS and (char == " " or not char.isprintable()):
+                return f"a name cannot hold {char!a}"
+        if folded == "server" or folded in self.people:
             return f"the name {name} is taken"
         return ""
 
@@ -176,7 +196,8 @@ class Room:
 
 def fold(name: str) -> str:
     """Return what is equal for names that count as the same: Ada, ada and ＡＤＡ."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return INVISIBLE.sub("", unicodedata.normalize("NFKC", folded))
 
 
 # ---- One connection ------------------------------------------------------------------------------
@@ -186,7 +207,8 @@ class Person:
     """One client's connection. Behind each attribute stands the only thread that sets it."""
 
     def __init__(self, sock: socket.socket, address: tuple):
-        self.sock, self.address = sock, f"{address[0]}:{address[1]}"
+        self.sock = sock
+        self.address = f"{address[0]}:{address[1]}"
         self.named = False  # reader: has its first frame come?
         self.buffer = bytearray()  # reader: received, but not taken as a frame yet
         self.free_at = 0.0  # reader: until then, the rate limit is used up
@@ -194,8 +216,8 @@ class Person:
         self.gone = False  # room: let go
         self.backlog = bytearray()  # room: what the system did not take yet
         sock.settimeout(FRAME_SECONDS)
-        # room: the same connection once more. To the system now neither of them waits; only the timeout that Python
-        # keeps in sock lets recv() wait.
+        # room: the same connection once more. To the system now neither of them waits; only the
+        # timeout that Python keeps in sock lets recv() wait.
         self.writer = sock.dup()
         self.writer.setblocking(False)
 
@@ -216,23 +238,27 @@ class Person:
 
 
 def read_from(person: Person, room: Room) -> None:
-    """Reader thread: pass on what one client says, until it hangs up. What goes wrong is its own trouble."""
+    """Reader thread: pass on what one client says, until it hangs up.
+
+    What goes wrong is its own trouble.
+    """
     reason = ""
     with person.sock:
         try:
-            while not person.gone and (data := read_frame(person.recv, person.buffer)) is not None:
+            while not person.gone:
+                data = read_frame(person.recv, person.buffer)
+                if data is None:
+                    break
                 room.inbox.put(understand(person, room, data))
-                # Each frame costs 1 / MAX_RATE seconds. Quiet ones pay for it, BURST_SECONDS of them at the most; what
-                # is left to pay is slept off, and TCP holds up the sender.
+                # Each frame costs 1 / MAX_RATE seconds. Quiet ones pay for it, BURST_SECONDS of
+                # them at the most; what is left is slept off, and TCP holds up the sender.
                 now = time.monotonic()
                 person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / MAX_RATE
                 time.sleep(max(0, person.free_at - now))
                 while room.inbox.qsize() > MAX_INBOX:
                     time.sleep(0.02)
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # lost, silent in the middle of a frame; a wrong header
+        except (OSError, ValueError) as error:
+            # Lost, or silent in the middle of a frame; a wrong header.
             reason = str(error)
         room.inbox.put((room.dismiss, person, ""))
     print(f"- {person.address} left {reason}".rstrip(), flush=True)
@@ -276,8 +302,8 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean something else: two
-    # servers on one port.
+    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean
+    # something else: two servers on one port.
     option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
     listener.setsockopt(socket.SOL_SOCKET, option, 1)
     listener.bind((host, port))

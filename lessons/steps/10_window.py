@@ -19,7 +19,8 @@ import threading
 import tkinter as tk
 from contextlib import suppress
 
-POLL_MS, BATCH = 15, 20  # between two looks at the inbox; events at once
+POLL_MS = 15  # milliseconds between two looks at the inbox
+BATCH = 20  # events at once
 
 # ---- Framing -------------------------------------------------------------------------------------
 
@@ -79,17 +80,15 @@ def read_frame(recv, buffer: bytearray) -> bytearray | None:
 
 
 class Connection:
-    """One connection to a server: a thread that receives, and one that sends what is put into the outbox.
+    """One connection: a thread that receives, and one that sends what is put into the outbox.
 
-    It puts events into inbox: ("pair", sender, text), and at last ("lost", reason). The window only calls outbox.put()
-    and close(), which never wait.
+    It puts events into inbox: ("pair", sender, text), and at last ("lost", reason). The window only
+    calls outbox.put() and close(), which never wait.
     """
 
     def __init__(self, inbox: queue.SimpleQueue, host: str, port: int, name: str):
-        self.inbox, self.outbox = (
-            inbox,
-            queue.SimpleQueue(),
-        )  # the outbox: texts, None ends the sender
+        self.inbox = inbox
+        self.outbox = queue.SimpleQueue()  # texts; None ends the sender
         self.sock = socket.socket()
         self.outbox.put(name)
         threading.Thread(target=self.run, args=(host, port), name="receiver", daemon=True).start()
@@ -115,10 +114,13 @@ class Connection:
 
     def receive(self, buffer: bytearray) -> None:
         """Receiver thread: pass on pairs until the server hangs up. Raises OSError, ValueError."""
-        recv = self.sock.recv
-        while (sender := read_frame(recv, buffer)) is not None and (
-            text := read_frame(recv, buffer)
-        ) is not None:
+        while True:
+            sender = read_frame(self.sock.recv, buffer)
+            if sender is None:
+                return
+            text = read_frame(self.sock.recv, buffer)
+            if text is None:
+                return
             self.inbox.put(("pair", sender.decode(), text.decode()))
 
     def send(self) -> None:
@@ -132,10 +134,12 @@ class Connection:
 
 
 def poll(after, inbox: queue.SimpleQueue, handle) -> None:
-    """Give handle what is in the inbox, but not too much at once: Tk has to draw, and to hear the keyboard."""
-    after(
-        POLL_MS, poll, after, inbox, handle
-    )  # first of all, so that an error below does not end it
+    """Give handle what is in the inbox, but not too much at once.
+
+    Tk has to draw, and to hear the keyboard.
+    """
+    # First of all, so that an error below does not end it:
+    after(POLL_MS, poll, after, inbox, handle)
     for _ in range(min(BATCH, inbox.qsize())):
         handle(*inbox.get_nowait())  # nobody else takes from it
 
@@ -144,7 +148,8 @@ class ChatWindow:
     """The window and what it knows. Everything in here runs in the main thread."""
 
     def __init__(self, root: tk.Tk, options: argparse.Namespace):
-        self.root, self.options = root, options
+        self.root = root
+        self.options = options
         self.inbox = queue.SimpleQueue()  # events: (kind, *details)
         self.connection = None
         self.build_chat()
@@ -167,12 +172,13 @@ class ChatWindow:
 
     def send(self, event=None) -> None:
         """Send what is in the entry; Tk calls this for Return."""
-        if text := self.entry.get().strip():
+        text = self.entry.get().strip()
+        if text:
             self.entry.delete(0, "end")
             self.say(text)
 
     def leave(self) -> None:
-        """Close the window at once: this waits for nobody, neither for the network nor for a thread."""
+        """Close the window at once: this waits for nobody, for no network and for no thread."""
         if self.connection:
             self.connection.close()
         self.root.destroy()

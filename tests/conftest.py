@@ -32,7 +32,6 @@ MARKS = {
     "lessons": "runs the notebooks; the oldest and the newest Python are enough",
     "zoo": "the checker visits the zoo, which takes minutes; one Python is enough",
     "alone": "measures time: it waits for its turn until all others have finished",
-    "xdist_group": "tests that one process has to run, for they share what is costly to make",
 }
 FILES = {  # how the names of files begin -> the mark of the tests in them
     "test_zoo": "zoo",
@@ -42,10 +41,19 @@ FILES = {  # how the names of files begin -> the mark of the tests in them
     "test_chaos": "once",
     "test_check": "once",
     "test_models": "once",
+    "test_turns": "once",
 }
 SLOW = ["test_zoo", "test_models", "test_check", "test_steps", "test_assignments", "test_lessons"]
 ALONE = []  # parts of the names of tests
-SHARED = ["outcomes", "verdicts", "checks", "course", "silences"]  # fixtures that take long to make
+TOGETHER = [  # beginnings of the names of tests that share what takes long to make, or a port
+    "test_zoo.py",
+    "test_models.py",
+    "test_steps.py::test_a_step_",
+    "test_assignments.py::test_nbgrader_",
+    "test_server_faults.py",
+    "test_readme.py",
+    "test_turns.py",
+]
 
 
 def pytest_configure(config):
@@ -61,28 +69,16 @@ def pytest_collection_modifyitems(items):
 
 
 def add_marks(item) -> None:
-    """Mark a test: by its file, by its name, by what it shares with others."""
+    """Mark a test by its file and by its name."""
     for start, mark in FILES.items():
         if item.path.name.startswith(start) and not item.get_closest_marker("jupyter"):
             item.add_marker(mark)
-    if any(part in item.nodeid for part in ALONE):
+    if is_alone(item.nodeid):
         item.add_marker("alone")
-    if group := group_of(item):
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
-def group_of(item) -> str:
-    """Return the group whose tests run one after the other, "" for a test that is free."""
-    if item.get_closest_marker("alone"):
-        return "alone"
-    if item.path.name == "test_readme.py":
-        return "readme"  # the port 1234 is there once
-    for fixture in SHARED:
-        if fixture in item.fixturenames:
-            return fixture
-    if "screen" in item.fixturenames and not shutil.which("Xvfb"):
-        return "screen"  # there is one, and one window has the focus
-    return ""
+def is_alone(name: str) -> bool:
+    return any(part in name for part in ALONE)
 
 
 def turn(item) -> int:
@@ -119,13 +115,42 @@ def pytest_cmdline_main(config):
     option = config.option
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
         return
-    alone = option.collectonly or option.usepdb or option.capture == "no"
-    one_test = any("::" in argument for argument in config.args)
-    if option.numprocesses is not None or option.dist != "no" or alone or one_test:
-        return
-    option.numprocesses = 2 * (os.cpu_count() or 1) + 2
-    option.dist = "loadgroup"
-    option.loadscopereorder = False  # the order of ours
+    if option.numprocesses is None and option.dist == "no" and not has_to_be_one_process(config):
+        option.numprocesses = 2 * (os.cpu_count() or 1) + 2
+    option.loadscopereorder = False  # the order is ours
+
+
+def has_to_be_one_process(config) -> bool:
+    option = config.option
+    if option.collectonly or option.usepdb or option.capture == "no":
+        return True
+    return any("::" in argument for argument in config.args)  # one test only
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each group of tests to one process; with pytest 9.2, loadgroup of xdist 3.8 does not."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return Groups(config, log) if config.option.dist == "load" else None
+
+
+def group(nodeid: str) -> str:
+    """Return the name of a test's group; most tests are a group of their own."""
+    if is_alone(nodeid):
+        return "alone"
+    path, _, test = nodeid.partition("::")
+    name = f"{path.rpartition('/')[2]}::{test}"
+    for start in TOGETHER:
+        if name.startswith(start):
+            return start
+    if name.startswith("test_gui") and not shutil.which("Xvfb"):
+        return "screen"  # there is one, and one window has the focus
+    return nodeid
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,45 +1,204 @@
-"""What holds for all tests."""
+"""What holds for all tests: their marks, their turns, the screen."""
 
+import contextlib
 import gc
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
-# Python collects garbage in whatever thread is running. A window that is garbage must not end in another thread than
-# its own: Tk would end this whole process. So it is collected here, after each test of the window, and nowhere else.
+# Python collects garbage in whatever thread is running. A window that is garbage must not end in
+# another thread than its own: Tk would end this whole process. So it is collected here, after each
+# test of the window, and nowhere else.
 gc.disable()
 
 
-# In the background of a shell Ctrl-C is ignored, and so it would be in all programs that the tests start.
+# In the background of a shell Ctrl-C is ignored, and so it would be in all programs that the tests
+# start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# ---- Marks ---------------------------------------------------------------------------------------
+
+MARKS = {
+    "jupyter": "needs the notebook tools, nbclient and nbgrader",
+    "once": "about the tools and other servers; one Python is enough",
+    "lessons": "runs the notebooks; the oldest and the newest Python are enough",
+    "zoo": "the checker visits the zoo, which takes minutes; one Python is enough",
+    "alone": "measures time: it waits for its turn until all others have finished",
+}
+FILES = {  # how the names of files begin -> the mark of the tests in them
+    "test_zoo": "zoo",
+    "test_lessons": "lessons",
+    "test_assignments": "once",
+    "test_benchmark": "once",
+    "test_chaos": "once",
+    "test_check": "once",
+    "test_models": "once",
+    "test_turns": "once",
+}
+SLOW = ["test_zoo", "test_models", "test_check", "test_steps", "test_assignments", "test_lessons"]
+ALONE = []  # parts of the names of tests
+TOGETHER = [  # beginnings of the names of tests that share what takes long to make, or a port
+    "test_zoo.py",
+    "test_models.py",
+    "test_steps.py::test_a_step_",
+    "test_assignments.py::test_nbgrader_",
+    "test_server_faults.py",
+    "test_readme.py",
+    "test_turns.py",
+]
+
+
 def pytest_configure(config):
-    config.addinivalue_line("markers", "jupyter: needs the notebook tools, nbclient and nbgrader")
-    config.addinivalue_line(
-        "markers", "once: about the tools and other servers; one Python is enough"
-    )
-    config.addinivalue_line(
-        "markers", "lessons: runs the notebooks; the oldest and the newest Python are enough"
-    )
-    config.addinivalue_line(
-        "markers", "zoo: the checker visits the zoo, which takes minutes; one Python is enough"
-    )
+    for name, meaning in MARKS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    once = ("test_assignments", "test_benchmark", "test_chaos", "test_check", "test_models")
     for item in items:
-        if item.path.name.startswith("test_zoo"):
-            item.add_marker("zoo")
-        elif item.path.name.startswith("test_lessons"):
-            item.add_marker("lessons")
-        elif item.path.name.startswith(once) and not item.get_closest_marker("jupyter"):
-            item.add_marker("once")
+        add_marks(item)
+    items.sort(key=turn)
+
+
+def add_marks(item) -> None:
+    """Mark a test by its file and by its name."""
+    for start, mark in FILES.items():
+        if item.path.name.startswith(start) and not item.get_closest_marker("jupyter"):
+            item.add_marker(mark)
+    if is_alone(item.nodeid):
+        item.add_marker("alone")
+
+
+def is_alone(name: str) -> bool:
+    return any(part in name for part in ALONE)
+
+
+def turn(item) -> int:
+    """Return a number to sort by: what is slow begins, and what is alone comes last."""
+    if item.get_closest_marker("alone"):
+        return len(SLOW) + 1
+    for number, start in enumerate(SLOW):
+        if item.path.name.startswith(start):
+            return number
+    return len(SLOW)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """Where CI is set, call it a failure to skip what is not installed."""
+    report = (yield).get_result()
+    if os.environ.get("CI") and report.skipped and "not installed" in str(report.longrepr):
+        report.outcome = "failed"
+
+
+# ---- Several processes ---------------------------------------------------------------------------
+#
+# Most tests wait for something, so with pytest-xdist a few of them run at the same time. What
+# measures time would then measure the others' load, so it waits until they have finished: each
+# process adds a byte to a file for each test.
+
+TALLY = pytest.StashKey()
+PATIENCE = 120  # seconds without any news: then a process has died, and nobody is waited for
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Ask pytest-xdist for processes, if it is there and nobody asked for something else."""
+    option = config.option
+    if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
+        return
+    if option.numprocesses is None and option.dist == "no" and not has_to_be_one_process(config):
+        option.numprocesses = 2 * (os.cpu_count() or 1) + 2
+    option.loadscopereorder = False  # the order is ours
+
+
+def has_to_be_one_process(config) -> bool:
+    option = config.option
+    if option.collectonly or option.usepdb or option.capture == "no":
+        return True
+    return any("::" in argument for argument in config.args)  # one test only
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each group of tests to one process; with pytest 9.2, loadgroup of xdist 3.8 does not."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return Groups(config, log) if config.option.dist == "load" else None
+
+
+def group(nodeid: str) -> str:
+    """Return the name of a test's group; most tests are a group of their own."""
+    if is_alone(nodeid):
+        return "alone"
+    path, _, test = nodeid.partition("::")
+    name = f"{path.rpartition('/')[2]}::{test}"
+    for start in TOGETHER:
+        if name.startswith(start):
+            return start
+    if name.startswith("test_gui") and not shutil.which("Xvfb"):
+        return "screen"  # there is one, and one window has the focus
+    return nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """Tell a process where the tally is."""
+    if TALLY not in node.config.stash:
+        number, path = tempfile.mkstemp(prefix="pytest-tally-")
+        os.close(number)
+        node.config.stash[TALLY] = path
+    node.workerinput["tally"] = node.config.stash[TALLY]
+
+
+def pytest_unconfigure(config):
+    if path := config.stash.get(TALLY, None):
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def tally(item) -> "Path | None":
+    """Return the file with a byte for each finished test, None in a run of one process."""
+    path = getattr(item.config, "workerinput", {}).get("tally")
+    return path and Path(path)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    path = tally(item)
+    alone = item.get_closest_marker("alone")
+    if path and alone:
+        wait_for_others(path, item.session.items)
+    yield
+    if path and not alone:
+        with path.open("ab") as file:
+            file.write(b".")
+
+
+def wait_for_others(path: Path, items: list) -> None:
+    """Wait until all tests but those that are alone have finished, or nothing happens any more."""
+    wanted = len([item for item in items if not item.get_closest_marker("alone")])
+    finished, end = 0, time.monotonic() + PATIENCE
+    while finished < wanted and time.monotonic() < end:
+        time.sleep(0.1)
+        before, finished = finished, path.stat().st_size
+        if finished > before:
+            end = time.monotonic() + PATIENCE
+
+
+# ---- The screen ----------------------------------------------------------------------------------
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -49,39 +208,30 @@ def pytest_runtest_teardown(item):
         gc.collect()
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport():
-    """Where CI is set, nothing may be skipped because something is not installed: that is a failure there."""
-    report = (yield).get_result()
-    if os.environ.get("CI") and report.skipped and "not installed" in str(report.longrepr):
-        report.outcome = "failed"
-
-
 @pytest.fixture(scope="session")
-def screen():
-    """A display: the one there is, or an Xvfb of our own."""
-    if os.environ.get("DISPLAY") or sys.platform in ("win32", "darwin"):
+def screen(request):
+    """Offer a display: the one there is, or an Xvfb; each of several processes has its own."""
+    one_of_many = hasattr(request.config, "workerinput")
+    there_is_one = os.environ.get("DISPLAY") or sys.platform in ("win32", "darwin")
+    if there_is_one and not (one_of_many and shutil.which("Xvfb")):
         yield
         return
     if not shutil.which("Xvfb"):
         pytest.skip("there is no DISPLAY, and Xvfb is not installed")
+    with pytest.MonkeyPatch.context() as patch, xvfb() as display:
+        patch.setenv("DISPLAY", display)
+        yield
+
+
+@contextlib.contextmanager
+def xvfb():
+    """Run an Xvfb; it chooses a display that is free."""
     read, write = os.pipe()
-    command = [
-        "Xvfb",
-        "-displayfd",
-        str(write),
-        "-screen",
-        "0",
-        "1280x1024x24",
-        "-dpi",
-        "96",
-        "-nolisten",
-        "tcp",
-    ]
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24", "-dpi", "96"]
+    command += ["-nolisten", "tcp"]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as process:
         os.close(write)
         with os.fdopen(read) as pipe:
-            os.environ["DISPLAY"] = f":{pipe.readline().strip()}"
-        yield
-        del os.environ["DISPLAY"]
+            display = f":{pipe.readline().strip()}"
+        yield display
         process.terminate()

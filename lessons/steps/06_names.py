@@ -110,13 +110,13 @@ class Room:
         """
         try:
             person.sock.sendall(data)
-        except OSError:  # lost, or stuck in the middle of a frame: its reader wakes up, and says so
+        except OSError:  # lost, or stuck within a frame: its reader wakes up
             with suppress(OSError):
                 person.sock.shutdown(socket.SHUT_RDWR)
 
     def enter(self, person: "Person", name: str) -> None:
         """Let somebody in under this name, or say why not."""
-        with self.lock:  # check and act are one: else two could find the same name free
+        with self.lock:  # check and act are one, or two could find one name free
             refusal = self.refusal(name)
             if refusal:
                 self.send(person, frame("server") + frame(f"refused {refusal}"))

@@ -133,7 +133,7 @@ SERVERS = [
         [("        with self.lock:  # check and act are one, or two could find one name free\n"
           "            refusal = self.refusal(name)\n",
           "        refusal = self.refusal(name)\n"
-          '        print(f"? {name} wants to come in", flush=True)\n'
+          '        print(f"? {name!a} wants to come in", flush=True)\n'
           "        with self.lock:\n")]),
     Animal("thrown_out_by_a_twin", NAMES, "names", 22,
         "Somebody tries to get in under my name and is refused. From then on nobody hears "
@@ -144,8 +144,7 @@ SERVERS = [
          ("del self.people[fold(person.name)]", "self.people.pop(fold(person.name), None)")]),
     Animal("name_with_a_clear_screen", NAMES, "names", 32,
         "Somebody comes in, and my screen is empty.",
-        [('if char not in JOINERS and (char == " " or not char.isprintable()):',
-          'if char == " ":')]),
+        [(" or not name.isprintable()", "")]),
     Animal("server_says_quit", NAMES, "names", 22,
         "A notice of the server tells everybody to leave. It was not the server.",
         [('folded == "server" or ', "")]),
@@ -413,16 +412,14 @@ def write(folder: Path, names: list) -> None:
 
     What is there already stays as it is: it may be somebody's work.
     """
-    texts = {f"{name}.py": text_of(find(name)) for name in names or ZOO}
+    texts = {folder / f"{name}.py": text_of(find(name)) for name in names or ZOO}
     try:
+        for path in texts:
+            if path.exists():
+                raise Trouble(f"{path} is there already: move it, or take another folder")
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            with open(folder / name, "x", encoding="utf-8") as file:
-                file.write(text)
-    except FileExistsError as error:
-        raise Trouble(
-            f"{error.filename} is there already, and may be yours: move it, or take another folder"
-        ) from error
+        for path, text in texts.items():
+            path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Trouble(f"cannot write to {folder}: {error.strerror}") from error
     print(f"{len(texts)} written to {folder}")
@@ -432,7 +429,7 @@ def run(name: str, options: list) -> None:
     """Be the animal: run its program in this process, with these options."""
     text = text_of(find(name))
     path = keep(f"{name}.py", text)
-    sys.argv = [path, *options]
+    sys.argv = [f"{name}.py", *options]
     exec(compile(text, path, "exec"), {"__name__": "__main__", "__file__": path})
 
 

@@ -1,161 +1,415 @@
-"""The zoo: the checker finds the mistake of every animal, in the right stage, with the right symptom."""
+"""The zoo: the checker finds the mistake of every animal, in its stage, with the right symptom."""
 
-import ast
 import difflib
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit import ROOT
+from kit import ROOT, TIMEOUT, Client, Program
+
+sys.path.insert(0, str(ROOT / "lessons"))
+import check
+import zoo
+from zoo import CLIENTS, SERVERS, ZOO
 
 LESSONS = ROOT / "lessons"
-ZOO = LESSONS / "zoo"
-SERVERS = {  # animal -> the stage that finds it, and the symptom as numbered in lessons/README.md; 0 is none of them
-    "gone_after_one": (1, 2),
-    "silent_type": (1, 6),
-    "one_behind": (2, 6),
-    "waits_for_ever": (2, 6),
-    "too_long_to_digest": (2, 7),
-    "swallows_the_second": (2, 5),
-    "shifted_by_umlauts": (2, 7),
-    "allergic_to_emoji": (2, 27),
-    "half_a_character": (2, 8),
-    "no_echo": (2, 0),
-    "hears_it_twice": (2, 0),
-    "dies_of_a_reset": (3, 11),
-    "dies_of_one_byte": (3, 9),
-    "shifted_for_good": (3, 7),
-    "burns_after_leaving": (3, 13),
-    "one_at_a_time": (4, 23),
-    "frozen_by_the_shy": (4, 23),
-    "two_adas": (5, 22),
-    "ada_in_capitals": (5, 22),
-    "both_got_the_name": (5, 22),
-    "thrown_out_by_a_twin": (5, 22),
-    "name_with_a_clear_screen": (5, 32),
-    "server_says_quit": (5, 22),
-    "ghosts": (5, 25),
-    "out_for_one_byte": (5, 8),
-    "speaks_for_others": (6, 36),
-    "everyone_another_order": (6, 24),
-    "changed_size": (7, 24),
-    "sender_thrown_out": (7, 12),
-    "leaves_without_a_word": (7, 25),
-    "ghost_after_a_reset": (7, 25),
-    "clears_my_screen": (8, 32),
-    "forged_lines": (8, 36),
-    "plus_five": (8, 7),
-    "eats_all_memory": (8, 7),
-    "waits_for_the_slowest": (9, 23),
-    "loses_when_busy": (9, 6),
-    "out_for_a_pause": (9, 12),
-    "remembers_for_ever": (9, 23),
-    "private_to_all": (10, 0),
-    "slash_slash": (10, 0),
-    "no_way_out": (10, 0),
-    "lets_them_wait": (11, 23),
-    "never_ends": (11, 26),
-    "no_goodbye": (11, 26),
+CHECK = LESSONS / "check.py"
+SCRIPT = LESSONS / "zoo.py"
+
+ORDER = {
+    "server": "start frames hanging-up many names broadcast leaving messages slow commands "
+    "deadlines",
+    "client": "start name frames two-at-once show end quit",
 }
-CLIENTS = {
-    "client_shifted_by_umlauts": (2, 7),
-    "client_allergic_to_emoji": (2, 27),
-    "client_waits_for_ever": (3, 6),
-    "client_swallows_the_second": (3, 5),
-    "client_half_a_character": (3, 8),
-    "client_says_it_twice": (3, 0),
-    "client_who_said_that": (3, 0),
-    "client_only_after_enter": (4, 21),
-    "client_cleared_screen": (5, 32),
-    "client_traceback": (6, 2),
-    "client_reset_traceback": (6, 11),
-    "client_burns_after_the_end": (6, 13),
-    "client_stays_in_the_void": (6, 17),
-    "client_believes_all": (6, 7),
-    "client_never_quits": (7, 17),
-}
+STAGES = {kind: names.split() for kind, names in ORDER.items()}
+PATIENCE = 3  # seconds: a wrong program often says nothing, and we need not wait for that for long
+VISIT_SECONDS = 300
+ALONE = ["sender_thrown_out"]  # it cannot bear other mistakes: whom they leave behind throws it out
+each_animal = pytest.mark.parametrize("name", ZOO)
+posix = pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process")
 
 
-def outcome(name: str, folder) -> tuple:
-    """Run the checker on an animal; return its exit code, the first stage that is not right, the symptom, the words."""
-    report = folder / f"{name}.json"
-    option = ["--client"] if name in CLIENTS else []
-    stage = {**SERVERS, **CLIENTS}[name][0]
-    command = [
-        sys.executable,
-        LESSONS / "check.py",
-        *option,
-        "--stage",
-        str(stage),
-        "--json",
-        report,
-    ]
-    run = subprocess.run(
-        [*command, ZOO / f"{name}.py"],
+def kind_of(animal) -> str:
+    return "client" if animal in CLIENTS else "server"
+
+
+def number_of(animal) -> int:
+    return STAGES[kind_of(animal)].index(animal.stage) + 1
+
+
+def asked(option: str, stage: str, kind: str) -> list:
+    """Return the option for a stage: by its name, or by its number where stages have no names."""
+    stages = check.CLIENT_STAGES if kind == "client" else check.SERVER_STAGES
+    named = [getattr(stage, "name", "") for stage in stages]
+    return [option, stage if stage in named else str(STAGES[kind].index(stage) + 1)]
+
+
+def checked(kind: str, options: list, *command) -> subprocess.CompletedProcess:
+    """Run the checker on a program, a client or a server, and return how that went."""
+    client = ["--client"] if kind == "client" else []
+    return subprocess.run(
+        [sys.executable, CHECK, *client, *options, *command],
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=300,
+        timeout=VISIT_SECONDS,
     )
+
+
+def called(*options, folder=LESSONS) -> subprocess.CompletedProcess:
+    """Run zoo.py and return how that went."""
+    return subprocess.run(
+        [sys.executable, folder / "zoo.py", *options],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=TIMEOUT,
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
+
+
+def complaint(*options, folder=LESSONS) -> str:
+    """Return the one sentence that zoo.py says when it cannot do what it should."""
+    run = called(*options, folder=folder)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith("zoo.py: ") and run.stderr.count("\n") == 1, run.stderr
+    return run.stderr
+
+
+# ---- The checker visits the zoo ------------------------------------------------------------------
+
+
+def outcome(name: str, folder) -> tuple:
+    """Check an animal in its stage alone. Return the exit code, stage, symptom, and the words."""
+    animal, report = ZOO[name], folder / f"{name}.json"
+    kind = kind_of(animal)
+    options = [*asked("--only", animal.stage, kind), "--json", report]
+    if hasattr(check, "be_patient") and animal.stage != "deadlines":
+        options += ["--patience", str(PATIENCE)]
+    run = checked(kind, options, "--", sys.executable, SCRIPT, name, "--port", "{port}")
     assert run.stderr == "", run.stderr
-    tests = json.loads(report.read_text(encoding="utf-8"))["tests"]
-    number, test = next(
-        (item for item in enumerate(tests, 1) if item[1]["status"] == "failed"), (0, {})
-    )
-    return run.returncode, number, test.get("extra_data", {}).get("symptom"), run.stdout
+    (test,) = json.loads(report.read_text(encoding="utf-8"))["tests"]
+    details = test["extra_data"]
+    number = int(test["name"].partition(".")[0])
+    stage = details.get("stage", STAGES[kind][number - 1])
+    return run.returncode, stage, details["symptom"], run.stdout
+
+
+def right_below(names: str, folder) -> subprocess.CompletedProcess:
+    """Check a program of the ladder in all stages below its own."""
+    kind, stage, text = LADDER[names]
+    path = folder / f"{len(names)}_{names[:20]}.py"
+    path.write_text(text, encoding="utf-8")
+    below = STAGES[kind][STAGES[kind].index(stage) - 1]
+    return checked(kind, asked("--stage", below, kind), path)
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory):
-    """The outcome for each animal: they mostly wait, so a few are visited at the same time."""
+def visits(request, tmp_path_factory):
+    """Return a function that makes a visit. They mostly wait, so a few are made ahead of the tests.
+
+    Where pytest-xdist runs the tests, others do the same: then nobody goes ahead.
+    """
     folder = tmp_path_factory.mktemp("zoo")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        yield lambda visit, who: visit(who, folder)
+        return
+    items = [item for item in request.session.items if "visits" in item.fixturenames]
     with ThreadPoolExecutor(os.cpu_count() + 2) as pool:
-        return {name: pool.submit(outcome, name, folder) for name in [*SERVERS, *CLIENTS]}
+        runs = {}
+        for item in items:
+            ((_, who),) = item.callspec.params.items()
+            visit = right_below if who in LADDER and "below" in item.name else outcome
+            runs[visit, who] = pool.submit(visit, who, folder)
+        yield lambda visit, who: runs[visit, who].result()
+        for run in runs.values():
+            run.cancel()
 
 
-@pytest.mark.parametrize("name", [*SERVERS, *CLIENTS])
-def test_the_mistake_is_found_in_the_right_stage_with_the_right_symptom(outcomes, name):
-    code, stage, symptom, words = outcomes[name].result()
-    assert (code, stage, symptom) == (1, *{**SERVERS, **CLIENTS}[name]), words
-    assert re.search(r"^users say: ", words, re.M) and re.search(
-        r"^ask yourself: .*\?$", words, re.M
-    ), words
+@each_animal
+def test_the_mistake_is_found_in_its_stage_with_its_symptom(visits, name):
+    code, stage, symptom, words = visits(outcome, name)
+    assert (code, stage, symptom) == (1, ZOO[name].stage, ZOO[name].symptom), words
+    assert re.search(r"^users say: ", words, re.M), words
+    assert re.search(r"^ask yourself: .*\?$", words, re.M), words
     wrong = words[words.rindex("\nstage ") + 1 :]
     assert len(wrong.splitlines()) <= 26, "at most 25 lines, and the sum"
 
 
-def test_every_animal_is_in_the_table():
-    assert sorted(path.stem for path in ZOO.glob("*.py")) == sorted([*SERVERS, *CLIENTS])
-    assert len(SERVERS) >= 24 and len(CLIENTS) >= 10
+def joined(text: str, animal) -> str:
+    """Return text with an animal's changes as well, nothing where that makes no program."""
+    for old, new in animal.changes:
+        if text.count(old) != 1:
+            return ""
+        text = text.replace(old, new)
+    try:
+        compile(text, animal.name, "exec")
+    except SyntaxError:
+        return ""
+    return text
 
 
-@pytest.mark.parametrize("path", sorted(ZOO.glob("*.py")), ids=lambda path: path.stem)
-def test_an_animal_is_a_right_program_with_a_small_change(path):
-    text = path.read_text(encoding="utf-8")
-    words = ast.get_docstring(ast.parse(text))
-    kind, sees, name, command = re.fullmatch(
-        r"A chat (server|client) with one mistake\.\n\n(.+)\n\nMade from (\S+)\. Find the mistake: python3 (.+)",
+def together(animals: list) -> list:
+    """Return (text, names) of programs that have the mistakes of several animals of one parent.
+
+    Two animals that change the same lines do not go into one program.
+    """
+    programs = []
+    for animal in animals:
+        for number, (text, names) in enumerate(programs):
+            more = joined(text, animal)
+            if more and animal.name not in ALONE:
+                programs[number] = more, [*names, animal.name]
+                break
+        else:
+            programs.append((joined(zoo.parent_of(animal), animal), [animal.name]))
+    return programs
+
+
+def ladder() -> dict:
+    """Return id -> (kind, stage, text): all programs that have to be right below a stage."""
+    groups = {}
+    for animal in ZOO.values():
+        groups.setdefault((animal.parent, animal.stage), []).append(animal)
+    programs = {}
+    for (_, stage), animals in groups.items():
+        for text, names in together(animals):
+            programs["+".join(names)] = kind_of(animals[0]), stage, text
+    return {names: program for names, program in programs.items() if program[1] != "start"}
+
+
+LADDER = ladder()
+
+
+@pytest.mark.parametrize("names", LADDER)
+def test_no_mistake_shows_in_the_stages_below_its_own(visits, names):
+    """All mistakes of one parent and one stage are put into one program: none of them shows."""
+    run = visits(right_below, names)
+    assert run.returncode == 0, f"{names}\n{run.stdout}{run.stderr}"
+
+
+# ---- The table -----------------------------------------------------------------------------------
+
+
+def test_every_animal_has_a_name_a_stage_and_a_symptom_of_its_own():
+    assert len(SERVERS) >= 45 and len(CLIENTS) >= 15
+    assert len(ZOO) == len(SERVERS) + len(CLIENTS), "two have one name"
+    for animal in ZOO.values():
+        assert animal.stage in STAGES[kind_of(animal)]
+        assert animal.name.startswith("client_") == (animal in CLIENTS)
+        assert animal.sees.rstrip().endswith((".", "`")), "what a user sees, in a sentence"
+        symptoms = check.Desk.symptoms if animal in CLIENTS else check.Chat.symptoms
+        assert animal.symptom in symptoms
+
+
+@pytest.mark.parametrize("animals", [SERVERS, CLIENTS], ids=["servers", "clients"])
+def test_the_table_has_the_order_of_the_stages(animals):
+    numbers = [number_of(animal) for animal in animals]
+    assert numbers == sorted(numbers)
+
+
+@each_animal
+def test_an_animal_is_a_right_program_with_a_small_change(name):
+    animal = ZOO[name]
+    _, words, body = zoo.text_of(animal).split('"""', 2)
+    assert words == zoo.words_of(animal)
+    right = zoo.parent_of(animal).split('"""', 2)[2]
+    diff = difflib.ndiff(right.splitlines(), body.splitlines())
+    changed = [line for line in diff if line[0] in "+-"]
+    assert 1 <= len(changed) <= 14, changed
+    assert all(len(line) <= 102 for line in changed), "100 columns, and the sign"
+
+
+@each_animal
+def test_an_animal_says_what_users_see_and_how_to_find_the_mistake(name):
+    animal = ZOO[name]
+    words = zoo.words_of(animal)
+    kind, sees, parent, command = re.fullmatch(
+        r"A chat (server|client) with one mistake\.\n\n(.+)\n\n"
+        r"Made from (\S+)\. Find the mistake: python3 (.+)\n",
         words,
         re.S,
     ).groups()
-    assert sees.rstrip().endswith((".", "`")), "what a user sees, in a sentence"
-    assert command == f"check.py {'--client ' if kind == 'client' else ''}zoo/{path.name}"
-    parent = ROOT / name if (ROOT / name).exists() else LESSONS / name
-    changed = [
-        line
-        for line in difflib.ndiff(
-            without_docstring(parent.read_text(encoding="utf-8")), without_docstring(text)
-        )
-        if line[0] in "+-"
-    ]
-    assert 1 <= len(changed) <= 14, changed
+    assert kind == kind_of(animal) and parent == animal.parent
+    assert " ".join(sees.split()) == animal.sees
+    assert command == f"check.py {'--client ' if kind == 'client' else ''}{name}.py"
 
 
-def without_docstring(text: str) -> list:
-    docstring = ast.parse(text).body[0]
-    lines = text.splitlines()
-    return lines[: docstring.lineno - 1] + lines[docstring.end_lineno :]
+# ---- What can be asked of zoo.py -----------------------------------------------------------------
+
+
+def test_the_list_says_what_users_see_and_never_the_mistake():
+    run = called()
+    assert (run.returncode, run.stderr) == (0, "")
+    shown = " ".join(run.stdout.split())
+    for animal in ZOO.values():
+        assert f" {animal.name} {animal.sees}" in shown
+        for text in (change for changes in animal.changes for change in changes):
+            for line in text.splitlines():
+                assert line.strip() not in shown or len(line.strip()) < 6
+        assert animal.parent not in shown
+    for kind in ("-- ", "--client -- "):
+        assert f"python3 check.py {kind}python3 zoo.py NAME --port {{port}}" in shown
+
+
+def test_the_mistake_is_shown_when_it_is_asked_for():
+    run = called("--mistake", "waits_for_ever")
+    assert (run.returncode, run.stderr) == (0, "")
+    changed = [line for line in run.stdout.splitlines() if re.match(r"[+-] ", line)]
+    assert changed == ["-        buffer += chunk", "+        buffer[:] = chunk"]
+
+
+def test_what_is_written_compiles_and_is_what_zoo_py_runs(tmp_path):
+    folder = tmp_path / "new" / "animals"
+    run = called("--write", folder)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert sorted(path.stem for path in folder.iterdir()) == sorted(ZOO)
+    for path in folder.iterdir():
+        text = path.read_text(encoding="utf-8")
+        compile(text, path, "exec")
+        assert text == zoo.text_of(ZOO[path.stem])
+
+
+PARENTS = {animal.parent: animal.name for animal in ZOO.values()}  # each with one of its animals
+
+
+@pytest.mark.parametrize("name", PARENTS.values())
+def test_what_is_written_runs_alone(tmp_path, name):
+    assert called("--write", tmp_path, name).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.py"]
+    option = ["--port", "0"] if ZOO[name] in SERVERS else ["--help"]
+    with Program("-I", f"{name}.py", *option, folder=tmp_path) as program:
+        program.wait_for("listening on 127.0.0.1:" if ZOO[name] in SERVERS else "A chat client")
+
+
+def test_what_is_there_already_is_not_written_over(tmp_path):
+    mine = tmp_path / "ghosts.py"
+    mine.write_text("mended", encoding="utf-8")
+    words = complaint("--write", tmp_path, "two_adas", "ghosts")
+    assert "ghosts.py is there already" in words
+    assert mine.read_text(encoding="utf-8") == "mended"
+    assert [path.name for path in tmp_path.iterdir()] == ["ghosts.py"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    words = complaint("--write", tmp_path / "file" / "folder", "ghosts")
+    assert f"cannot write to {tmp_path / 'file' / 'folder'}" in words
+
+
+@pytest.mark.parametrize(
+    "options", [["gosts", "--port", "0"], ["--mistake", "gosts"], ["--write", "x", "gosts"]]
+)
+def test_a_wrong_name_is_one_sentence_with_the_nearest_right_one(options):
+    assert "there is no animal called gosts: do you mean ghosts?" in complaint(*options)
+
+
+def test_a_name_like_none_is_sent_to_the_list():
+    assert "python3 zoo.py lists" in complaint("qqq")
+
+
+def test_copied_alone_it_lists_and_says_what_it_lacks(tmp_path):
+    shutil.copy(SCRIPT, tmp_path)
+    assert called(folder=tmp_path).stdout == called().stdout
+    words = complaint("waits_for_ever", "--port", "0", folder=tmp_path)
+    assert "waits_for_ever is made from steps/03_framing.py, which is not here" in words
+    assert [path.name for path in tmp_path.iterdir()] == ["zoo.py"]
+
+
+@pytest.mark.parametrize(
+    ("new", "times"), [("buffer.extend(chunk)", 0), ("buffer += chunk  # buffer += chunk", 2)]
+)
+def test_a_parent_that_has_changed_under_an_animal_is_named(tmp_path, new, times):
+    shutil.copy(SCRIPT, tmp_path)
+    (tmp_path / "steps").mkdir()
+    text = (LESSONS / "steps" / "03_framing.py").read_text(encoding="utf-8")
+    assert text.count("buffer += chunk") == 1
+    text = text.replace("buffer += chunk", new)
+    (tmp_path / "steps" / "03_framing.py").write_text(text, encoding="utf-8")
+    write = ["--write", tmp_path / "x", "swallows_the_second", "waits_for_ever"]
+    for options in (["waits_for_ever"], ["--mistake", "waits_for_ever"], write):
+        words = complaint(*options, folder=tmp_path)
+        assert "steps/03_framing.py has changed, so waits_for_ever cannot be made" in words
+        assert f"'buffer += chunk' has to stand in it once, and stands there {times} times" in words
+    assert not (tmp_path / "x").exists(), "all or nothing"
+
+
+# ---- A running animal ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A zoo of our own, with its steps."""
+    shutil.copy(SCRIPT, tmp_path)
+    shutil.copytree(LESSONS / "steps", tmp_path / "steps")
+    return tmp_path / "zoo.py"
+
+
+def running(name: str, script=SCRIPT) -> Program:
+    return Program(script, name, "--port", "0")
+
+
+def test_the_options_behind_the_name_are_the_animals():
+    run = called("ghosts", "--help")
+    assert run.returncode == 0 and run.stdout.startswith("usage: ghosts.py [-h] [--port PORT]")
+    assert "A chat server with one mistake." in run.stdout
+    assert called("ghosts", "--prot", "0").returncode == 2
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_running_animal_and_no_process_is_left(number):
+    with running("ghosts") as program:
+        program.wait_for("listening on 127.0.0.1:")
+        group = os.getpgid(program.process.pid)
+        assert program.stop(number) == (0 if number == signal.SIGINT else -number)
+        assert len(program.output()) == 1, "no traceback"
+        assert group == os.getpgid(0), "it is one process, in our own group"
+        assert "ghosts" not in children()
+
+
+def children() -> str:
+    """Return the commands of all processes that have this one as their parent."""
+    command = ["ps", "-o", "args=", "--ppid", str(os.getpid())]
+    return subprocess.run(command, capture_output=True, text=True).stdout
+
+
+def traceback_of(script) -> list:
+    """Return what an animal prints that dies of broken UTF-8."""
+    with Program(script, "half_a_character", "--port", "0") as program:
+        port = int(program.wait_for("listening on").rpartition(":")[2])
+        with Client(port) as client:
+            client.raw(b"\xc3")
+            return program.output()
+
+
+def test_a_traceback_shows_the_lines_of_the_animal(copy):
+    words = "\n".join(traceback_of(copy))
+    path, number = re.findall(r'File "([^"]+)", line (\d+), in read_frame', words)[-1]
+    line = "buffer += chunk.decode().encode()"
+    assert line in words
+    with open(path, encoding="utf-8") as file:  # where the checker, or an editor, finds it
+        assert file.read().splitlines()[int(number) - 1].strip() == line
+
+
+def test_an_animal_runs_where_nothing_can_be_written(copy):
+    (copy.parent / "__pycache__").write_text("", encoding="utf-8")  # no folder
+    words = "\n".join(traceback_of(copy))
+    assert "in read_frame" in words and "UnicodeDecodeError" in words
+
+
+def test_what_is_kept_for_tracebacks_is_made_anew_when_the_parent_changes(copy):
+    kept = copy.parent / "__pycache__" / "zoo-ghosts.py"
+    called("ghosts", "--help", folder=copy.parent)
+    before = kept.read_text(encoding="utf-8")
+    step = copy.parent / "steps" / "06_names.py"
+    step.write_text(step.read_text(encoding="utf-8") + "\n# new\n", encoding="utf-8")
+    called("ghosts", "--help", folder=copy.parent)
+    assert kept.read_text(encoding="utf-8") == before + "\n# new\n"
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name], "no draft is left"

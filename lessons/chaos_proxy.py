@@ -1,24 +1,31 @@
 #!/usr/bin/env python3
-"""A proxy that treats a connection as badly as a network may, and worse: put it between any client and any server.
+"""A proxy that treats a connection as badly as a network may, and worse.
+
+Put it between any client and any server:
 
     python3 chaos_proxy.py --listen 2345 --to 127.0.0.1:1234 --split 3 --glue --draw
     python3 chat_client_cli.py --port 2345 ada
 
-TCP allows the first four of these, and every right program lives with them. The others end connections.
+TCP allows the first four of these, and every right program lives with them. The others end
+connections.
 
     --split N       send pieces of 1 to N bytes; chance chooses where to cut
-    --glue          hold back what comes for 300 ms and send it as one piece (which --split then cuts, anywhere)
+    --glue          hold back what comes for 300 ms and send it as one piece (which --split cuts)
     --delay MS      wait so many milliseconds before each piece, one piece after the other
     --jitter MS     let chance make each delay so much shorter or longer
-    --drop-after N  as soon as N bytes have gone one way, pass on nothing more, and hang up on both sides (FIN) ...
+    --drop-after N  as soon as N bytes have gone one way, pass on nothing more, and hang up on both
+                    sides (FIN) ...
     --reset         ... or reset both connections instead (RST) ...
-    --half-open     ... or tell nobody: whatever else is sent is taken, and lost; with both, chance chooses
+    --half-open     ... or tell nobody: whatever else is sent is taken, and lost; with both of
+                    these, chance chooses
 
-Chance depends on the seed, the connection's number (1, 2, ...), the way (-> to the server, <- to the client), and the
-position in the bytes that go that way. So the same --seed does the same to the same bytes, whatever recv() returns and
-whichever thread is faster. Where one side hangs up, or resets, that is passed on to the other.
+Chance depends on the seed, the connection's number (1, 2, ...), the way (-> to the server, <- to
+the client), and the position in the bytes that go that way. So the same --seed does the same to the
+same bytes, whatever recv() returns and whichever thread is faster. Where one side hangs up, or
+resets, that is passed on to the other.
 
-Each connection has two threads, one for each way: it alone reads the one socket, and it alone writes to the other.
+Each connection has two threads, one for each way: it alone reads the one socket, and it alone
+writes to the other.
 """
 
 import argparse
@@ -37,13 +44,15 @@ from contextlib import suppress
 
 CHUNK = 65_536  # bytes that are taken at once
 TICK_SECONDS = 0.1  # no call waits longer; then everybody looks whether the connection is over
-GLUE_SECONDS, LINGER_SECONDS, CONNECT_SECONDS = (
-    0.3,
-    1,
-    5,
-)  # to hold back; to hang up as well; to reach the server
-HEADER, MAX_PAYLOAD = 10, 65_536  # bytes: of a frame, for the drawing
-WIDTH, ROWS = 66, 4  # of the drawing: columns between client and server, rows for one piece
+GLUE_SECONDS = 0.3  # to hold back what comes
+LINGER_SECONDS = 1  # for the other side to hang up as well
+CONNECT_SECONDS = 5  # to reach the server
+HEADER = 10  # bytes of a frame, for the drawing
+MAX_PAYLOAD = 65_536  # bytes
+WIDTH = 66  # columns of the drawing, between client and server
+ROWS = 4  # of the drawing, for one piece
+# What the two sides are told of an end:
+TOLD = {"FIN": "both see a hang-up", "RST": "both see a reset", "silence": "nobody is told"}
 screen = threading.Lock()  # held by who prints
 
 # ---- 1. One connection ---------------------------------------------------------------------------
@@ -60,19 +69,21 @@ class Way:
         source: socket.socket,
         target: socket.socket,
     ):
-        self.options, self.key, self.arrow, self.source, self.target = (
-            options,
-            key,
-            arrow,
-            source,
-            target,
-        )
-        self.passed = self.cut = 0  # positions: how many bytes were sent; where the next cut is
+        self.options = options
+        self.key = key  # what chance depends on, but for the position
+        self.arrow = arrow
+        self.source = source
+        self.target = target
+        self.passed = 0  # bytes that were sent
+        self.cut = 0  # the position of the next cut
         self.sizes = random.Random(key)
         self.frames = Frames()
 
     def pieces(self, chunk: bytes):
-        """Cut chunk where chance cuts the whole stream, wherever chunk begins; passed has to keep up meanwhile."""
+        """Cut chunk where chance cuts the whole stream, wherever chunk begins.
+
+        Meanwhile passed has to keep up.
+        """
         rest = memoryview(chunk)
         while rest:
             size = len(rest)
@@ -85,9 +96,9 @@ class Way:
 
     def pause(self) -> float:
         """Return for how many seconds the piece that begins here has to wait."""
-        chance = (
-            random.Random(f"{self.key} {self.passed}").uniform(-1, 1) if self.options.jitter else 0
-        )
+        if not self.options.jitter:
+            return self.options.delay / 1000
+        chance = random.Random(f"{self.key} {self.passed}").uniform(-1, 1)
         return (self.options.delay + chance * self.options.jitter) / 1000
 
 
@@ -95,17 +106,18 @@ class Connection:
     """A client, the server, and the two ways between them."""
 
     def __init__(self, options: argparse.Namespace, number: int, client: socket.socket):
-        self.options, self.number, self.client = options, number, client
-        self.ending = random.Random(f"{options.seed} {number}").choice(
-            options.ends
-        )  # once --drop-after is reached
+        self.options = options
+        self.number = number
+        self.client = client
+        # How it ends once --drop-after is reached:
+        self.ending = random.Random(f"{options.seed} {number}").choice(options.ends)
         self.over = threading.Event()  # nothing is passed on any more
         self.how = ""  # ... because of "FIN", "RST" or "silence"; set before over is
         self.stopped = False  # the whole program ends; set by the main thread
         self.thread = threading.Thread(target=self.run, name=f"connection {number}", daemon=True)
 
     def run(self) -> None:
-        """The connection's thread: reach the server, carry one way, leave the other to a second thread."""
+        """The connection's thread: reach the server, then carry what comes."""
         with self.client:
             try:
                 with socket.create_connection(self.options.to, CONNECT_SECONDS) as server:
@@ -116,14 +128,12 @@ class Connection:
 
     def carry_both(self, client: socket.socket, server: socket.socket) -> None:
         """The connection's thread: begin, and clear up when both ways have ended."""
-        say(
-            f"{self.number:3} begins; the server sees it as {'{}:{}'.format(*server.getsockname()[:2])}"
-        )
+        host, port = server.getsockname()[:2]
+        say(f"{self.number:3} begins; the server sees it as {host}:{port}")
         for sock in (client, server):
             sock.settimeout(TICK_SECONDS)
-            sock.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-            )  # else the system joins what we have cut
+            # Else the system joins what we have cut:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         key = f"{self.options.seed} {self.number}"
         there = Way(self.options, f"{key} ->", "->", client, server)
         back = Way(self.options, f"{key} <-", "<-", server, client)
@@ -133,16 +143,16 @@ class Connection:
         second.start()
         self.carry(there)
         second.join()
-        for sock in (client, server) if self.how == "RST" else ():
-            with suppress(OSError):  # macOS takes no options once the other side is gone
-                linger = struct.pack(
-                    "hh" if os.name == "nt" else "ii", 1, 0
-                )  # closing does not say goodbye now
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        if self.how == "RST":
+            reset_when_closed(client)
+            reset_when_closed(server)
         say(f"{self.number:3} is over: {there.passed:,} bytes went ->, {back.passed:,} bytes <-")
 
     def carry(self, way: Way) -> None:
-        """A way's thread: pass on what comes, piece by piece, until its source hangs up or the connection is over."""
+        """A way's thread: pass on what comes, piece by piece.
+
+        It ends when its source hangs up, or the connection is over.
+        """
         try:
             while chunk := self.receive(way):
                 for piece in way.pieces(chunk):
@@ -159,24 +169,29 @@ class Connection:
 
     def receive(self, way: Way) -> bytes:
         """Return the next bytes, with --glue all that come within a while; none at the end."""
-        chunk, until = b"", math.inf
+        chunk = b""
+        until = math.inf  # a deadline, once something has come
         while not self.over.is_set() and time.monotonic() < until and len(chunk) < CHUNK:
             more = read(way.source)
             if more == b"":
                 break
+            if more and not chunk:
+                until = time.monotonic()
+                if self.options.glue:
+                    until += GLUE_SECONDS
             if more:
                 chunk += more
-                until = min(until, time.monotonic() + GLUE_SECONDS * self.options.glue)
         return chunk
 
     def pass_on(self, way: Way, piece: memoryview, pause: float) -> None:
         """Send a piece, but nothing beyond --drop-after."""
         piece = piece[: min(len(piece), self.options.drop_after - way.passed)]
         if self.options.draw and piece:
-            note = (
-                f"{len(piece):,} byte{'s' * (len(piece) > 1)}"
-                + f" after {1000 * pause:.0f} ms" * (pause > 0)
-            )
+            note = "1 byte"
+            if len(piece) > 1:
+                note = f"{len(piece):,} bytes"
+            if pause > 0:
+                note += f" after {1000 * pause:.0f} ms"
             self.draw(way, way.frames.mark(bytes(piece)), note)
         way.passed += len(piece)
         last = way.passed == self.options.drop_after
@@ -184,25 +199,25 @@ class Connection:
             self.end(self.ending)  # before the last bytes go: no answer to them comes back
         while piece and not self.stopped and (last or not self.over.is_set()):
             with suppress(TimeoutError):  # the target does not read just now
-                piece = piece[way.target.send(piece) :]
+                sent = way.target.send(piece)
+                piece = piece[sent:]
         if last:
-            told = {
-                "FIN": "both see a hang-up",
-                "RST": "both see a reset",
-                "silence": "nobody is told",
-            }
-            say(
-                f"{self.number:3} is cut off after {way.passed:,} bytes {way.arrow}: {told[self.ending]}"
-            )
+            where = f"after {way.passed:,} bytes {way.arrow}"
+            say(f"{self.number:3} is cut off {where}: {TOLD[self.ending]}")
 
     def part(self, way: Way) -> None:
-        """Hang up on the target, and let the source hang up as well; in silence, take what comes until it does."""
+        """Hang up on the target, and let the source hang up as well.
+
+        In silence, take what comes until it does.
+        """
         while self.how == "silence" and not self.stopped:
             if read(way.source) == b"":
                 return  # the target is not told
         if self.how != "RST":
             way.target.shutdown(socket.SHUT_WR)
-            until = time.monotonic() + LINGER_SECONDS * self.over.is_set()
+            until = time.monotonic()
+            if self.over.is_set():
+                until += LINGER_SECONDS
             while time.monotonic() < until and not self.stopped and read(way.source) != b"":
                 pass
 
@@ -217,6 +232,15 @@ class Connection:
             say("\n".join(f"{self.number:3} {row}" for row in arrow(way.arrow, text, note)))
 
 
+def reset_when_closed(sock: socket.socket) -> None:
+    """Let closing this socket reset the connection instead of saying goodbye."""
+    size = "ii"  # of two numbers, as the system wants them: linger at all, for how long
+    if os.name == "nt":
+        size = "hh"
+    with suppress(OSError):  # macOS takes no options once the other side is gone
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(size, 1, 0))
+
+
 def read(sock: socket.socket) -> "bytes | None":
     """Return the next bytes, b"" at the end of the stream, None if nothing comes just now."""
     try:
@@ -229,13 +253,14 @@ def read(sock: socket.socket) -> "bytes | None":
 
 
 class Frames:
-    """Marks the frames in a stream: [3·········|ada]. In a piece that begins or ends within one, [ or ] is missing."""
+    """Marks the frames in a stream: [3·········|ada].
+
+    In a piece that begins or ends within a frame, [ or ] is missing.
+    """
 
     def __init__(self):
-        self.header, self.left = (
-            b"",
-            0,
-        )  # of a frame that has begun: its header so far; missing bytes of its payload
+        self.header = b""  # of a frame that has begun: what has come of it so far
+        self.left = 0  # bytes of its payload that are missing
         self.lost = False  # there was no header where one should have been
 
     def mark(self, piece: bytes) -> str:
@@ -243,51 +268,96 @@ class Frames:
         text = ""
         while piece and not self.lost:
             size = self.left or HEADER - len(self.header)
-            part, piece = piece[:size], piece[size:]
             if self.left:
-                self.left -= len(part)
-                text += show(part) + "]" * (not self.left)
+                text += self.mark_payload(piece[:size])
             else:
-                text += "[" * (not self.header) + show(part)
-                self.header += part
-                if len(self.header) == HEADER:
-                    text += self.begin_payload()
+                text += self.mark_header(piece[:size])
+            piece = piece[size:]
         return text + show(piece)
+
+    def mark_payload(self, part: bytes) -> str:
+        """Return a part of a payload as text, with its end."""
+        self.left -= len(part)
+        if self.left:
+            return show(part)
+        return show(part) + "]"
+
+    def mark_header(self, part: bytes) -> str:
+        """Return a part of a header as text, with its beginning and its end."""
+        text = show(part)
+        if not self.header:
+            text = "[" + text
+        self.header += part
+        if len(self.header) == HEADER:
+            text += self.begin_payload()
+        return text
 
     def begin_payload(self) -> str:
         """Understand a whole header, and return what stands behind it."""
-        header, self.header = self.header, b""
-        self.lost = not re.fullmatch(rb"\d{1,10} *", header) or int(header) > MAX_PAYLOAD
-        self.left = 0 if self.lost else int(header)
-        return "|?" if self.lost else "|" if self.left else "|]"
+        digits = self.header.strip(b" ")
+        self.header = b""
+        if not digits.isdigit() or int(digits) > MAX_PAYLOAD:
+            self.lost = True
+            return "|?"
+        self.left = int(digits)
+        if self.left:
+            return "|"
+        return "|]"
 
 
 def show(data: bytes) -> str:
-    """Return data as text that harms no terminal: dots for spaces, escapes for what is no UTF-8 or not printable."""
+    """Return data as text that harms no terminal.
+
+    Spaces are dots; what is no UTF-8, or not printable, becomes an escape.
+    """
     text = data.decode(errors="backslashreplace").replace(" ", "·")
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def arrow(way: str, text: str, note: str):
-    """Yield the rows of an arrow between client and server; its text begins where the sender stands."""
-    rows = [("", 0)]  # (text, columns)
+    """Yield the rows of an arrow between client and server.
+
+    Its text begins where the sender stands. The first row has the arrow itself, and the note.
+    """
+    head = way.strip("-")
+    line = "-"
+    note = f" {note}"
+    for row, columns in rows_of(text):
+        fill = line * (WIDTH - columns - 2)
+        if way == "->":
+            yield f"|{row} {fill}{head}|{note}"
+        else:
+            yield f"|{head}{fill} {row}|{note}"
+        head = line = " "
+        note = ""
+
+
+def rows_of(text: str) -> list:
+    """Return text cut into rows, and how many columns each of them takes."""
+    rows = []
+    row = ""
+    columns = 0
     for char in text:
-        size = (
-            0
-            if unicodedata.category(char) in ("Mn", "Me")
-            else 1 + (unicodedata.east_asian_width(char) in "WF")
-        )
-        if rows[-1][1] + size > WIDTH - 5:
-            rows.append(("", 0))
-        rows[-1] = rows[-1][0] + char, rows[-1][1] + size
+        size = width_of(char)
+        if columns + size > WIDTH - 5:
+            rows.append((row, columns))
+            row = ""
+            columns = 0
+        row += char
+        columns += size
+    rows.append((row, columns))
     if len(rows) > ROWS:
-        rows[ROWS - 1 :] = [("...", 3)]
-    for number, (row, columns) in enumerate(rows):
-        fill = (" " if number else "-") * (WIDTH - columns - 2)
-        head = " " if number else way.strip("-")
-        yield (f"|{row} {fill}{head}|" if way == "->" else f"|{head}{fill} {row}|") + f" {note}" * (
-            number == 0
-        )
+        return [*rows[: ROWS - 1], ("...", 3)]
+    return rows
+
+
+def width_of(char: str) -> int:
+    """Return how many columns of a terminal a character takes."""
+    if unicodedata.category(char) in ("Mn", "Me"):  # an accent: on the letter before it
+        return 0
+    if unicodedata.east_asian_width(char) in ("W", "F"):
+        return 2
+    return 1
 
 
 def say(text: str) -> None:
@@ -351,7 +421,8 @@ def attend(listener: socket.socket, options: argparse.Namespace, connections: li
 def listen(port: int) -> socket.socket:
     """Return a socket that listens on this computer only; raises OSError."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Bind at once, although old connections are in TIME_WAIT; on Windows, SO_REUSEADDR would mean something else.
+    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean
+    # something else: two proxies on one port.
     option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
     listener.setsockopt(socket.SOL_SOCKET, option, 1)
     listener.bind(("127.0.0.1", port))
@@ -365,85 +436,68 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
     usage = "python3 chaos_proxy.py --listen PORT --to HOST:PORT [options]"
     parser = argparse.ArgumentParser(usage=usage, description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    add = parser.add_argument
-    add(
-        "--listen",
-        type=int,
-        metavar="PORT",
-        required=True,
-        help="where clients come; 0 lets the system choose",
-    )
+    add_options(parser.add_argument)
+    options = parser.parse_args(argv)
+    problem = problem_with(options)
+    if problem:
+        parser.error(problem)
+    host, _, port = options.to.rpartition(":")
+    options.to = host.strip("[]"), int(port)
+    options.ends = []
+    if options.reset:
+        options.ends.append("RST")
+    if options.half_open:
+        options.ends.append("silence")
+    if not options.ends:
+        options.ends.append("FIN")
+    return options
+
+
+def add_options(add) -> None:
+    """Add all options; the text on top of this file explains them."""
+    wait = "up to --delay: no piece is sent before it has come"
+    last = "with --drop-after; it lasts until both sides, or the proxy, have ended"
+    seed = "any number; a new one if left out"
+    draw = "show what passes and where its frames begin and end: [length|text]"
+    some = random.randrange(10_000)
+    add("--listen", type=int, metavar="PORT", required=True, help="where clients come; 0: any port")
     add("--to", metavar="HOST:PORT", required=True, help="where the server is")
     add("--split", type=int, metavar="N", help="at least 1 byte")
     add("--glue", action="store_true", help="may be used with all others")
     add("--delay", type=float, metavar="MS", default=0, help="up to 60000")
-    add(
-        "--jitter",
-        type=float,
-        metavar="MS",
-        default=0,
-        help="up to --delay: no piece is sent before it has come",
-    )
-    add(
-        "--drop-after",
-        type=int,
-        metavar="N",
-        default=math.inf,
-        help="with 0, nothing passes at all",
-    )
+    add("--jitter", type=float, metavar="MS", default=0, help=wait)
+    add("--drop-after", type=int, metavar="N", default=math.inf, help="0: nothing passes at all")
     add("--reset", action="store_true", help="with --drop-after")
-    add(
-        "--half-open",
-        action="store_true",
-        help="with --drop-after; it lasts until both sides, or the proxy, have ended",
-    )
-    add(
-        "--seed",
-        type=int,
-        metavar="N",
-        default=random.randrange(10_000),
-        help="any number; a new one if left out",
-    )
-    add(
-        "--draw",
-        action="store_true",
-        help="show what passes and where its frames begin and end: [length|text]",
-    )
-    options = parser.parse_args(argv)
+    add("--half-open", action="store_true", help=last)
+    add("--seed", type=int, metavar="N", default=some, help=seed)
+    add("--draw", action="store_true", help=draw)
+
+
+def problem_with(options: argparse.Namespace) -> str:
+    """Return why the options make no sense, nothing if they do."""
     host, _, port = options.to.rpartition(":")
-    for wrong, why in (
-        (not 0 <= options.listen < 65_536, "--listen is a port, from 0 to 65535"),
-        (
-            not (host and re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65_536),
-            "--to is like 127.0.0.1:1234",
-        ),
-        (
-            host in ("127.0.0.1", "localhost") and port == str(options.listen),
-            "--to is the port of --listen: a circle",
-        ),
-        (options.split is not None and options.split < 1, "--split is at least 1 byte"),
-        (not 0 <= options.delay <= 60_000, "--delay is from 0 to 60000 milliseconds"),
-        (
-            not 0 <= options.jitter <= options.delay,
-            "--jitter is at most --delay: nothing is sent before it has come",
-        ),
-        (options.drop_after < 0, "--drop-after is at least 0 bytes"),
-        (
-            (options.reset or options.half_open) and options.drop_after == math.inf,
-            "after how many bytes? --drop-after N",
-        ),
-    ):
-        if wrong:
-            parser.error(why)
-    options.to = host.strip("[]"), int(port)
-    options.ends = ["RST"] * options.reset + ["silence"] * options.half_open or ["FIN"]
-    return options
+    if not 0 <= options.listen < 65_536:
+        return "--listen is a port, from 0 to 65535"
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65_536:
+        return "--to is like 127.0.0.1:1234"
+    if host in ("127.0.0.1", "localhost") and int(port) == options.listen:
+        return "--to is the port of --listen: a circle"
+    if options.split is not None and options.split < 1:
+        return "--split is at least 1 byte"
+    if not 0 <= options.delay <= 60_000:
+        return "--delay is from 0 to 60000 milliseconds"
+    if not 0 <= options.jitter <= options.delay:
+        return "--jitter is at most --delay: nothing is sent before it has come"
+    if options.drop_after < 0:
+        return "--drop-after is at least 0 bytes"
+    if (options.reset or options.half_open) and options.drop_after == math.inf:
+        return "after how many bytes? --drop-after N"
+    return ""
 
 
 if __name__ == "__main__":
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a shell's background job would ignore it
+    # A shell's background job would ignore it:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.stdout:
         sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""The chaos proxy: what TCP allows harms nobody, what it does not is told as it is, and chance repeats itself."""
+"""The chaos proxy: what TCP allows harms nobody, what it does not is told, and chance repeats."""
 
 import contextlib
 import itertools
@@ -130,7 +130,7 @@ def read_all(sock):
 
 
 def left(server, proxy, name):
-    """Return what the server's log says of how somebody left who came through the proxy's first connection."""
+    """Return what the server's log says of how the first one left who came through the proxy."""
     begin = "  1 begins; the server sees it as "
     seen = [line for line in proxy.seen if line.startswith(begin)] or [proxy.wait_for(begin)]
     address = seen[0].removeprefix(begin)
@@ -455,7 +455,10 @@ def test_with_reset_and_half_open_the_seed_chooses_for_each_connection(server):
 
 
 def test_half_open_in_the_middle_of_a_frame_is_silence_to_the_server(tmp_path):
-    first = "import socket as s; old = s.socket.settimeout; s.socket.settimeout = lambda a, t: old(a, 1 if t == 30 else t)"
+    first = (
+        "import socket as s; old = s.socket.settimeout; "
+        "s.socket.settimeout = lambda a, t: old(a, 1 if t == 30 else t)"
+    )
     with Server(script=wrapped(tmp_path, first)) as server:
         bob = server.client("bob")
         with (
@@ -630,7 +633,7 @@ def test_seed_number_and_way_each_make_a_difference():
 
 
 def drawing(listener, options, seed, pieces):
-    """Return what is drawn when a client sends pieces, the server answers, and both hang up; and the bytes."""
+    """Return what is drawn when a client sends pieces and the server answers; and the bytes."""
     with both_ends(listener, options, seed) as (proxy, client, server):
         for piece in pieces:
             client.sendall(piece)
@@ -686,6 +689,10 @@ def test_without_a_seed_it_says_which_one_it_took(listener):
         ([b"GET / HTTP/1.1\r\n", b"Host: x\r\n"], ["[GET·/·HTTP|?/1.1\\r\\n", "Host:·x\\r\\n"]),
         ([b"+5        hello"], ["[+5········|?hello"]),
         ([b"65537     x"], ["[65537·····|?x"]),
+        ([b" 3        ada"], ["[·3········|ada]"]),
+        ([b"         3", b"ada"], ["[·········3|", "ada]"]),
+        ([b"3 3       x"], ["[3·3·······|?x"]),
+        ([b"          x"], ["[··········|?x"]),
         ([b"5         hell", b""], ["[5·········|hell", ""]),
     ],
 )

@@ -332,7 +332,7 @@ def test_three_threads_can_race():
 
 
 def test_variables_of_an_enclosing_function_are_not_put_back():
-    """In Python 3.10, who waits in a trace function undoes what others do to such variables meanwhile."""
+    """In Python 3.10, who waits in a trace function undoes what others do to such variables."""
     count, names, here = 0, [], Lock()
 
     def clear():
@@ -381,10 +381,11 @@ def test_lines_of_the_library_are_no_steps():
 
 @pytest.mark.parametrize("known", [True, False], ids=["with its lines", "without"])
 def test_functions_of_notebook_cells_can_race(known):
-    """Each cell is a file of its own, that is not on the disk; who runs the cells tells linecache the lines."""
+    """Each cell is a file of its own, not on the disk; who runs it tells linecache the lines."""
     name, other = "/tmp/ipykernel_1/111.py", "/tmp/ipykernel_1/222.py"
     cells = {
-        name: "people = {}\nwelcomed = []\n\ndef add(name):\n    people[name] = 1\n    welcomed.append(name)\n",
+        name: "people = {}\nwelcomed = []\n\n"
+        "def add(name):\n    people[name] = 1\n    welcomed.append(name)\n",
         other: "def enter(name):\n    if name not in people:\n        add(name)\n",
     }
     notebook = {}

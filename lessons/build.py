@@ -138,8 +138,7 @@ class Kit:
                 if kind in cell["metadata"]:
                     place += f", {kind} of {cell['metadata'][kind]['file']}"
             self.change(path, as_text(notebook), place)
-        for cell in notebook["cells"]:
-            cell["metadata"]["slideshow"] = {"slide_type": slide_type(cell)}
+        make_slides(notebook["cells"])
         self.change(path, as_text(notebook), "the slides")
 
     def refresh_quote(self, cell: dict) -> None:
@@ -293,16 +292,24 @@ def name_cells(cells: list, lesson: str) -> None:
         number += 1
 
 
-def slide_type(cell: dict) -> str:
-    """Return where a cell stands in a deck: a section is a slide, each of its texts a part of it.
+def make_slides(cells: list) -> None:
+    """Set where each cell stands in a deck: a section is a slide, each of its texts a part of it.
 
-    What solves an exercise is no part of a deck.
+    What follows a prediction is a part of its own: nobody sees the end before having guessed. What
+    solves an exercise is left out.
     """
-    if "nbgrader" in cell["metadata"]:
-        return "skip"
-    if re.match(r"##? ", source(cell)):
-        return "slide"
-    return "subslide" if cell["cell_type"] == "markdown" else "-"
+    guessed = False  # whether the cell before is a prediction
+    for cell in cells:
+        if "nbgrader" in cell["metadata"]:
+            kind = "skip"
+        elif re.match(r"##? ", source(cell)):
+            kind = "slide"
+        elif cell["cell_type"] == "markdown" or guessed:
+            kind = "subslide"
+        else:
+            kind = "-"
+        cell["metadata"]["slideshow"] = {"slide_type": kind}
+        guessed = source(cell).startswith("predict(")
 
 
 def as_text(notebook: dict) -> str:

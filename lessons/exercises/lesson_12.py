@@ -193,7 +193,7 @@ prediction(
     "12-1",
     right="C",
     A="A hundred times the same is one test. What it does not try, it does not test.",
-    B="All bytes arrive. But is one recv() one message? Nobody has tried.",
+    B="It does, and nothing is lost. But is one recv() one message? Nobody has tried.",
     C=(
         "On one computer, a short frame that is sent at once arrives at once. So none "
         "of the 100 tried a frame in pieces, and 100,000 more would not either."

@@ -415,7 +415,7 @@ def exercises(path) -> dict:
 
 
 def wrong_answers(number: str) -> dict:
-    """Return the typical wrong answers of a lesson: {exercise: [(answer, words of the reply), ...]}."""
+    """Return typical wrong answers to a lesson: {exercise: [(answer, words of the reply), ...]}."""
     namespace = {}
     path = ROOT / "tests" / "answers" / f"lesson_{number}.py"
     exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), namespace)

@@ -102,14 +102,23 @@ class Kit:
                 path.write_text(text, encoding="utf-8", newline="\n")
 
     def copy_framing(self) -> None:
-        """Give all files that have a framing block that of the server."""
+        """Give all files that have a framing block that of the server.
+
+        Models without a block have some of its functions, and get these.
+        """
         server = FRAMING.search(self.texts[ROOT / "chat_server.py"])
         if not server:
             self.missing.append("chat_server.py: there is no framing block in it")
             return
+        functions = definitions(server[0])
         for path, text in self.texts.items():
             if path.suffix == ".py" and FRAMING.search(text):
                 self.change(path, FRAMING.sub(lambda _: server[0], text, count=1), "framing block")
+            elif path.parent.name == "models":
+                own = definitions(text)
+                for name in functions.keys() & own.keys():
+                    text = text.replace(own[name], functions[name])
+                self.change(path, text, "functions of the framing block")
 
     def definitions(self, name: str) -> dict:
         """Return the definitions of a program; ValueError if there is no such program."""
@@ -117,30 +126,36 @@ class Kit:
         if path not in self.texts:
             raise ValueError(f"there is no {name}")
         if path not in self.known:
-            self.known[path] = definitions(self.texts[path])
+            try:
+                self.known[path] = definitions(self.texts[path])
+            except SyntaxError as error:
+                raise ValueError(f"{name}, line {error.lineno}: {error.msg}") from None
         return self.known[path]
 
     # ---- Notebooks
 
     def refresh_notebook(self, path: Path) -> None:
         """Refresh the quotes, the guides, the slides and the form of a notebook."""
-        notebook = json.loads(self.texts[path])
-        name_cells(notebook["cells"], path.name[:2])
-        self.change(path, as_text(notebook), "the form of the file, or its cells' ids")
+        notebook, places = json.loads(self.texts[path]), []
         for cell in notebook["cells"]:
-            place = f"cell {cell['id']}"
+            before = source(cell)
             try:
                 self.refresh_quote(cell)
                 self.refresh_guide(cell)
             except ValueError as error:
-                self.missing.append(f"{shown(path)}: {place}: {error}")
-            for kind in ("quote", "guide"):
-                if kind in cell["metadata"]:
-                    place += f", {kind} of {cell['metadata'][kind]['file']}"
-            self.change(path, as_text(notebook), place)
-        for cell in notebook["cells"]:
-            cell["metadata"]["slideshow"] = {"slide_type": slide_type(cell)}
-        self.change(path, as_text(notebook), "the slides")
+                self.missing.append(f"{shown(path)}: cell {cell.get('id')}: {error}")
+            if source(cell) != before:
+                kind = "quote" if "quote" in cell["metadata"] else "guide"
+                of = cell["metadata"][kind]["file"]
+                places.append(f"cell {cell.get('id')}, {kind} of {of}")
+        name_cells(notebook["cells"], path.name[:2])
+        make_slides(notebook["cells"])
+        text = as_text(notebook)
+        for place in places:
+            self.places.append(f"{shown(path)}: {place}")
+        if text != self.texts[path] and not places:
+            self.places.append(f"{shown(path)}: the form of the file: ids, slides, outputs")
+        self.texts[path] = text
 
     def refresh_quote(self, cell: dict) -> None:
         """Put what a program says now into a cell that quotes it."""
@@ -204,8 +219,10 @@ def definitions(text: str) -> dict:
     program's own, "framing" is the framing block.
     """
     tree, lines = ast.parse(text), text.splitlines()
-    docstring = tree.body[0]
-    found = {"docstring": "\n".join(lines[docstring.lineno - 1 : docstring.end_lineno])}
+    found = {}
+    if ast.get_docstring(tree):
+        first = tree.body[0]
+        found["docstring"] = "\n".join(lines[first.lineno - 1 : first.end_lineno])
     block = FRAMING.search(text)
     if block:
         found["framing"] = block[0]
@@ -293,16 +310,24 @@ def name_cells(cells: list, lesson: str) -> None:
         number += 1
 
 
-def slide_type(cell: dict) -> str:
-    """Return where a cell stands in a deck: a section is a slide, each of its texts a part of it.
+def make_slides(cells: list) -> None:
+    """Set where each cell stands in a deck: a section is a slide, each of its texts a part of it.
 
-    What solves an exercise is no part of a deck.
+    What follows a prediction is a part of its own: nobody sees the end before having guessed. What
+    solves an exercise is left out.
     """
-    if "nbgrader" in cell["metadata"]:
-        return "skip"
-    if re.match(r"##? ", source(cell)):
-        return "slide"
-    return "subslide" if cell["cell_type"] == "markdown" else "-"
+    guessed = False  # whether the cell before is a prediction
+    for cell in cells:
+        if "nbgrader" in cell["metadata"]:
+            kind = "skip"
+        elif re.match(r"##? ", source(cell)):
+            kind = "slide"
+        elif cell["cell_type"] == "markdown" or guessed:
+            kind = "subslide"
+        else:
+            kind = "-"
+        cell["metadata"]["slideshow"] = {"slide_type": kind}
+        guessed = source(cell).startswith("predict(")
 
 
 def as_text(notebook: dict) -> str:

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""Make the students' copies of lessons and scripts: without solutions, hidden tests and the instructor's cells.
+"""Make the students' copies of lessons and scripts: without solutions and hidden tests.
 
     python3 make_assignment.py 03_a_stream_has_no_messages.ipynb --to ../week2
 
-A notebook brings along what it needs and what lies beside it or one folder up: classroom.py, and the programs that
-its cells name. Scripts lose their solutions as well. Solutions stand between `### BEGIN SOLUTION` and
-`### END SOLUTION`, hidden tests between `### BEGIN HIDDEN TESTS` and `### END HIDDEN TESTS`; a cell that is to be
-answered in words is cleared whole; a cell with the tag `instructor` is left out.
+A notebook brings along what it needs and what lies beside it or one folder up: classroom.py, its
+own file in exercises/, and the programs that its cells name. Scripts lose their solutions as well.
+Solutions stand between `### BEGIN SOLUTION` and `### END SOLUTION`, hidden tests between
+`### BEGIN HIDDEN TESTS` and `### END HIDDEN TESTS`; a cell that is to be answered in words is
+cleared whole.
 
-The notebooks come out as nbgrader makes them, cell for cell, so it can grade what comes back. What it would refuse is
-refused here, too: regions that are nested, not closed, or in a cell that is not marked for them; wrong metadata; an id
-that stands twice. Then nothing is written at all.
+The notebooks come out as nbgrader makes them, cell for cell, so it can grade what comes back. What
+it would refuse is refused here, too: regions that are nested, not closed, or in a cell that is not
+marked for them; wrong metadata; an id that stands twice. And so is a cell with the tag
+`instructor`, for other tools would hand it out. Then nothing is written at all.
 """
 
 import argparse
@@ -22,14 +24,8 @@ from pathlib import Path
 
 CODE_STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 TEXT_STUB = "YOUR ANSWER HERE"
-REQUIRED = {
-    "schema_version",
-    "grade_id",
-    "grade",
-    "solution",
-    "locked",
-}  # of a cell's nbgrader metadata
-MASTER_ONLY = {"make_assignment.py"}  # programs that a lesson names, but students do not get
+REQUIRED = {"schema_version", "grade_id", "grade", "solution", "locked"}  # of nbgrader's metadata
+MASTER_ONLY = {"make_assignment.py", "build.py"}  # lessons may name them; students do not get them
 
 
 def main(argv: "list | None" = None) -> int:
@@ -60,22 +56,29 @@ def main(argv: "list | None" = None) -> int:
 
 
 def companions(master: Path) -> dict:
-    """Return the paths of the files that a notebook's code names and that lie beside it or one folder up."""
+    """Return what a notebook needs and lies beside it or one folder up: {name: path}."""
     if master.suffix != ".ipynb":
         return {}
+    found = {}
     cells = read_notebook(master)["cells"]
     code = "\n".join(text_of(cell) for cell in cells if cell["cell_type"] == "code")
+    add_named(found, f'"exercises/lesson_{master.name[:2]}.py"\n{code}', master)
+    for name in list(found):
+        if name.startswith("exercises/"):  # its checks start programs, too
+            add_named(found, found[name].read_text(encoding="utf-8"), master)
+    if "zoo.py" in found:  # it makes its animals out of other programs
+        add_named(found, found["zoo.py"].read_text(encoding="utf-8"), master)
+    return found
+
+
+def add_named(found: dict, code: str, master: Path) -> None:
+    """Add the files that code imports or names to what was found; the nearer one counts."""
     names = re.findall(r"""["'](\w[\w/-]*\.(?:py|png))["']""", code)
     names += [f"{module}.py" for module in re.findall(r"^\s*(?:from|import) (\w+)", code, re.M)]
-    found = {}
     for name in names:
-        for path in (
-            master.resolve().parents[1] / name,
-            master.parent / name,
-        ):  # the nearer one counts
+        for path in (master.resolve().parents[1] / name, master.parent / name):
             if path.is_file() and name not in MASTER_ONLY:
                 found[name] = path
-    return found
 
 
 def student_copy(path: Path) -> bytes:
@@ -83,9 +86,8 @@ def student_copy(path: Path) -> bytes:
     try:
         if path.suffix == ".ipynb":
             notebook = student_notebook(read_notebook(path))
-            return (
-                json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-            ).encode()
+            text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True)
+            return f"{text}\n".encode()
         if path.suffix == ".py" and path.name != Path(__file__).name:
             text, _ = replace_region(path.read_text(encoding="utf-8"), "SOLUTION", CODE_STUB)
             return replace_region(text, "HIDDEN TESTS", "")[0].encode()
@@ -95,7 +97,7 @@ def student_copy(path: Path) -> bytes:
 
 
 def write(copies: dict, folder: Path, force: bool) -> None:
-    """Write all copies or none; FileExistsError if one is there already, for it may hold somebody's work."""
+    """Write all copies or none; FileExistsError if one is there: it may hold somebody's work."""
     there = [name for name in copies if (folder / name).exists()]
     if there and not force:
         raise FileExistsError(f"{folder / there[0]} is there already; --force writes over it")
@@ -120,10 +122,7 @@ def read_notebook(path: Path) -> dict:
 
 def student_notebook(notebook: dict) -> dict:
     """Return the students' notebook; ValueError if nbgrader would refuse the master."""
-    cells = [
-        cell for cell in notebook["cells"] if "instructor" not in cell["metadata"].get("tags", [])
-    ]
-    ids = set()
+    cells, ids = notebook["cells"], set()
     for cell in cells:
         try:
             examine(cell, ids)
@@ -137,7 +136,9 @@ def student_notebook(notebook: dict) -> dict:
 
 
 def examine(cell: dict, ids: set) -> None:
-    """Check a cell's grading metadata; ids are those of the cells before, to which this one is added."""
+    """Check a cell's metadata; ids are those of the cells before, to which this one is added."""
+    if "instructor" in cell["metadata"].get("tags", []):
+        raise ValueError("what is the instructor's alone belongs into a file of its own")
     data = cell["metadata"].get("nbgrader")
     if data is None:
         return
@@ -188,7 +189,7 @@ def clear(cell: dict) -> None:
 
 
 def replace_region(text: str, region: str, stub: str) -> tuple:
-    """Return text with each region replaced by the stub, indented as the region was; and whether there was one."""
+    """Return text with each region replaced by the stub, indented like it; and if there was one."""
     kept, inside, found = [], False, False
     for line in text.split("\n"):
         if f"BEGIN {region}" in line:

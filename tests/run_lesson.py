@@ -1,8 +1,16 @@
-"""Run a lesson's code cells with plain Python: python run_lesson.py NOTEBOOK [TIMES] prints each run's outputs as JSON.
+"""Run a lesson's cells with plain Python, as a plan on standard input says, all in one process.
 
-All runs share one namespace, as "run all" does when it is pressed again. An error ends the program with its traceback.
-With answers on standard input, as JSON {exercise: [source, ...]}, each of them stands in the exercise's cell once, and
-what its check says is printed: {exercise: [text, ...]}.
+    echo '{"times": 2}' | python run_lesson.py NOTEBOOK
+
+The plan is JSON, and so is what is printed:
+
+    "times": 2                      run all cells twice, in one namespace, as "run all" does when it
+                                    is pressed again -> "runs": [{cell: output}, ...]
+    "answers": {exercise: [code]}   let each answer stand in the exercise's cell once
+                                    -> "answers": {exercise: [what its check prints]}
+    "calls": ['hint("frame")']      call these -> "calls": [what each of them prints]
+
+An error ends the program with its traceback.
 """
 
 import ast
@@ -15,36 +23,27 @@ import sys
 from pathlib import Path
 
 
-def run_cell(source: str, filename: str, notebook: dict) -> str:
-    """Execute one cell in the notebook's namespace; return what it prints and, as Jupyter does, its last value."""
-    linecache.cache[filename] = (
-        len(source),
-        None,
-        source.splitlines(keepends=True),
-        filename,
-    )  # for tracebacks
-    body = ast.parse(source, filename).body
-    last = (
-        body.pop()
-        if body and isinstance(body[-1], ast.Expr) and not source.rstrip().endswith(";")
-        else None
-    )
-    printed = io.StringIO()
+def run_cell(code: str, filename: str, notebook: dict) -> str:
+    """Execute a cell in the notebook's namespace; return what Jupyter shows: output, last value."""
+    lines = code.splitlines(keepends=True)
+    linecache.cache[filename] = (len(code), None, lines, filename)  # for tracebacks
+    body = ast.parse(code, filename).body
+    last = None
+    if body and isinstance(body[-1], ast.Expr) and not code.rstrip().endswith(";"):
+        last = ast.Expression(body.pop().value)
+    printed, value = io.StringIO(), None
     with contextlib.redirect_stdout(printed):
         exec(compile(ast.Module(body, []), filename, "exec"), notebook)
-        value = (
-            eval(compile(ast.Expression(last.value), filename, "eval"), notebook) if last else None
-        )
-    return printed.getvalue() + (f"{value!r}\n" if value is not None else "")
+        if last:
+            value = eval(compile(last, filename, "eval"), notebook)
+    if value is None:
+        return printed.getvalue()
+    return f"{printed.getvalue()}{value!r}\n"
 
 
-def run_all(cells: list, times: int) -> list:
-    """Run all cells, a few times; return the outputs by cell."""
-    notebook = {"__name__": "__main__"}
-    return [
-        {cell["id"]: run_cell(source(cell), f"<cell {cell['id']}>", notebook) for cell in cells}
-        for _ in range(times)
-    ]
+def run_all(cells: list, notebook: dict) -> dict:
+    """Run all cells; return the outputs by cell."""
+    return {cell["id"]: run_cell(source(cell), f"<cell {cell['id']}>", notebook) for cell in cells}
 
 
 def run_answers(cells: list, answers: dict) -> dict:
@@ -69,14 +68,19 @@ def source(cell: dict) -> str:
     return "".join(cell["source"])
 
 
-def main(path: str, times: str = "1") -> None:
+def main(path: str) -> None:
     cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
     cells = [cell for cell in cells if cell["cell_type"] == "code"]
     os.chdir(Path(path).parent)
     sys.path.insert(0, os.getcwd())
-    answers = "" if sys.stdin.isatty() else sys.stdin.read()
-    result = run_answers(cells, json.loads(answers)) if answers else run_all(cells, int(times))
-    json.dump(result, sys.stdout)
+    plan = json.load(sys.stdin)
+    notebook = {"__name__": "__main__"}
+    runs = [run_all(cells, notebook) for _ in range(plan.get("times", 0))]
+    calls = [run_cell(call, "<call>", notebook) for call in plan.get("calls", [])]
+    answers = {}
+    if "answers" in plan:
+        answers = run_answers(cells, plan["answers"])
+    json.dump({"runs": runs, "answers": answers, "calls": calls}, sys.stdout)
 
 
 if __name__ == "__main__":

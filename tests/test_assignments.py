@@ -1,4 +1,4 @@
-"""The students' copies: what make_assignment.py takes out and refuses, and that nbgrader makes and marks the same."""
+"""The students' copies: what make_assignment.py does; nbgrader makes and marks the same."""
 
 import json
 import os
@@ -12,11 +12,13 @@ import pytest
 from test_lessons import (
     LESSONS,
     NOTEBOOKS,
+    classroom,
     every_lesson,
     exercises,
     grading,
     jupyter,
     load,
+    predictions,
     run_lesson,
     source,
     start,
@@ -32,7 +34,7 @@ def make(*arguments) -> subprocess.CompletedProcess:
 
 
 def master(**changes) -> dict:
-    """Return a small notebook that nbgrader takes, with changes to the metadata of its answer cell."""
+    """Return a small notebook that nbgrader takes, with changes to its answer cell's metadata."""
     answer = {
         "grade": False,
         "grade_id": "double",
@@ -70,7 +72,6 @@ def master(**changes) -> dict:
         cell("code", code, {"nbgrader": answer}),
         cell("code", test, {"nbgrader": check}),
         cell("markdown", "Because.", {"nbgrader": words}),
-        cell("markdown", "Do not tell them.", {"tags": ["instructor"]}),
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
@@ -83,7 +84,7 @@ def save(notebook: dict, folder):
     return path
 
 
-def test_students_get_no_solution_no_hidden_test_no_instructor_cell(tmp_path):
+def test_students_get_no_solution_and_no_hidden_test(tmp_path):
     run = make(save(master(), tmp_path), "--to", tmp_path / "student")
     assert run.returncode == 0, run.stderr
     text = (tmp_path / "student" / "double.ipynb").read_text(encoding="utf-8")
@@ -170,6 +171,14 @@ def test_what_nbgrader_would_refuse_is_refused(case, tmp_path):
     assert not (tmp_path / "student").exists()
 
 
+def test_what_is_the_instructors_alone_is_refused_for_other_tools_hand_it_out(tmp_path):
+    notebook = master()
+    notebook["cells"][0]["metadata"]["tags"] = ["instructor"]
+    run = make(save(notebook, tmp_path), "--to", tmp_path / "student")
+    assert run.returncode == 1 and "belongs into a file of its own" in run.stderr
+    assert not (tmp_path / "student").exists()
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", "not JSON", '{"nbformat": 3, "cells": []}'])
 def test_what_is_no_notebook_is_refused(content, tmp_path):
     (tmp_path / "a.ipynb").write_text(content)
@@ -183,37 +192,44 @@ def test_a_copied_lesson_runs_alone_and_untouched(path, tmp_path):
     assert run.returncode == 0, run.stderr
     made = (tmp_path / path.name).read_text(encoding="utf-8")
     assert "SOLUTION" not in made and "instructor" not in made
-    (outputs,) = run_lesson(tmp_path / path.name)
-    assert sum("Not there yet" in text for text in outputs.values()) == 3
+    assert [file.name for file in (tmp_path / "exercises").iterdir()] == [
+        f"lesson_{path.name[:2]}.py"
+    ]
+    (outputs,) = run_lesson(tmp_path / path.name, times=1)["runs"]
+    said = "".join(outputs.values())
+    assert said.count("Not there yet: ") == len(exercises(path))
+    assert said.count("Not predicted yet: ") == len(predictions(path))
+    assert f"Predictions: 0 of {len(predictions(path))} made (0 points)" in said
+
+
+def test_animals_bring_along_the_programs_that_they_are_made_of(tmp_path):
+    (tmp_path / "chat.py").write_text("print('hello')\n")
+    (tmp_path / "zoo.py").write_text('ANIMALS = {"mute": ("chat.py", "print", "pass")}\n')
+    notebook = master()
+    notebook["cells"][2]["source"] += '\nProgram("zoo.py", "mute")'
+    assert make(save(notebook, tmp_path), "--to", tmp_path / "student").returncode == 0
+    names = sorted(path.name for path in (tmp_path / "student").iterdir())
+    assert names == ["chat.py", "double.ipynb", "zoo.py"]
 
 
 # ---- The real nbgrader ---------------------------------------------------------------------------
 
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it runs other programs
+
 
 def nbgrader(folder, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "nbgrader", *arguments, f"--course={folder}"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it runs other programs from there
-    more = {"cwd": folder, "env": {**os.environ, "PATH": path}, "timeout": 400}
+    more = {"cwd": folder, "env": {**os.environ, "PATH": PATH}, "timeout": 400}
     return subprocess.run(command, capture_output=True, text=True, **more)
 
 
-CONFIG = """
-from nbconvert.preprocessors import TagRemovePreprocessor
-c = get_config()
-c.CourseDirectory.root = {root!r}
-c.TagRemovePreprocessor.enabled = True
-c.TagRemovePreprocessor.remove_cell_tags = ["instructor"]
-from nbgrader.converters import GenerateAssignment
-c.GenerateAssignment.preprocessors = [TagRemovePreprocessor, *GenerateAssignment.preprocessors.default()]
-"""
-
-
+CONFIG = "c = get_config()\nc.CourseDirectory.root = {root!r}\n"
 STUDENTS = ("right", "untouched", "wrong")  # what they hand in
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """Return the folder of an nbgrader course by lesson: released, handed in by all STUDENTS, marked.
+    """Return an nbgrader course's folder by lesson: released, handed in by all STUDENTS, marked.
 
     There are a few courses, so that they can be made at the same time.
     """
@@ -252,6 +268,11 @@ def hand_in(copy, path, student: str) -> None:
         for cell in notebook["cells"]:
             if grading(cell).get("grade_id") == name:
                 cell["source"] = answer[student]
+    for name, place in predictions(path).items():
+        right, replies = classroom.registered(name, classroom.PREDICTIONS, "prediction")
+        other = min(letter for letter in replies if letter != right)
+        letter = {"right": right, "untouched": "?", "wrong": other.lower()}[student]
+        notebook["cells"][place]["source"] = f'predict("{name}", "{letter}")'
     copy.write_text(json.dumps(notebook), encoding="utf-8")
 
 
@@ -272,28 +293,43 @@ def test_nbgrader_gives_the_points_that_the_check_says(course, path):
     from nbgrader.api import Gradebook
 
     points = {name: grading(cells["check"])["points"] for name, cells in exercises(path).items()}
-    nothing = dict.fromkeys(points, 0)
-    expected = dict(zip(STUDENTS, (points, nothing, nothing), strict=True))
+    nothing, guesses = dict.fromkeys(points, 0), {"predictions": len(predictions(path))}
+    expected = {
+        "right": points | guesses,
+        "untouched": nothing | {"predictions": 0},
+        "wrong": nothing | guesses,  # to guess counts, not to guess right
+    }
+    assert set(expected) == set(STUDENTS)
     with Gradebook(f"sqlite:///{course[path]}/gradebook.db") as gradebook:
         for student, wanted in expected.items():
             grades = gradebook.find_submission_notebook(path.stem, "week", student).grades
-            got = {
-                grade.name.removesuffix("-check"): grade.auto_score
-                for grade in grades
-                if grade.auto_score is not None
-            }
-            assert {name: got[name] for name in wanted} == wanted, student
+            got = {grade.name.removesuffix("-check"): grade.auto_score for grade in grades}
+            assert got == wanted, student
+            assert not any(grade.needs_manual_grade for grade in grades), student
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory):
+    """Return what nbgrader says to each of the BAD masters: all are assignments of one course."""
+    pytest.importorskip("nbgrader", reason="nbgrader is not installed")
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import Config
+
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setenv("PATH", PATH)
+    root, said = tmp_path_factory.mktemp("refused"), {}
+    config = Config()
+    config.CourseDirectory.root = str(root)
+    for number, case in enumerate(["nothing is wrong", *BAD]):
+        notebook, _ = BAD.get(case, (master(), ""))
+        (root / "source").mkdir(exist_ok=True)
+        save(notebook, root / "source" / f"week{number}")
+        said[case] = NbGraderAPI(config=config).generate_assignment(f"week{number}")
+    monkeypatch.undo()
+    return said
 
 
 @jupyter
 @pytest.mark.parametrize("case", ["nothing is wrong", *BAD])
-def test_nbgrader_refuses_the_same(case, tmp_path):
-    pytest.importorskip("nbgrader", reason="nbgrader is not installed")
-    notebook, _ = BAD.get(case, (master(), ""))
-    (tmp_path / "nbgrader_config.py").write_text(
-        CONFIG.format(root=str(tmp_path)), encoding="utf-8"
-    )
-    (tmp_path / "source" / "week").mkdir(parents=True)
-    save(notebook, tmp_path / "source" / "week")
-    run = nbgrader(tmp_path, "generate_assignment", "week", "--create")
-    assert (run.returncode == 0) == (case == "nothing is wrong"), run.stderr
+def test_nbgrader_refuses_the_same(case, releases):
+    assert releases[case]["success"] == (case == "nothing is wrong"), releases[case]["log"]

@@ -120,17 +120,23 @@ def size_taken(take_frame, data: bytes) -> "int | None":
 @exercise(
     "wrong-headers",
     2,
-    "int() also takes signs, underscores and white space. Which method of bytes says whether they are all digits?",
-    'header.rstrip(b" ") takes away the spaces on the right, and nothing else. What must be true of the rest?',
+    "int() also takes signs, underscores and white space. "
+    "Which method of bytes says whether they are all digits?",
+    'header.strip(b" ") takes away the spaces on both sides, and nothing else. '
+    "What must be true of the rest?",
 )
 def check_wrong_headers(length):
-    for header, wanted in (
-        (b"5         ", 5),
-        (b"0         ", 0),
-        (b"65536     ", 65_536),
-        (b"0000000012", 12),
-    ):
-        question = "This header is right: what in your code thinks otherwise?"
+    ours = "This header is right: what in your code thinks otherwise?"
+    others = "This header is right as well: on which side of the digits may spaces stand?"
+    right = (
+        (ours, b"5         ", 5),
+        (ours, b"0         ", 0),
+        (ours, b"65536     ", 65_536),
+        (ours, b"0000000012", 12),
+        (others, b"         5", 5),
+        (others, b"   1200   ", 1200),
+    )
+    for question, header, wanted in right:
         expect(lambda header=header: length(header), wanted, question, f"length({header!r})")
     wrong = (
         (
@@ -139,14 +145,14 @@ def check_wrong_headers(length):
             b"-1        ",
             b"1_0       ",
         ),
-        ("On which side of the digits may spaces stand?", b" 5        ", b"         5"),
         (
             "What else than spaces does strip() without an argument take away?",
-            b"5\n        ",
+            b"5        \n",
             b"5\t        ",
+            b"\t        5",
         ),
         ("How many digits has this header?", b"          "),
-        ("May more digits follow after a space?", b"1 0       ", b"1        0"),
+        ("How many numbers are in this header?", b"5 5       ", b"1        0"),
         ("Who is allowed to send more than 65,536 bytes?", b"65537     ", b"9999999999"),
         ("To str all the world's digits are digits. What are they to bytes?", "٣        ".encode()),
         ("Which bytes are digits?", b"\xff         ", b"hello     ", b"5x        "),
@@ -161,7 +167,7 @@ def check_wrong_headers(length):
 
 
 def returns_a_sign(length, header: bytes) -> bool:
-    """Return whether length returns None, False, -1 or the like for a wrong header, where it should raise."""
+    """Return whether length returns None, False, -1 or the like where it should raise."""
     with contextlib.suppress(Exception):
         number = length(header)
         return type(number) is not int or (number <= 0 and not header.startswith(b"-"))

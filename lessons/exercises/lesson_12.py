@@ -42,14 +42,25 @@ def check_port_of(port_of) -> None:
     gives("listening on [::1]:8080", 8080, "How many colons can stand before the port?")
 
 
-def talk_of(script: str):
-    """Return talk(sock) of a server that is made like steps/03_framing.py, to be served here: a process would be slow.
+def text_of(server: str) -> str:
+    """Return the text of a server: a program of the kit, or an animal of the zoo."""
+    if server.endswith(".py"):
+        return find(server).read_text(encoding="utf-8")
+    find("zoo.py")  # it says what to copy if it is not here
+    import zoo
 
-    The name is read alone, so that only texts that are sent at once arrive at once. Who is silent for two seconds is
-    hung up on: a test that waits for what was lost need not wait longer.
+    return zoo.text_of(zoo.find(server))
+
+
+def talk_of(server: str):
+    """Return talk(sock) of a server that is made like steps/03_framing.py, to be served here.
+
+    A process would be slow. The name is read alone, so that only texts that are sent at once arrive
+    at once. Who is silent for two seconds is hung up on: a test that waits for what was lost need
+    not wait longer.
     """
-    names = {"__name__": script}
-    exec(compile(find(script).read_text(encoding="utf-8"), script, "exec"), names)
+    names = {"__name__": server}
+    exec(compile(text_of(server), server, "exec"), names)
 
     def talk(sock: socket.socket) -> None:
         sock.settimeout(2)
@@ -71,15 +82,16 @@ def say_slowly(guest: Guest, *texts: str) -> None:
     time.sleep(0.1)
 
 
-def try_on(server_test, script: str, *chaos: str) -> tuple:
-    """Run a student's test on a server, behind the chaos proxy if there is chaos; return how it went, in lines.
+def try_on(server_test, server: str, *chaos: str) -> tuple:
+    """Run a student's test on a server; return how it went, in lines.
 
-    Without chaos each say() is read alone: a test that says twice and hopes that both arrive at once has no luck here.
+    With chaos it runs behind the chaos proxy. Without, each say() is read alone: a test that says
+    twice and hopes that both arrive at once has no luck here.
     """
     with contextlib.ExitStack() as stack:
         stack.callback(setattr, Guest, "say", say_at_once)
         Guest.say = say_at_once if chaos else say_slowly
-        port = stack.enter_context(serve(talk_of(script), at_once=False))
+        port = stack.enter_context(serve(talk_of(server), at_once=False))
         if chaos:
             options = "--listen", "0", "--to", f"127.0.0.1:{port}", *chaos
             proxy = stack.enter_context(Program("chaos_proxy.py", *options))
@@ -102,13 +114,13 @@ def try_on(server_test, script: str, *chaos: str) -> tuple:
     "What is lost never comes. After the first answer, say one thing more: what has to come before its answer?",
 )
 def check_own_test(chat_test) -> None:
-    def try_out(script: str, wanted: str, question: str, *chaos: str) -> None:
-        got, story = try_on(chat_test, script, *chaos)
+    def try_out(server: str, wanted: str, question: str, *chaos: str) -> None:
+        got, story = try_on(chat_test, server, *chaos)
         if got == "it returns False":
             question = "A test says no by raising an error. Does assert do that, and does return?"
-        where = f"chat_test on {script}" + f", behind chaos_proxy.py {' '.join(chaos)}" * bool(
-            chaos
-        )
+        where = f"chat_test on {server}"
+        if chaos:
+            where += f", behind chaos_proxy.py {' '.join(chaos)}"
         expect(lambda: got, wanted, question, where, *story)
 
     right = "steps/03_framing.py"
@@ -126,8 +138,11 @@ def check_own_test(chat_test) -> None:
         ("allergic_to_emoji", "somebody sends an emoji"),
         ("swallows_the_second", "two messages are sent at once"),
     ):
-        question = f"It goes wrong when {trouble}. Does your test do that, and does it look at what comes back?"
-        try_out(f"zoo/{animal}.py", "it fails", question)
+        question = (
+            f"It goes wrong when {trouble}. "
+            "Does your test do that, and does it look at what comes back?"
+        )
+        try_out(animal, "it fails", question)
 
 
 @exercise(
@@ -193,7 +208,7 @@ prediction(
     "12-1",
     right="C",
     A="A hundred times the same is one test. What it does not try, it does not test.",
-    B="All bytes arrive. But is one recv() one message? Nobody has tried.",
+    B="It does, and nothing is lost. But is one recv() one message? Nobody has tried.",
     C=(
         "On one computer, a short frame that is sent at once arrives at once. So none "
         "of the 100 tried a frame in pieces, and 100,000 more would not either."

@@ -127,8 +127,8 @@ prediction(
     "14-1",
     right="C",
     A=(
-        "In most Pythons one lock lets a single thread at a time run Python code. "
-        "More threads only take turns, and every turn costs."
+        "More threads only take turns: in most Pythons one lock lets a single thread at "
+        "a time run Python code. And every turn costs."
     ),
     B="Threads that sleep in recv() cost memory, but no time. What costs time is waking them.",
     C=(

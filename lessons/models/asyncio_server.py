@@ -49,14 +49,17 @@ HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
 def frame(text: str) -> bytes:
     """Return text as one frame: frame("hello") is b"5         hello"."""
     data = text.encode()
-    return b"%-10d%b" % (len(data), data)
+    return str(len(data)).ljust(HEADER).encode() + data
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
+    """Cut the first frame off buffer and return its payload.
+
+    None if it is not whole yet; ValueError if its header is wrong.
+    """
     if len(buffer) < HEADER:
         return None
-    digits = buffer[:HEADER].rstrip(b" ")
+    digits = buffer[:HEADER].strip(b" ")  # we send spaces behind the digits, others before them
     if not digits.isdigit() or int(digits) > MAX_PAYLOAD:  # int() alone takes "+5" and "1_0"
         raise ValueError(f"wrong header {bytes(buffer[:HEADER])}")
     end = HEADER + int(digits)

@@ -49,14 +49,17 @@ HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
 def frame(text: str) -> bytes:
     """Return text as one frame: frame("hello") is b"5         hello"."""
     data = text.encode()
-    return b"%-10d%b" % (len(data), data)
+    return str(len(data)).ljust(HEADER).encode() + data
 
 
 def take_frame(buffer: bytearray) -> bytearray | None:
-    """Cut the first frame off buffer and return its payload; None if it is not whole yet, ValueError if it is wrong."""
+    """Cut the first frame off buffer and return its payload.
+
+    None if it is not whole yet; ValueError if its header is wrong.
+    """
     if len(buffer) < HEADER:
         return None
-    digits = buffer[:HEADER].rstrip(b" ")
+    digits = buffer[:HEADER].strip(b" ")  # we send spaces behind the digits, others before them
     if not digits.isdigit() or int(digits) > MAX_PAYLOAD:  # int() alone takes "+5" and "1_0"
         raise ValueError(f"wrong header {bytes(buffer[:HEADER])}")
     end = HEADER + int(digits)
@@ -68,16 +71,23 @@ def take_frame(buffer: bytearray) -> bytearray | None:
 
 
 def read_frame(recv, buffer: bytearray) -> bytearray | None:
-    """Return the next payload, None after the last one; ConnectionError if the stream ends within a frame.
+    """Return the next payload, None after the last one.
 
-    recv is sock.recv, or works like it. TCP keeps no borders between sends: what one recv returns may be a part of a
-    frame, or several of them. So what is left over stays in buffer for the next call.
+    ConnectionError if the stream ends within a frame. recv is sock.recv, or works like it. TCP
+    keeps no borders between sends: what one recv returns may be a part of a frame, or several of
+    them. So what is left over stays in buffer for the next call.
     """
-    while (data := take_frame(buffer)) is None and (chunk := recv(4096)):
+    while True:
+        data = take_frame(buffer)
+        if data is not None:
+            return data
+        chunk = recv(4096)
+        if not chunk:
+            break
         buffer += chunk
-    if data is None and buffer:
+    if buffer:
         raise ConnectionError("hung up in the middle of a frame")
-    return data
+    return None
 
 
 # ---- 2. The room: the same in all three models ---------------------------------------------------

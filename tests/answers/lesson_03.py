@@ -206,12 +206,12 @@ def length(header):
         raise ValueError("wrong header")
     return int(digits)
 """,
-            "On which side of the digits may spaces stand?",
+            "What else than spaces does strip() without an argument take away?",
         ),
         (
             """
 def length(header):
-    digits = header.rstrip(b" ")
+    digits = header.strip(b" ")
     if not digits.isdigit():
         raise ValueError("wrong header")
     return int(digits)
@@ -221,7 +221,7 @@ def length(header):
         (
             """
 def length(header):
-    digits = header.decode().rstrip(" ")
+    digits = header.decode().strip(" ")
     if not digits.isdigit() or int(digits) > 65_536:
         raise ValueError("wrong header")
     return int(digits)
@@ -231,17 +231,27 @@ def length(header):
         (
             """
 def length(header):
-    digits = header.rstrip()
+    digits = header.rstrip(b" ")
     if not digits.isdigit() or int(digits) > 65_536:
         raise ValueError("wrong header")
     return int(digits)
 """,
-            "What else than spaces does strip() without an argument take away?",
+            "on which side of the digits may spaces stand?",
         ),
         (
             """
 def length(header):
-    digits = header.rstrip(b" ")
+    digits = header.replace(b" ", b"")
+    if not digits.isdigit() or int(digits) > 65_536:
+        raise ValueError("wrong header")
+    return int(digits)
+""",
+            "How many numbers are in this header?",
+        ),
+        (
+            """
+def length(header):
+    digits = header.strip(b" ")
     if not digits.isdigit() or int(digits) > 65_536:
         return None
     return int(digits)
@@ -251,7 +261,7 @@ def length(header):
         (
             """
 def length(header):
-    digits = header.rstrip(b" ")
+    digits = header.strip(b" ")
     if not digits.isdigit():
         raise ValueError("wrong header")
     return int(digits) if int(digits) <= 65_536 else -1

@@ -43,12 +43,20 @@ FILES = {  # how the names of files begin -> the mark of the tests in them
     "test_models": "once",
     "test_turns": "once",
 }
-SLOW = ["test_zoo", "test_models", "test_check", "test_steps", "test_assignments", "test_lessons"]
+SLOW = [  # the files that begin
+    "test_models",
+    "test_server_faults",
+    "test_assignments",
+    "test_lessons",
+    "test_steps",
+    "test_check",
+    "test_zoo",
+]
 ALONE = []  # parts of the names of tests
 TOGETHER = [  # beginnings of the names of tests that share what takes long to make, or a port
-    "test_zoo.py",
     "test_models.py",
     "test_steps.py::test_a_step_",
+    "test_assignments.py::test_nbgrader_refuses_",
     "test_assignments.py::test_nbgrader_",
     "test_server_faults.py",
     "test_readme.py",
@@ -148,6 +156,8 @@ def group(nodeid: str) -> str:
     for start in TOGETHER:
         if name.startswith(start):
             return start
+    if name.startswith("test_lessons.py") and "[" in name:
+        return name[name.index("[") :]  # the lesson: it is run once for all that is asked about it
     if name.startswith("test_gui") and not shutil.which("Xvfb"):
         return "screen"  # there is one, and one window has the focus
     return nodeid

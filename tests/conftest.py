@@ -38,10 +38,13 @@ FILES = {  # how the names of files begin -> the mark of the tests in them
     "test_lessons": "lessons",
     "test_assignments": "once",
     "test_benchmark": "once",
+    "test_build": "once",
     "test_chaos": "once",
     "test_check": "once",
     "test_models": "once",
+    "test_pcap": "once",
     "test_turns": "once",
+    "test_wireshark": "once",
 }
 SLOW = [  # the files that begin
     "test_models",
@@ -124,7 +127,7 @@ def pytest_cmdline_main(config):
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
         return
     if option.numprocesses is None and option.dist == "no" and not has_to_be_one_process(config):
-        option.numprocesses = 2 * (os.cpu_count() or 1) + 2
+        option.numprocesses = min(2 * (os.cpu_count() or 1) + 2, 16)
     option.loadscopereorder = False  # the order is ours
 
 

@@ -38,17 +38,28 @@ FILES = {  # how the names of files begin -> the mark of the tests in them
     "test_lessons": "lessons",
     "test_assignments": "once",
     "test_benchmark": "once",
+    "test_build": "once",
     "test_chaos": "once",
     "test_check": "once",
     "test_models": "once",
+    "test_pcap": "once",
     "test_turns": "once",
+    "test_wireshark": "once",
 }
-SLOW = ["test_zoo", "test_models", "test_check", "test_steps", "test_assignments", "test_lessons"]
+SLOW = [  # the files that begin
+    "test_models",
+    "test_server_faults",
+    "test_assignments",
+    "test_lessons",
+    "test_steps",
+    "test_check",
+    "test_zoo",
+]
 ALONE = []  # parts of the names of tests
 TOGETHER = [  # beginnings of the names of tests that share what takes long to make, or a port
-    "test_zoo.py",
     "test_models.py",
     "test_steps.py::test_a_step_",
+    "test_assignments.py::test_nbgrader_refuses_",
     "test_assignments.py::test_nbgrader_",
     "test_server_faults.py",
     "test_readme.py",
@@ -116,7 +127,7 @@ def pytest_cmdline_main(config):
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
         return
     if option.numprocesses is None and option.dist == "no" and not has_to_be_one_process(config):
-        option.numprocesses = 2 * (os.cpu_count() or 1) + 2
+        option.numprocesses = min(2 * (os.cpu_count() or 1) + 2, 16)
     option.loadscopereorder = False  # the order is ours
 
 
@@ -148,6 +159,8 @@ def group(nodeid: str) -> str:
     for start in TOGETHER:
         if name.startswith(start):
             return start
+    if name.startswith("test_lessons.py") and "[" in name:
+        return name[name.index("[") :]  # the lesson: it is run once for all that is asked about it
     if name.startswith("test_gui") and not shutil.which("Xvfb"):
         return "screen"  # there is one, and one window has the focus
     return nodeid

@@ -24,7 +24,7 @@ def frame(payload: "str | bytes") -> bytes:
 
 
 def lasting_port() -> int:
-    """Return a free port that stays free while a server is started again: one that no system gives away by itself."""
+    """Return a free port that stays free between two servers: no system gives it away by itself."""
     while True:
         port = random.randrange(20_000, 32_000)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):

@@ -1,5 +1,6 @@
 """What the README says is what happens: its commands, its transcript, its files."""
 
+import os
 import re
 import shlex
 import shutil
@@ -12,15 +13,33 @@ from kit import ROOT, TIMEOUT, Client, Program, Server
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.S)
-COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+LINES = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+COMMANDS = [part for line in LINES for part in line.split(" && ")]
+INLINE = sorted(set(re.findall(r"`(python3 (?!-m)[^`]+)`", README)))
 TRANSCRIPTS = [text.splitlines() for kind, text in BLOCKS if kind == "text"]
-
-
-def python_part(command: str) -> list:
-    """Return the words after `python3` of a command line; what comes before `&&` installs what we have here."""
-    words = shlex.split(command.rpartition("&& ")[2])
-    assert words[0] == "python3"
-    return words[1:]
+PROGRAM = [shlex.split(command)[1:] for command in COMMANDS if command.startswith("python3 chat_")]
+SERVER = ["chat_server.py"]
+WINDOW = ["chat_client_gui.py"]
+TESTS = "python3 -m pytest tests"
+ENVIRONMENT = "python3 -m venv ~/jupyter"
+NOTEBOOK = "~/jupyter/bin/python -m notebook lessons"
+FROM_THE_NETWORK = [  # what needs it is tried by hand: no test does
+    "sudo apt-get update",
+    "sudo apt-get install -y python3 python3-tk",
+    "sudo apt-get install -y python3-venv",
+    "sudo apt-get install -y python3-pytest python3-pytest-xdist python3-tk xvfb",
+    "~/jupyter/bin/python -m pip install notebook",
+]
+QUICKLY = {  # commands in a sentence -> options with which they do the same, but less of it
+    "python3 chat_server.py": ["--version"],  # it runs below
+    "python3 chat_server.py --help": [],
+    "python3 lessons/build.py": ["--check"],
+    "python3 lessons/check.py chat_server.py": ["--stage", "1"],
+    "python3 lessons/zoo.py": [],
+    "python3 tests/benchmark.py chat_server.py lessons/models/asyncio_server.py": [
+        *["--people", "2", "--seconds", "0.1", "--repeats", "1"]
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +52,7 @@ def folder(tmp_path_factory):
 
 
 def at_its_port(*words: str, folder) -> Program:
-    """Return a running server on the default port; other runs of these tests may have it for a while."""
+    """Return a running server on the default port; another run may have it for a while."""
     end = time.monotonic() + 4 * TIMEOUT
     while True:
         server = Program(*words, folder=folder)
@@ -44,33 +63,79 @@ def at_its_port(*words: str, folder) -> Program:
             pytest.skip("the default port is in use on this computer")
 
 
-def test_there_is_a_command_to_run_it_and_one_to_test_it():
-    assert [python_part(command)[0] for command in COMMANDS].count("chat_server.py") == 1
-    assert [python_part(command) for command in COMMANDS].count(["-m", "pytest", "tests"]) == 1
+def test_every_command_is_run_here_or_needs_the_network():
+    programs = [command for command in COMMANDS if command.startswith("python3 chat_")]
+    run_here = [*programs, TESTS, ENVIRONMENT, NOTEBOOK]
+    assert set(COMMANDS) == {*run_here, *FROM_THE_NETWORK}
+    assert sorted(QUICKLY) == INLINE
 
 
-def test_the_commands_start_a_server_and_a_client_that_joins_it(folder):
-    server, *clients = (
-        python_part(command) for command in COMMANDS if "chat_" in command and "gui" not in command
-    )
-    with at_its_port(*server, folder=folder):
+def test_the_commands_start_a_server_and_clients_that_join_it(folder, screen):
+    clients = [words for words in PROGRAM if len(words) == 2]
+    assert PROGRAM.count(SERVER) == 1 and len(clients) == 2
+    with at_its_port(*SERVER, folder=folder) as server:
         for words in clients:
-            with Program(*words, folder=folder, stdin=subprocess.PIPE) as client:
-                client.wait_for("* welcome ada")
-                client.process.stdin.close()
-                assert client.process.wait(TIMEOUT) == 0
+            with Program(*words, folder=folder, stdin=subprocess.PIPE):
+                server.wait_for(f"+ {words[1]} joined")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="asks an X server")
+def test_the_first_command_opens_the_window(folder, screen):
+    tkinter = pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    assert COMMANDS[0] == "python3 chat_client_gui.py" and PROGRAM.count(WINDOW) == 1
+    root = tkinter.Tk()
+    try:
+        before = root.winfo_interps()
+        end = time.monotonic() + TIMEOUT
+        with Program(*WINDOW, folder=folder):
+            while root.winfo_interps() == before:
+                assert time.monotonic() < end, "no window has come"
+                root.update()
+    finally:
+        root.destroy()
 
 
 def test_the_command_for_the_tests_finds_tests():
-    words = next(python_part(command) for command in COMMANDS if "pytest" in command)
     found = subprocess.run(
-        [sys.executable, *words, "--collect-only", "-q", "-p", "no:cacheprovider"],
+        [sys.executable, *shlex.split(TESTS)[1:], "--collect-only", "-q", "-p", "no:cacheprovider"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert "test_server_protocol.py" in found.stdout and found.returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other names in an environment")
+def test_the_environment_for_jupyter_can_be_made(tmp_path):
+    words = shlex.split(ENVIRONMENT.replace("~", str(tmp_path)))[1:]
+    made = subprocess.run([sys.executable, *words, "--without-pip"], timeout=60, check=False)
+    assert made.returncode == 0
+    assert (tmp_path / "jupyter" / "bin" / "python").exists()
+
+
+@pytest.mark.jupyter
+def test_jupyter_opens_the_lessons(tmp_path):
+    pytest.importorskip("notebook", reason="notebook is not installed")
+    words = shlex.split(NOTEBOOK)[1:]
+    here = {"HOME": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path)}
+    options = ["--no-browser", "--allow-root", "--ServerApp.port=0"]
+    with Program(*words, *options, env=here) as jupyter:
+        jupyter.wait_for("is running at", timeout=60)
+
+
+@pytest.mark.parametrize("command", QUICKLY)
+def test_a_command_in_a_sentence_works(command):
+    words = shlex.split(command)[1:]
+    run = subprocess.run(
+        [sys.executable, *words, *QUICKLY[command]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert run.returncode == 0 and run.stdout, run.stdout + run.stderr
 
 
 def test_the_transcript_of_the_client_is_what_a_client_shows(folder):
@@ -121,5 +186,5 @@ def test_every_file_that_it_names_is_there():
 
 def test_the_top_level_holds_nothing_else():
     programs = {"chat_server.py", "chat_client_cli.py", "chat_client_gui.py"}
-    allowed = {*programs, "README.md", "LICENSE", "lessons", "tests"}
+    allowed = {*programs, "README.md", "LICENSE", "lessons", "tests", "findings"}
     assert {path.name for path in ROOT.iterdir() if path.name[0] not in "._"} <= allowed

@@ -82,13 +82,6 @@ def test_with_xdist_what_is_costly_is_made_once(notes):
     assert len(processes(notes, "made", "shared")) == 1
 
 
-def test_a_number_of_processes_can_be_asked_for(tmp_path):
-    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
-    notes = run(tmp_path, "-n", "2")
-    assert len(processes(notes, "waited", "shared", "alone")) == 2
-    assert [word for word, _ in notes].count("made") == 1
-
-
 def test_one_test_needs_no_other_process(tmp_path):
     notes = run(tmp_path, "test_few.py::test_that_shares")
     assert len(processes(notes, "made", "shared")) == 1

@@ -3,20 +3,25 @@
 
     python3 chat_server.py        then, in other terminals: python3 chat_client_cli.py
 
-One thread, the room, owns all that is shared. The others only put events into its inbox, and the inbox is the order
-that everybody sees. So nothing in this program needs a lock.
+One thread, the room, owns all that is shared. The others only put events into its inbox, and the
+inbox is the order that everybody sees. So nothing in this program needs a lock.
 
-    main thread      accepts clients
-    reader threads   one a client, the only one that reads its socket: they fill the inbox
-    room thread      empties the inbox: knows who is here, decides who hears what, and alone sends
-    scribe thread    prints and writes the transcript: a terminal can pause, a disk can be full
+    main thread       the door: accepts clients, and turns away who comes too often
+    reader threads    one a client, the only one that reads its socket: they fill the inbox
+    room thread       empties the inbox: knows who is here, decides who hears what, and alone sends
+    printer thread    prints, for a terminal can stand still
+    scribe thread     writes the transcript, for a disk can be slow
+    keyboard thread   reads what the person in charge types: /help names the orders
 
-On the wire everything is a frame: the payload's length in bytes as ASCII digits, padded with spaces to 10 bytes, then
-the payload in UTF-8. A client sends its name, then messages; the server sends pairs: who speaks (itself as `server`),
-then the text. Left out: encryption, accounts, history, IPv6.
+On the wire everything is a frame: the payload's length in bytes as ASCII digits, padded with spaces
+to 10 bytes, then the payload in UTF-8. A client sends its name, then messages; the server sends
+pairs: who speaks (itself as `server`), then the text.
+Left out: encryption, accounts, history, IPv6.
 """
 
 import argparse
+import collections
+import functools
 import hmac
 import math
 import os
@@ -31,30 +36,60 @@ import unicodedata
 from contextlib import suppress
 
 VERSION = "1.0"
-MAX_NAME, MAX_TEXT = 20, 2000  # characters
-NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
-LINGER_SECONDS, RETRY_SECONDS = (
-    1,
-    0.05,
-)  # for who was let go to read the rest; between two tries to send a backlog
-TICK_SECONDS, BURST_SECONDS = (
-    0.5,
-    2,
-)  # between two looks for Ctrl-C; how much of the rate limit may be used at once
-MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
-MAX_INBOX, MAX_ROUND = (
-    2000,
-    500,
-)  # events: above the first, readers wait; after the second, the room sends
-SPARE = 100  # connections beyond --max-clients, so that they can be told that the room is full
-# A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
-# here), or anything that turns the direction of the text around it.
-MESSAGE = re.compile(
-    f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
-)
+
+# What people may say
+MAX_NAME = 20  # characters
+MAX_TEXT = 2000  # characters
+BURST_SECONDS = 2  # so much of the rate limit may be used at once
+BYTES_A_MESSAGE = 1000  # so many bytes cost as much as one more message
+MAX_COST = 1.5  # seconds that a frame costs at most: within 2 we notice who is gone
+
+# How long the server is patient
+NAME_SECONDS = 10  # for a newcomer to say a name
+FRAME_SECONDS = 30  # of silence in the middle of a frame
+LINGER_SECONDS = 1  # for who was let go to read the rest
+RETRY_SECONDS = 0.05  # between two tries to send a backlog
+TICK_SECONDS = 0.5  # between two looks of the main thread: did somebody press Ctrl-C?
+LOOK_SECONDS = 5  # between two looks of a reader that waits: was this person let go?
+CHECK_SECONDS = 0.25  # between two looks of a reader that sleeps: is the connection lost?
+STUCK_SECONDS = 0.3  # without a line written at the end: nobody waits for that any more
+
+# How much may wait: memory has a bound
+MAX_BACKLOG = 4 << 20  # bytes for one person, who is let go beyond that
+MAX_BACKLOGS = 64 << 20  # bytes for all people together: beyond that, the longest goes
+MAX_CHUNK = 65_536  # bytes that a reader takes at once
+MAX_TOGETHER = 500  # frames that a reader takes at once
+MAX_INBOX = 100  # events: above that, readers wait
+MAX_ROUND = 500  # events: after so many, the room sends
+MAX_ROUND_BYTES = 256 << 10  # to be heard by all: after so many, the room sends, too
+MAX_LINES = 2000  # for the terminal; what comes when so many wait is left out
+MAX_ENTRIES = 500  # for the transcript, each what somebody said at once
+
+# What one address may do
+COME_SECONDS = 10  # in which it may connect as often as --max-per-address says
+TRY_SECONDS = 2  # that a wrong password costs those who come next from there
+FREE_TRIES = 5  # wrong passwords that cost nothing yet
+MAX_PATIENCE = 10  # seconds that a password has to wait at most
+PER_ADDRESS = 20  # people and connections, unless --max-per-address says something else
+SPARE = 100  # connections beyond --max-clients, which are told that the room is full
+
+# A message: one line without control characters but the tab, lone surrogates (into which broken
+# UTF-8 is decoded here), or anything that turns the direction of the text around it.
+FINE = "[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+MESSAGE = re.compile(f"{FINE}{{1,{MAX_TEXT}}}")
+PLAIN = re.compile(f"(?!/){FINE}{{1,{MAX_TEXT}}}")  # a message that is no command
 RULE = f"a message is one line of 1 to {MAX_TEXT} characters in UTF-8, without control characters"
-SERVER = b"6         server"  # the first frame of each notice: the server itself speaks
+JOINERS = "\u200c\u200d"  # Persian and emoji need them, so names may hold them
+# What nobody can see in a name.
+INVISIBLE = re.compile(
+    "[\u200c\u200d\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
+ORDERS = (
+    "/kick NAME lets go of somebody, /ban NAME of all from that address and lets nobody in again, "
+    "/unban NAME or ADDRESS, /who is here, /say TEXT to everybody; Ctrl-C stops the server"
+)
 
 # ---- 1. Framing ----------------------------------------------------------------------------------
 
@@ -110,223 +145,124 @@ def read_frame(recv, buffer: bytearray) -> bytearray | None:
 
 # <<< framing
 
-# ---- 2. The room ---------------------------------------------------------------------------------
+SERVER = frame("server")  # the first frame of each notice: the server itself speaks
 
 
-class Room:
-    """Who is here and what they hear: the room thread's own, but for inbox, log and closing."""
+def take_frames(buffer: bytearray) -> list:
+    """Cut the whole frames off buffer, MAX_TOGETHER at most, and return their payloads.
 
-    def __init__(self, options: argparse.Namespace):
-        self.options = options
-        self.people = {}  # folded name -> Person
-        self.leaving = []  # people who have been let go, but are still connected
-        self.behind = False  # has anybody a backlog?
-        self.news = []  # what everybody hears in this round, in order
-        self.apart = {}  # Person -> what this one hears instead: the news, and what is for this one alone
-        self.inbox = queue.SimpleQueue()  # events: (method, person, what)
-        self.log = queue.SimpleQueue()  # for the scribe: (a file's path or None, a line)
-        self.closing = False  # set by a signal
-
-    def run(self) -> None:
-        """Room thread: work off what waits in the inbox, then send, again and again until None comes."""
-        while True:
-            patience = RETRY_SECONDS if self.behind or self.leaving else None
-            with suppress(queue.Empty):
-                for _ in range(MAX_ROUND):
-                    event = (
-                        self.inbox.get(timeout=patience)
-                        if patience != 0
-                        else self.inbox.get_nowait()
-                    )
-                    if event is None:
-                        return
-                    act, person, what = event
-                    if not person.gone:  # who has been let go is not heard any more
-                        act(person, what)
-                    patience = 0  # only the first event of a round is waited for
-            self.deliver()
-
-    def deliver(self) -> None:
-        """Send everybody what is new in this round, in one piece each; end what has lingered long enough."""
-        everything, self.behind = b"".join(self.news), False
-        for person in self.people.values():
-            self.send(person, b"".join(self.apart[person]) if person in self.apart else everything)
-        self.news, self.apart = [], {}
-        for person in self.leaving[:]:
-            self.send(person, b"")
-            if time.monotonic() > person.leave_by or (
-                person.sock.fileno() < 0 and not person.backlog
-            ):
-                self.leaving.remove(person)
-                person.shutdown(socket.SHUT_RDWR)
-
-    def send(self, person: "Person", data: bytes) -> None:
-        """Send what the system takes at once, the rest is this person's backlog; then hang up on who was let go."""
-        if self.options.trace:
-            buffer = bytearray(data)
-            while (payload := take_frame(buffer)) is not None:
-                self.trace(person, "->", payload)
+    The same as take_frame() again and again, but the rest of the buffer moves up only once. As
+    there, ValueError if a header is wrong: but first, what stands before it is returned.
+    """
+    stream = bytes(buffer)
+    payloads = []
+    start = 0
+    while len(payloads) < MAX_TOGETHER and len(stream) >= start + HEADER:
         try:
-            if person.backlog:  # nothing may overtake what has waited
-                del person.backlog[: person.writer.send(person.backlog)]
-            if data and not person.backlog:
-                data = data[person.writer.send(data) :]
-        except BlockingIOError:
-            pass  # the system takes nothing more just now
-        except OSError:  # the connection is lost: the reader notices as well, and says so
-            person.backlog, data = bytearray(), b""
-        if data or person.backlog:
-            person.backlog += data
-            self.behind = True
-            if len(person.backlog) > MAX_BACKLOG:
-                self.inbox.put(
-                    (self.dismiss, person, ("too slow a reader", "bye too slow a reader"))
-                )
-        elif person.gone:
-            person.shutdown(socket.SHUT_WR)
-
-    # Events name one of these: enter, say, whisper, who, tell, dismiss.
-
-    def enter(self, person: "Person", data: bytes) -> None:
-        """Let somebody in under the name in data, or say why not."""
-        name, password = data.decode(errors="surrogateescape"), ""
-        if self.options.password:
-            name, _, password = name.partition(" ")
-        if refusal := self.refusal(name, password):
-            self.dismiss(person, (refusal, f"refused {refusal}"))
-            return
-        self.announce(f"joined {name}")
-        person.name, person.says = name, frame(name)
-        self.people[fold(name)], self.apart[person] = person, []
-        self.tell(person, f"welcome {name}")
-        self.who(person, None)
-        self.log.put((None, f"+ {name} joined from {person.address}, {len(self.people)} here"))
-
-    def refusal(self, name: str, password: str) -> str:
-        """Return why nobody comes in with this name and password; nothing if somebody does."""
-        given, wanted = (
-            text.encode(errors="surrogateescape") for text in (password, self.options.password)
-        )
-        if not hmac.compare_digest(given, wanted):
-            return "the first frame has to be NAME PASSWORD, with the right password"
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
-            return f"a name has 1 to {MAX_NAME} printable characters and no spaces"
-        if fold(name) in {*self.people, "server"}:
-            return f"the name {name} is taken"
-        if len(self.people) >= self.options.max_clients:
-            return f"the room is full, {len(self.people)} are here"
-        return ""
-
-    def say(self, person: "Person", text: str) -> None:
-        """Let everybody hear text, the one who said it included."""
-        self.announce(text, person.says)
-        if path := self.options.transcript:
-            self.log.put((path, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {person.name} {text}"))
-
-    def whisper(self, person: "Person", what: list) -> None:
-        """Let only the person of that name hear a text, and the one who said it."""
-        name, text = what
-        if other := self.people.get(fold(name)):
-            for one in {person, other}:
-                self.tell(one, text, frame(f"{person.name} -> {other.name}"))
-        else:
-            self.tell(person, f"error nobody called {name[:MAX_NAME]} is here")
-
-    def who(self, person: "Person", _) -> None:
-        """Tell a person who is here, at most 100 names at a time."""
-        names = [other.name for other in self.people.values()]
-        for first in range(0, len(names), 100):
-            self.tell(person, "online " + " ".join(names[first : first + 100]))
-
-    def tell(self, person: "Person", text: str, sender: bytes = SERVER) -> None:
-        """Let one person hear text, at this place in the order."""
-        self.apart.setdefault(person, self.news[:]).append(sender + frame(text))
-
-    def dismiss(self, person: "Person", why: tuple) -> None:
-        """Let go of a person with what it is owed and our last words, and tell the others the reason."""
-        reason, words = why
-        owed = self.apart.pop(person, self.news if person.name else [])
-        self.send(person, b"".join(owed) + (SERVER + frame(words) if words else b""))
-        person.gone, person.leave_by = True, time.monotonic() + LINGER_SECONDS
-        self.leaving.append(person)
-        self.log.put(
-            (None, f"- {person.name or 'somebody'} left, {person.address} {reason}".rstrip())
-        )
-        if person.name:
-            del self.people[fold(person.name)]
-            if not self.closing:
-                self.announce(f"left {person.name} {reason}".rstrip())
-
-    def announce(self, text: str, sender: bytes = SERVER) -> None:
-        """Let everybody hear text, at this place in the order."""
-        packet = sender + frame(text)
-        self.news.append(packet)
-        for packets in self.apart.values():
-            packets.append(packet)
-
-    def trace(self, person: "Person", arrow: str, payload: bytes) -> None:
-        """Any thread: log a frame, header and payload told apart, dots for spaces, escapes for the unprintable."""
-        text = payload.decode(errors="backslashreplace").replace(" ", "·")
-        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-        self.log.put((None, f"{person.address} {arrow} {len(payload):·<10}|{text}"))
+            end = start + HEADER + length_in(stream[start : start + HEADER])
+        except ValueError:
+            if payloads:
+                break
+            raise
+        if len(stream) < end:
+            break
+        payloads.append(stream[start + HEADER : end])
+        start = end
+    del buffer[:start]
+    return payloads
 
 
-def fold(name: str) -> str:
-    """Return what is equal for names that count as the same: Ada, ada and ＡＤＡ."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+@functools.lru_cache(maxsize=10_000)  # most headers have come before
+def length_in(header: bytes) -> int:
+    """Return the length that a header says; ValueError if it is wrong."""
+    digits = header.strip(b" ")
+    if not digits.isdigit() or int(digits) > MAX_PAYLOAD:
+        raise ValueError(f"wrong header {header}")
+    return int(digits)
 
 
-# ---- 3. One connection ---------------------------------------------------------------------------
+# ---- 2. One person -------------------------------------------------------------------------------
+
+
+class Purse:
+    """What somebody may still do, in seconds. It fills by itself, up to a burst.
+
+    With purse = Purse(2), purse.pay(1.5, now=100) is 0, and half a second is left in it. So another
+    purse.pay(1.5, now=100) is 1: so long it takes until that is paid.
+    """
+
+    def __init__(self, burst: float):
+        self.burst = burst
+        self.free_at = -math.inf  # until then, nothing is left
+
+    def pay(self, cost: float, now: float) -> float:
+        """Take cost out, and return how long to wait until it is paid. A cost of 0 only asks."""
+        self.free_at = max(self.free_at, now - self.burst) + cost
+        return max(0.0, self.free_at - now)
+
+    def is_full(self, now: float) -> bool:
+        """Return whether it has filled up, and so is as good as a new one."""
+        return self.free_at <= now - self.burst
 
 
 class Person:
     """One client's connection. Behind each attribute stands the only thread that sets it."""
 
     def __init__(self, sock: socket.socket, address: tuple):
-        self.sock, self.address = sock, f"{address[0]}:{address[1]}"
-        self.born, self.named = (
-            time.monotonic(),
-            False,
-        )  # reader: when it connected; has its first frame come?
+        self.sock = sock
+        self.host = address[0]
+        self.address = f"{address[0]}:{address[1]}"
+        self.deadline = time.monotonic() + NAME_SECONDS  # main: for the name
+        self.purse = Purse(BURST_SECONDS)  # main: perhaps an old one; then the reader pays
+        self.patience = 0.0  # main: seconds that a password has to wait
+        self.named = False  # reader: has its first frame come?
         self.buffer = bytearray()  # reader: received, but not taken as a frame yet
-        self.free_at = 0.0  # reader: until then, the rate limit is used up
-        self.name, self.says = (
-            "",
-            b"",
-        )  # room: the name, and the same as a frame; empty until let in
-        self.gone, self.leave_by = False, math.inf  # room: let go; the deadline for hanging up
+        self.said = []  # reader: messages, as frames, that will be one event
+        self.closed = False  # reader: nothing more comes, and sock is closed
+        self.name = ""  # room: empty until let in
+        self.says = b""  # room: the name as a frame
         self.backlog = bytearray()  # room: what the system did not take yet
-        # A dead network is noticed in two minutes (KEEPALIVE is what macOS calls KEEPIDLE); small messages go at once.
-        times = {
-            "KEEPIDLE": 60,
-            "KEEPALIVE": 60,
-            "KEEPINTVL": 15,
-            "KEEPCNT": 4,
-            "USER_TIMEOUT": 120_000,
-            "NODELAY": 1,
-        }
-        with suppress(OSError):  # macOS takes no options once the other side is gone
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in times.items():
-                if hasattr(socket, f"TCP_{option}"):
-                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{option}"), value)
-        # room: the same connection once more. To the system now neither of them waits; only the timeout that Python
-        # keeps in sock lets recv() wait, so sock has to have one at all times.
+        self.lost = False  # room: nothing can be sent any more
+        self.gone = False  # room: let go
+        self.leave_by = math.inf  # room: the deadline of who was let go
+        tune(sock)
+        # room: the same connection once more. To the system now neither of them waits; only the
+        # timeout that Python keeps in sock lets recv() wait, so sock has one at all times.
         self.writer = sock.dup()
         self.writer.setblocking(False)
 
-    def recv(self, size: int) -> bytes:
-        """Reader thread: sock.recv, but TimeoutError if a name or the rest of a frame is late."""
-        while True:
+    def recv(self) -> bytes:
+        """Reader thread: wait for bytes and return them; nothing at the end, or if let go.
+
+        TimeoutError if a name or the rest of a frame is late, or if the network is dead.
+        """
+        silence = 0
+        while not self.gone:
             if not self.named:
-                self.sock.settimeout(max(0.001, self.born + NAME_SECONDS - time.monotonic()))
+                self.sock.settimeout(max(0.001, self.deadline - time.monotonic()))
             try:
-                return self.sock.recv(size)
+                return self.sock.recv(MAX_CHUNK)
             except TimeoutError as error:
-                if (
-                    self.buffer or not self.named or error.errno
-                ):  # with an errno, it is the network that is dead
+                silence += LOOK_SECONDS
+                if error.errno:  # the system says so: the network is dead
                     raise
+                if not self.named:
+                    raise
+                if self.buffer and silence >= FRAME_SECONDS:
+                    raise
+        return b""
+
+    def pause(self, seconds: float) -> None:
+        """Reader thread: sleep; OSError as soon as the connection is lost."""
+        end = time.monotonic() + seconds
+        while not self.gone:
+            rest = end - time.monotonic()
+            if rest <= 0:
+                break
+            time.sleep(min(rest, CHECK_SECONDS))
+            number = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if number:
+                raise OSError(number, os.strerror(number))
 
     def shutdown(self, how: int) -> None:
         """Room thread: say that nothing more comes, or end the connection at once."""
@@ -336,132 +272,621 @@ class Person:
             self.writer.close()
 
 
-def read_from(person: Person, room: Room) -> None:
-    """Reader thread: pass on what one client says; this thread alone reads its socket."""
-    words, reason, rate = "", "", room.options.max_rate
+def tune(sock: socket.socket) -> None:
+    """Let small messages go at once, and let a dead network be noticed in two minutes.
+
+    No system has all of these options, and macOS takes none once the other side is gone: so each is
+    tried by itself. KEEPALIVE is what macOS calls KEEPIDLE.
+    """
+    options = {
+        "NODELAY": 1,
+        "KEEPIDLE": 60,
+        "KEEPALIVE": 60,
+        "KEEPINTVL": 15,
+        "KEEPCNT": 4,
+        "USER_TIMEOUT": 120_000,
+    }
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in options.items():
+        with suppress(OSError, AttributeError):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{option}"), value)
+
+
+# ---- 3. Bytes in, events out: the reader threads -------------------------------------------------
+
+
+def read_from(person: Person, room: "Room") -> None:
+    """Reader thread: the story of one client. This thread alone reads its socket."""
+    reason, last_words = "", ""
     try:
-        while (data := read_frame(person.recv, person.buffer)) is not None and not person.gone:
-            room.inbox.put(understand(person, room, data))
-            # Each frame costs 1 / rate seconds. Quiet ones pay for it, BURST_SECONDS of them at the most; what is
-            # left to pay is slept off, and TCP holds up the sender.
+        while True:
+            chunk = person.recv()
+            if not chunk:
+                break
+            person.buffer += chunk
+            pass_on(person, room)
+        if person.buffer:
+            raise ConnectionError("hung up in the middle of a frame")
+    except (ValueError, OSError) as error:
+        reason, last_words = why_ended(error, person, room)
+    room.inbox.put((room.dismiss, person, reason, last_words))
+    read_to_the_end(person)
+    person.closed = True
+    room.ended.put(person)
+
+
+def pass_on(person: Person, room: "Room") -> None:
+    """Reader thread: put what the whole frames in the buffer mean into the inbox, in their order.
+
+    Messages that came together are one event: so the room does in one go what all of them need.
+    """
+    rate = room.options.max_rate
+    while not person.gone:
+        payloads = take_frames(person.buffer)
+        if not payloads:
+            break
+        if room.options.trace:
+            show_frames(person, room, payloads)
+        for data in payloads:
+            if person.named and PLAIN.fullmatch(data.decode(errors="surrogateescape")):
+                person.said.append(b"%-10d%b" % (len(data), data))
+            else:
+                hand_over(person, room)
+                room.inbox.put(understand(person, room, data))
             if rate:
-                now = time.monotonic()
-                person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / rate
-                time.sleep(max(0, person.free_at - now))
-            while room.inbox.qsize() > MAX_INBOX:
-                time.sleep(0.02)
-    except ValueError as error:
-        reason = "wrong header"
-        words = f"bye {reason if room.options.password else error}"  # the bytes might be somebody's password
-    except TimeoutError as error:
-        reason = error.strerror or (
-            "half a frame and then silence" if person.named else "no name in time"
-        )
-        words = f"{'bye' if person.named else 'refused'} {reason}"
-    except OSError as error:
-        reason = error.strerror or str(error)
-    room.inbox.put((room.dismiss, person, (reason, words)))
-    # Closing a socket with unread bytes in it resets the connection, and our last words could be lost. So read on
-    # until the client hangs up as well, or the room does it by force.
-    with person.sock, suppress(OSError):
-        person.sock.settimeout(LINGER_SECONDS)
-        while person.sock.recv(65_536):
-            time.sleep(0.002)  # in no hurry: it may be a flood
+                wait = person.purse.pay(price(data, rate), time.monotonic())
+                if wait:  # TCP holds up the sender meanwhile
+                    hand_over(person, room)
+                    person.pause(wait)
+        hand_over(person, room)
+        while room.inbox.qsize() > MAX_INBOX and not person.gone:
+            person.pause(0.02)  # an inbox that can be full would be a place to get stuck at the end
 
 
-def understand(person: Person, room: Room, data: bytes) -> tuple:
+def hand_over(person: Person, room: "Room") -> None:
+    """Reader thread: put the messages that have come together into the inbox."""
+    if person.said:
+        room.inbox.put((room.say, person, person.said))
+        person.said = []
+
+
+def price(data: bytes, rate: float) -> float:
+    """Return what a frame costs, in seconds, at so many short messages a second."""
+    return min(MAX_COST, (1 + len(data) / BYTES_A_MESSAGE) / rate)
+
+
+def understand(person: Person, room: "Room", data: bytes) -> tuple:
     """Return the event that a payload means. A bad one is its sender's business alone."""
-    if room.options.trace:
-        secret = not person.named and (room.options.password or b" " in data)
-        room.trace(person, "<-", b"***" if secret else data)
     if not person.named:
         person.named = True
-        person.sock.settimeout(FRAME_SECONDS)
+        person.sock.settimeout(LOOK_SECONDS)
+        if room.options.password:
+            person.pause(person.patience)
         return room.enter, person, data
     text = data.decode(errors="surrogateescape")
     if not MESSAGE.fullmatch(text):
         return room.tell, person, f"error {RULE}"
     if text[0] != "/" or text.startswith("//"):
-        return room.say, person, text.removeprefix("/")
+        return room.say, person, [frame(text.removeprefix("/"))]
     match text.split(maxsplit=2):
         case ["/msg", name, words]:
-            return room.whisper, person, [name, words]
+            return room.whisper, person, name, words
         case ["/who"]:
-            return room.who, person, None
+            return room.who, person
         case ["/quit"]:
-            return room.dismiss, person, ("", "")
+            return room.dismiss, person, "", ""
         case ["/help"]:
             return room.tell, person, f"help {HELP}"
     return room.tell, person, f"error {text[:MAX_NAME]} is no command: {HELP}"
 
 
-# ---- 4. The program ------------------------------------------------------------------------------
+def show_frames(person: Person, room: "Room", payloads: list) -> None:
+    """Reader thread: log what came in, but nothing that could hold a password."""
+    for data in payloads:
+        secret = not person.named and (room.options.password or b" " in data)
+        if secret and data is payloads[0]:
+            data = b"***"
+        room.trace(person, "<-", data)
 
 
-def main(argv: "list | None" = None) -> int:
-    """Run the server until Ctrl-C or SIGTERM and return the exit code."""
-    options = parse_options(argv)
-    try:
-        listener = listen(options.host, options.port)
-    except (OSError, OverflowError, UnicodeError) as error:
-        advice = "stop what listens there, or try another --port (1024 to 65535) or a --host that is this computer"
-        print(f"cannot listen on {options.host}:{options.port}, {error}: {advice}", file=sys.stderr)
-        return 1
-    room = Room(options)
-    with suppress(ValueError):  # only the main thread of a program may catch signals
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: setattr(room, "closing", True))
-    host, port = listener.getsockname()
-    room.log.put((None, f"listening on {host}:{port}"))
-    if host == "0.0.0.0":  # all our addresses: which one do others see?
-        with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect(("192.0.2.1", 9))  # sends nothing, only looks up which way it would go
-            host = probe.getsockname()[0]
-    start, secret = (
-        "py" if os.name == "nt" else "python3",
-        " --password ..." if options.password else "",
-    )
-    room.log.put((None, f"to join: {start} chat_client_cli.py --host {host} --port {port}{secret}"))
-    scribe = threading.Thread(target=write, args=(room.log,), name="scribe", daemon=True)
-    scribe.start()
-    threading.Thread(target=room.run, name="room", daemon=True).start()
-    attend(listener, room)
-    scribe.join(0.3)
-    if scribe.is_alive():
-        os._exit(0)  # stuck in a print to a paused terminal, where a normal exit would hang
-    return 0
+def why_ended(error: Exception, person: Person, room: "Room") -> tuple:
+    """Return why a client has to go, for the others, and our last words to it, if there are any."""
+    if isinstance(error, ValueError):
+        if room.options.password:  # what stands in place of a header might be somebody's password
+            return "wrong header", "bye wrong header"
+        return "wrong header", f"bye {error}"
+    if isinstance(error, TimeoutError) and not error.errno:
+        if person.named:
+            return "half a frame and then silence", "bye half a frame and then silence"
+        return "no name in time", "refused no name in time"
+    return error.strerror or str(error), ""
 
 
-def parse_options(argv: "list | None") -> argparse.Namespace:
-    """Return the options; argparse itself ends the program for --help or a wrong one."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network"
-    )
-    parser.add_argument(
-        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
-    )
-    parser.add_argument(
-        "--max-clients", type=int, default=200, help="people in the room; default %(default)s"
-    )
-    parser.add_argument(
-        "--max-rate", type=float, default=20, help="messages a second from each; 0 is no limit"
-    )
-    parser.add_argument("--password", default="", help="what newcomers have to know")
-    parser.add_argument("--transcript", metavar="FILE", help="append public messages to it")
-    parser.add_argument("--trace", action="store_true", help="show every frame")
-    parser.add_argument("--version", action="version", version=VERSION)
-    options = parser.parse_args(argv)
-    if not (options.max_rate == 0 or options.max_rate >= 1) or options.max_clients < 1:
-        parser.error("--max-rate is 0 or at least 1, --max-clients is at least 1")
-    return options
+def read_to_the_end(person: Person) -> None:
+    """Reader thread: read on until the client hangs up as well, or until its time is over.
+
+    Closing a socket with unread bytes in it resets the connection, and our last words could be
+    lost. Not every system wakes up a thread that waits here: so it looks at the clock by itself.
+    """
+    end = time.monotonic() + 2 * LINGER_SECONDS
+    with person.sock, suppress(OSError):
+        person.sock.settimeout(LINGER_SECONDS)
+        while time.monotonic() < end and person.sock.recv(MAX_CHUNK):
+            time.sleep(0.002)  # in no hurry: it may be a flood
+
+
+# ---- 4. Events in, bytes out: the room thread ----------------------------------------------------
+
+# How somebody leaves. Whatever the reason is, it comes to dismiss(): the client hangs up, quits
+# or breaks a rule (its reader notices), it does not read or is lost (the room notices when it
+# sends), or the person in charge wants it. From there on this person is gone: nothing more of it is
+# heard, the name is free, the others hear that it left. What is owed and our last words are still
+# sent, for LINGER_SECONDS at most; then hang_up() tells the client that this is the end. The reader
+# reads on until the client hangs up as well, closes the socket, and tells the door.
+
+
+class News:
+    """What people hear in one round: most of them the same, which is joined only once.
+
+    Who is told something alone hears it at its place: after announce(a), tell(ada, b), announce(c),
+    ada hears a b c, and everybody else a c. Who enters hears nothing older.
+    """
+
+    def __init__(self):
+        self.packets = []  # what everybody hears
+        self.size = 0  # bytes of them
+        self.joined = None  # all of them as one, once somebody needs that
+        self.begins = {}  # Person -> how many packets are older than this newcomer
+        self.apart = {}  # Person -> [(how many packets come before it, a packet for this one), ...]
+
+    def announce(self, packet: bytes) -> None:
+        """Let everybody hear a packet."""
+        self.packets.append(packet)
+        self.size += len(packet)
+        self.joined = None
+
+    def tell(self, person: Person, packet: bytes) -> None:
+        """Let one person hear a packet."""
+        self.apart.setdefault(person, []).append((len(self.packets), packet))
+
+    def begin_for(self, person: Person) -> None:
+        """Let a newcomer hear what comes from here on."""
+        self.begins[person] = len(self.packets)
+
+    def of(self, person: Person) -> bytes:
+        """Return all that a person hears, in its order."""
+        if person not in self.apart and person not in self.begins:
+            if self.joined is None:
+                self.joined = b"".join(self.packets)
+            return self.joined
+        heard = []
+        start = self.begins.get(person, 0)
+        for place, packet in self.apart.get(person, []):
+            heard += self.packets[start:place]
+            heard.append(packet)
+            start = place
+        return b"".join(heard + self.packets[start:])
+
+
+class Room:
+    """Who is here and what they hear: the room thread's own, but for the queues and closing."""
+
+    def __init__(self, options: argparse.Namespace):
+        self.options = options
+        self.people = {}  # folded name -> Person
+        self.leaving = []  # people who have been let go, but are still connected
+        self.behind = set()  # people with a backlog
+        self.waiting = 0  # bytes of all backlogs together
+        self.banned = {}  # address -> who was banned there
+        self.news = News()  # what is heard in this round
+        self.inbox = queue.SimpleQueue()  # events: (method, person, ...)
+        self.lines = queue.SimpleQueue()  # for the printer thread
+        self.entries = queue.SimpleQueue()  # for the scribe thread
+        self.ended = queue.SimpleQueue()  # for the main thread: people whose reader has ended
+        self.wrong = queue.SimpleQueue()  # for the main thread: addresses of wrong passwords
+        self.closing = False  # set by a signal
+
+    def run(self) -> None:
+        """Room thread: work off a round of events, send, again and again until None comes."""
+        while True:
+            for event in self.next_round():
+                if event is None:
+                    return
+                act, person, *what = event
+                if person is None or not person.gone:  # who has been let go is not heard any more
+                    act(person, *what)
+            self.deliver()
+
+    def next_round(self):
+        """Yield what is in the inbox; wait for something, but not if something waits to be sent."""
+        patience = RETRY_SECONDS if self.behind or self.leaving else None
+        with suppress(queue.Empty):
+            yield self.inbox.get(timeout=patience)
+            for _ in range(MAX_ROUND):
+                if self.news.size > MAX_ROUND_BYTES:
+                    break
+                yield self.inbox.get_nowait()
+
+    def deliver(self) -> None:
+        """Send everybody the news in one piece each, and what has waited; end who was let go."""
+        news = self.news
+        self.news = News()
+        if news.packets or news.apart:
+            for person in self.people.values():
+                self.send(person, news.of(person))
+        else:
+            for person in [*self.behind]:
+                self.send(person, b"")
+        for person in [*self.leaving]:
+            self.hang_up(person)
+
+    def send(self, person: Person, data: bytes) -> None:
+        """Send what the system takes at once; the rest is this person's backlog."""
+        if person.lost:
+            return
+        if self.options.trace:
+            self.trace_all(person, data)
+        sent = 0
+        waited = len(person.backlog)
+        try:
+            if waited:  # nothing may overtake what has waited
+                del person.backlog[: person.writer.send(person.backlog)]
+            if data and not person.backlog:
+                sent = person.writer.send(data)
+        except BlockingIOError:
+            pass  # the system takes nothing more just now
+        except OSError as error:  # its reader may sleep, and would notice late
+            self.lose(person, error.strerror or str(error))
+            return
+        if waited or sent < len(data):
+            person.backlog += data[sent:]
+            self.keep_in_bounds(person, len(person.backlog) - waited)
+
+    def keep_in_bounds(self, person: Person, growth: int) -> None:
+        """Take note of a backlog that has changed, and let go of whoever has too long a one."""
+        self.waiting += growth
+        if person.backlog:
+            self.behind.add(person)
+        else:
+            self.behind.discard(person)
+        if len(person.backlog) > MAX_BACKLOG and not person.gone:
+            words = "too slow a reader"
+            self.inbox.put((self.dismiss, person, words, f"bye {words}"))
+        while self.waiting > MAX_BACKLOGS:
+            self.lose(max(self.behind, key=lambda one: len(one.backlog)), "too slow a reader")
+
+    def lose(self, person: Person, reason: str) -> None:
+        """Give up the connection to a person, with all that waits for it."""
+        person.lost = True
+        self.drop_backlog(person)
+        self.inbox.put((self.dismiss, person, reason, ""))
+
+    def drop_backlog(self, person: Person) -> None:
+        """Forget what waits for a person."""
+        self.waiting -= len(person.backlog)
+        person.backlog = bytearray()
+        self.behind.discard(person)
+
+    def hang_up(self, person: Person) -> None:
+        """Tell who was let go that this is the end, as soon as all is sent or time is over."""
+        if person.backlog:
+            self.send(person, b"")
+        if not person.backlog:
+            person.shutdown(socket.SHUT_WR)
+        done = person.closed and not person.backlog
+        if done or person.lost or time.monotonic() > person.leave_by:
+            self.leaving.remove(person)
+            self.drop_backlog(person)
+            person.shutdown(socket.SHUT_RDWR)
+
+    # Events of people name one of these: enter, say, whisper, who, tell, dismiss.
+
+    def enter(self, person: Person, data: bytes) -> None:
+        """Let somebody in under the name in data, or say why not."""
+        name, password = data.decode(errors="surrogateescape"), ""
+        if self.options.password:
+            name, _, password = name.partition(" ")
+        if not self.is_password(password):
+            self.wrong.put(person.host)
+            words = "refused the first frame has to be NAME PASSWORD, with the right password"
+            self.dismiss(person, "wrong password", words)
+            return
+        refusal = self.refusal(person, name)
+        if refusal:
+            self.dismiss(person, refusal, f"refused {refusal}")
+            return
+        self.announce(f"joined {name}")
+        person.name = name
+        person.says = frame(name)
+        self.people[fold(name)] = person
+        self.news.begin_for(person)
+        self.tell(person, f"welcome {name}")
+        self.who(person)
+        self.log(f"+ {name} joined from {person.address}, {len(self.people)} here")
+
+    def is_password(self, given: str) -> bool:
+        """Return whether this is the password; no room for guesses by the time that takes."""
+        wanted = self.options.password.encode(errors="surrogateescape")
+        return hmac.compare_digest(given.encode(errors="surrogateescape"), wanted)
+
+    def refusal(self, person: Person, name: str) -> str:
+        """Return why this person does not come in under this name; nothing if it does."""
+        if person.host in self.banned:
+            return f"nobody may come from {person.host} any more"
+        mistake = mistake_in(name)
+        if mistake:
+            return mistake
+        if fold(name) in {*self.people, "server"}:
+            return f"the name {name} is taken"
+        if len(self.people) >= self.options.max_clients:
+            return f"the room is full, {len(self.people)} are here"
+        return ""
+
+    def say(self, person: Person, frames: list) -> None:
+        """Let everybody hear messages, the one who said them included."""
+        self.news.announce(person.says + person.says.join(frames))  # who speaks, before each
+        if self.options.transcript:
+            start = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {person.name} "
+            lines = [start + data[HEADER:].decode() for data in frames]
+            put_line(self.entries, "\n".join(lines), MAX_ENTRIES)
+
+    def whisper(self, person: Person, name: str, text: str) -> None:
+        """Let only the person of that name hear text, and the one who said it."""
+        other = self.people.get(fold(name))
+        if other:
+            for one in {person, other}:
+                self.tell(one, text, frame(f"{person.name} -> {other.name}"))
+        else:
+            self.tell(person, f"error nobody called {name[:MAX_NAME]} is here")
+
+    def who(self, person: Person) -> None:
+        """Tell a person who is here, at most 100 names at a time."""
+        names = [other.name for other in self.people.values()]
+        for first in range(0, len(names), 100):
+            self.tell(person, "online " + " ".join(names[first : first + 100]))
+
+    def tell(self, person: Person, text: str, sender: bytes = SERVER) -> None:
+        """Let one person hear text, at this place in the order."""
+        self.news.tell(person, sender + frame(text))
+
+    def announce(self, text: str) -> None:
+        """Let everybody hear a notice, at this place in the order."""
+        self.news.announce(SERVER + frame(text))
+
+    def dismiss(self, person: Person, reason: str, last_words: str) -> None:
+        """Let go of a person, with what is owed and our last words; tell the others the reason."""
+        owed = b""
+        if person.name:
+            owed = self.news.of(person)
+        if last_words:
+            owed += SERVER + frame(last_words)
+        person.gone = True
+        person.leave_by = time.monotonic() + LINGER_SECONDS
+        self.leaving.append(person)
+        self.send(person, owed)
+        self.log(f"- {person.name or 'somebody'} left, {person.address} {reason}".rstrip())
+        if person.name:
+            del self.people[fold(person.name)]
+            if not self.closing:
+                self.announce(f"left {person.name} {reason}".rstrip())
+
+    # What the person in charge types is an event, too; the answers are lines of the log.
+
+    def order(self, _, line: str) -> None:
+        """Do what the person in charge asks for."""
+        word, _, rest = line.strip().partition(" ")
+        rest = rest.strip()
+        match word:
+            case "/kick":
+                self.kick(rest)
+            case "/ban":
+                self.ban(rest)
+            case "/unban":
+                self.unban(rest)
+            case "/who":
+                self.list_people()
+            case "/say":
+                self.say_as_server(rest)
+            case _:
+                self.log(ORDERS)
+
+    def kick(self, name: str) -> None:
+        """Let go of somebody, who may come again."""
+        person = self.people.get(fold(name))
+        if person:
+            self.dismiss(person, "kicked", "bye you were kicked")
+        else:
+            self.log(f"nobody called {name[:MAX_NAME]!r} is here")
+
+    def ban(self, name: str) -> None:
+        """Let go of all from somebody's address, and let nobody in from there."""
+        person = self.people.get(fold(name))
+        if not person:
+            self.log(f"nobody called {name[:MAX_NAME]!r} is here")
+            return
+        self.banned[person.host] = person.name
+        for other in [*self.people.values()]:
+            if other.host == person.host:
+                self.dismiss(other, "banned", f"bye {person.host} was banned")
+        self.log(f"banned {person.host}: /unban {person.name} lets people in from there again")
+
+    def unban(self, who: str) -> None:
+        """Let people come again from an address, which is named by itself or by who was banned."""
+        for host, name in [*self.banned.items()]:
+            if who == host or fold(who) == fold(name):
+                del self.banned[host]
+                self.log(f"{host} may come again")
+                return
+        self.log(f"nobody called {who[:MAX_NAME]!r} is banned")
+
+    def list_people(self) -> None:
+        """Say who is here, and from where, and who is banned."""
+        for person in self.people.values():
+            self.log(f"  {person.name} {person.address}")
+        for host, name in self.banned.items():
+            self.log(f"  {name} {host} is banned")
+        self.log(f"{len(self.people)} here")
+
+    def say_as_server(self, text: str) -> None:
+        """Let everybody hear what the person in charge says."""
+        if MESSAGE.fullmatch(text):
+            self.announce(f"says {text}")
+            self.log(f"said to {len(self.people)} people")
+        else:
+            self.log(RULE)
+
+    def log(self, line: str) -> None:
+        """Any thread: let a line be printed."""
+        put_line(self.lines, line, MAX_LINES)
+
+    def trace_all(self, person: Person, data: bytes) -> None:
+        """Log all frames that go out to a person in data."""
+        buffer = bytearray(data)
+        while True:
+            payload = take_frame(buffer)
+            if payload is None:
+                break
+            self.trace(person, "->", payload)
+
+    def trace(self, person: Person, arrow: str, payload: bytes) -> None:
+        """Any thread: log a frame, header and payload told apart.
+
+        Dots stand for spaces, escapes for what cannot be printed, and too long a text is cut.
+        """
+        text = payload.decode(errors="backslashreplace").replace(" ", "·")[:MAX_TEXT]
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        self.log(f"{person.address} {arrow} {len(payload):·<10}|{text}")
+
+
+def mistake_in(name: str) -> str:
+    """Return what is wrong with a name; nothing if somebody may be called so."""
+    if not 1 <= len(name) <= MAX_NAME:
+        return f"a name has 1 to {MAX_NAME} characters"
+    for character in name:
+        if "\ud800" <= character <= "\udfff":
+            return "a name is UTF-8"
+        if character in JOINERS:
+            continue
+        if character.isspace() or not character.isprintable():
+            words = f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()
+            return f"a name may not hold {words}"
+    if not INVISIBLE.sub("", name):
+        return "nobody could see that name"
+    return ""
+
+
+def fold(name: str) -> str:
+    """Return what is equal for names that count as the same: Ada, ada and ＡＤＡ."""
+    name = INVISIBLE.sub("", name)
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+# ---- 5. The door: the main thread's own ----------------------------------------------------------
+
+
+class Origin:
+    """What the door knows of one address."""
+
+    def __init__(self):
+        self.open = 0  # connections
+        self.coming = Purse(COME_SECONDS)  # for new connections
+        self.trying = Purse(FREE_TRIES * TRY_SECONDS)  # for wrong passwords
+        self.purses = []  # those of people who have left
+        self.wrong = 0  # wrong passwords
+        self.reported = 0  # those of them that are in the log
+        self.turned_away = 0  # connections since the last report
+        self.reason = ""  # why the last of them was
+
+
+class Door:
+    """Limits by address: a limit for a connection would be none, for one can come again.
+
+    No socket and no clock is in here: addresses and times come as arguments. With door = Door(2),
+    door.admit("10.0.0.5", now=100) is nothing twice, and the third time a reason.
+    """
+
+    def __init__(self, limit: "int | None" = None):
+        self.limit = PER_ADDRESS if limit is None else limit  # 0 is no limit
+        self.loopback_too = limit is not None  # our own addresses, only if somebody asks for that
+        self.known = {}  # address -> Origin: those of which there is something to remember
+
+    def admit(self, host: str, now: float) -> str:
+        """Return why nobody more may come from an address now; nothing if one more has come."""
+        origin = self.known.setdefault(host, Origin())
+        reason = self.reason_against(origin, host, now)
+        if reason:
+            origin.turned_away += 1
+            origin.reason = reason
+        else:
+            origin.open += 1
+        return reason
+
+    def reason_against(self, origin: Origin, host: str, now: float) -> str:
+        """Return why nobody more may come; nothing if one may, which is paid for then."""
+        if not self.is_limited(host):
+            return ""
+        option = "with --max-per-address the server would allow more"
+        if origin.open >= self.limit:
+            return f"{origin.open} are connected from {host}: {option}"
+        wait = origin.coming.pay(0, now)
+        if wait:
+            return f"too many come from {host}, wait {math.ceil(wait)} seconds: {option}"
+        origin.coming.pay(COME_SECONDS / self.limit, now)
+        return ""
+
+    def is_limited(self, host: str) -> bool:
+        """Return whether there are limits for an address."""
+        return self.limit > 0 and (self.loopback_too or not host.startswith("127."))
+
+    def purse(self, host: str, now: float) -> Purse:
+        """Return a purse for who has come: the emptiest that was left there, or a new one."""
+        left = self.known[host].purses
+        if not left:
+            return Purse(BURST_SECONDS)
+        emptiest = max(left, key=lambda purse: purse.free_at)
+        left.remove(emptiest)
+        return emptiest
+
+    def leave(self, host: str, purse: Purse) -> None:
+        """Take note that somebody has left, and keep the purse for who comes next."""
+        origin = self.known[host]
+        origin.open -= 1
+        if self.is_limited(host):
+            origin.purses.append(purse)
+
+    def note_wrong_password(self, host: str, now: float) -> None:
+        """Take note that somebody had a wrong password."""
+        origin = self.known.setdefault(host, Origin())
+        origin.wrong += 1
+        origin.trying.pay(TRY_SECONDS, now)
+
+    def patience(self, host: str, now: float) -> float:
+        """Return how many seconds a password from an address has to wait."""
+        return min(MAX_PATIENCE, self.known[host].trying.pay(0, now))
+
+    def report(self, now: float) -> list:
+        """Return what is new as lines of text, and forget what is not worth knowing any more."""
+        lines = []
+        for host, origin in [*self.known.items()]:
+            if origin.turned_away:
+                lines.append(f"turned away {origin.turned_away} from {host}: {origin.reason}")
+                origin.turned_away = 0
+            if origin.wrong > origin.reported:
+                lines.append(f"wrong password from {host}, {origin.wrong} so far")
+                origin.reported = origin.wrong
+            origin.purses = [purse for purse in origin.purses if not purse.is_full(now)]
+            nobody = origin.open == 0 and not origin.purses
+            if nobody and origin.coming.is_full(now) and origin.trying.is_full(now):
+                del self.known[host]
+        return lines
 
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens; raises OSError, OverflowError or UnicodeError."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean something else: two
-    # servers on one port.
+    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean
+    # something else: two servers on one port.
     option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
     listener.setsockopt(socket.SOL_SOCKET, option, 1)
     listener.bind((host, port))
@@ -470,58 +895,344 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def attend(listener: socket.socket, room: Room) -> None:
-    """Accept clients until the room closes, then say goodbye to all of them."""
-    limit = room.options.max_clients + SPARE
-    with suppress(
-        ImportError, OSError, ValueError
-    ):  # each takes two open files; Windows does not limit them
+def raise_file_limit(connections: int) -> None:
+    """Ask the system for as many open files as we may need."""
+    try:
         import resource
+    except ImportError:  # Windows has no such limit
+        return
+    wanted = 2 * connections + SPARE + 50  # two each, one to turn somebody away, some for us
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # macOS allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if 0 <= soft < 2 * limit + 50:  # -1 is infinity
-            resource.setrlimit(resource.RLIMIT_NOFILE, (min(2 * limit + 50, hard % 2**63), hard))
-    connections = []
+
+def attend(listener: socket.socket, room: Room, door: Door) -> None:
+    """Main thread: let people in until the room closes, then say goodbye to all of them."""
+    people = set()
+    turned_away = collections.deque()  # (when to close it, sock)
+    next_report = 0.0
     while not room.closing:
-        connections = [person for person in connections if person.sock.fileno() >= 0]
-        try:
-            if len(connections) >= limit:
-                raise RuntimeError("too many connections")
-            person = Person(*listener.accept())
-            threading.Thread(
-                target=read_from, args=(person, room), name="reader", daemon=True
-            ).start()
-            connections.append(person)
-        except (TimeoutError, ConnectionError, TypeError):
-            pass  # nobody came, or is gone again (then macOS gives no address)
-        except (OSError, RuntimeError) as error:  # too many connections, open files or threads
-            room.log.put((None, f"newcomers have to wait: {error}"))
-            time.sleep(TICK_SECONDS)
+        accepted = accept(listener, room, len(people))
+        now = time.monotonic()
+        take_note(room, door, people, now)
+        if accepted:
+            let_in(*accepted, room, door, people, turned_away)
+        while turned_away and (turned_away[0][0] < now or len(turned_away) > SPARE):
+            turned_away.popleft()[1].close()
+        if now >= next_report:
+            next_report = now + TICK_SECONDS
+            for line in door.report(now):
+                room.log(line)
     listener.close()
-    for person in connections:
-        room.inbox.put((room.dismiss, person, ("", "bye the server is shutting down")))
+    say_goodbye(people, room)
+    for _, sock in turned_away:
+        sock.close()
+
+
+def accept(listener: socket.socket, room: Room, count: int) -> "tuple | None":
+    """Wait for a newcomer, and return socket and address; None if nobody came in TICK_SECONDS."""
+    if count >= room.options.max_clients + SPARE:
+        let_wait(room, f"{count} are connected")
+        return None
+    try:
+        sock, address = listener.accept()
+    except (TimeoutError, ConnectionError):  # nobody came, or is gone again
+        return None
+    except OSError as error:  # too many open files
+        let_wait(room, error.strerror or str(error))
+        return None
+    if not address:  # gone again, as macOS says it
+        sock.close()
+        return None
+    return sock, address
+
+
+def let_wait(room: Room, reason: str) -> None:
+    """Say why nobody is let in just now, and wait a little: that may change."""
+    room.log(f"newcomers have to wait: {reason}")
+    time.sleep(TICK_SECONDS)
+
+
+def take_note(room: Room, door: Door, people: set, now: float) -> None:
+    """Tell the door what the room and the readers have said about people."""
+    while not room.wrong.empty():
+        door.note_wrong_password(room.wrong.get(), now)
+    while not room.ended.empty():
+        person = room.ended.get()
+        people.remove(person)
+        door.leave(person.host, person.purse)
+
+
+def let_in(
+    sock: socket.socket,
+    address: tuple,
+    room: Room,
+    door: Door,
+    people: set,
+    turned_away: collections.deque,
+) -> None:
+    """Give a newcomer a thread; turn away who may not come."""
+    host = address[0]
+    now = time.monotonic()
+    refusal = door.admit(host, now)
+    if refusal:
+        turn_away(sock, refusal)
+        turned_away.append((now + LINGER_SECONDS, sock))
+        return
+    purse = door.purse(host, now)
+    person = None
+    try:
+        person = Person(sock, address)
+        person.purse = purse
+        person.patience = door.patience(host, now)
+        threading.Thread(target=read_from, args=(person, room), name="reader", daemon=True).start()
+        people.add(person)
+    except (OSError, RuntimeError) as error:  # too many open files, or threads
+        if person:
+            person.shutdown(socket.SHUT_RDWR)
+        sock.close()
+        door.leave(host, purse)
+        let_wait(room, str(error))
+
+
+def turn_away(sock: socket.socket, reason: str) -> None:
+    """Say why somebody is not let in. The socket is closed later, or that could be lost."""
+    with suppress(OSError):  # gone again
+        sock.setblocking(False)
+        sock.send(SERVER + frame(f"refused {reason}"))
+        sock.shutdown(socket.SHUT_WR)
+
+
+def say_goodbye(people: set, room: Room) -> None:
+    """Tell everybody that the server stops, and wait until they have read it, for a while."""
+    for person in people:
+        room.inbox.put((room.dismiss, person, "", "bye the server is shutting down"))
     end = time.monotonic() + LINGER_SECONDS + 0.2
-    while any(person.sock.fileno() >= 0 for person in connections) and time.monotonic() < end:
+    while time.monotonic() < end and not all(person.closed for person in people):
         time.sleep(0.01)
-    room.inbox.put(None)
-    room.log.put(None)
 
 
-def write(log: queue.SimpleQueue) -> None:
-    """Scribe thread: the only one that prints or writes a file; ends when None comes."""
-    transcript = None
-    for path, line in iter(log.get, None):
+# ---- 6. Threads that may have to wait: so nobody else waits for terminal, disk or keyboard -------
+
+
+def put_line(lines: queue.SimpleQueue, line: str, most: int) -> None:
+    """Any thread: leave a line for a thread that may be stuck, unless too many wait for it."""
+    waiting = lines.qsize()
+    if waiting < most:
+        lines.put(line)
+    elif waiting == most:
+        lines.put("... lines are missing here, for too many had to wait")
+
+
+def print_lines(lines: queue.SimpleQueue) -> None:
+    """Printer thread: print what comes, until None comes. A terminal can stand still."""
+    for line in iter(lines.get, None):
         try:
-            if path:
-                transcript = transcript or open(path, "ab", buffering=0)
-                transcript.write(f"{line}\n".encode())
-            else:
-                print(line, flush=True)
-        except OSError as error:
-            if path:
-                log.put((None, f"not in the transcript: {error}"))
-            else:
-                sys.stdout = None  # nobody reads us any more, and print() knows what that means
+            print(line, flush=True)
+        except OSError:
+            sys.stdout = None  # nobody reads us any more, and print() knows what that means
+
+
+def write_transcript(entries: queue.SimpleQueue, room: Room) -> None:
+    """Scribe thread: append what comes to the transcript, until None comes. A disk can be slow."""
+    broken = False
+    try:
+        with open(room.options.transcript, "ab", buffering=0) as file:
+            for entry in iter(entries.get, None):
+                try:
+                    append(file, f"{entry}\n".encode())
+                    broken = False
+                except OSError as error:
+                    if not broken:
+                        room.log(f"not in the transcript: {error}")
+                    broken = True
+    except OSError as error:
+        room.log(f"no transcript: {error}")
+
+
+def append(file, data: bytes) -> None:
+    """Append all of data to a file, or none of it: half a line would spoil the next one, too."""
+    size = os.fstat(file.fileno()).st_size
+    try:
+        while data:  # a disk that is nearly full takes a part
+            data = data[file.write(data) :]
+    except OSError:
+        with suppress(OSError):  # it is no file, but a pipe or a device
+            file.truncate(size)
+        raise
+
+
+def read_orders(room: Room) -> None:
+    """Keyboard thread: pass on what the person in charge types.
+
+    The end of the input is no reason to stop, and in the background of a terminal there is nothing
+    to read: that is an OSError, for main() ignores the signal that would stop us.
+    """
+    try:
+        number = sys.stdin.fileno()
+    except (AttributeError, OSError):  # there is none, or not a real one
+        return
+    with suppress(OSError), open(number, "rb", buffering=0, closefd=False) as keyboard:
+        while True:
+            try:
+                line = keyboard.readline(4 * MAX_TEXT)
+            except OSError:
+                if not keyboard.isatty():
+                    break
+                time.sleep(TICK_SECONDS)
+                continue
+            if not line:
+                break
+            room.inbox.put((room.order, None, line.decode(errors="replace")))
+            time.sleep(RETRY_SECONDS)  # a pipe could bring millions
+
+
+# ---- 7. The program ------------------------------------------------------------------------------
+
+
+def main(argv: "list | None" = None) -> int:
+    """Run the server until Ctrl-C or SIGTERM and return the exit code."""
+    options = parse_options(argv)
+    try:
+        listener = listen(options.host, options.port)
+    except (OSError, OverflowError, UnicodeError) as error:
+        advice = (
+            "stop what listens there, or try another --port (1024 to 65535) or a --host that is "
+            "this computer"
+        )
+        print(f"cannot listen on {options.host}:{options.port}, {error}: {advice}", file=sys.stderr)
+        return 1
+    raise_file_limit(options.max_clients + SPARE)
+    room = Room(options)
+    host, port = listener.getsockname()
+    room.log(f"listening on {host}:{port}")
+    for line in how_to_join(host, port, options):
+        room.log(line)
+    printer = start(print_lines, room.lines)
+    scribe = start(write_transcript, room.entries, room)
+    owner = start(Room.run, room)
+    if catch_signals(room):
+        start(read_orders, room)
+    attend(listener, room, Door(options.max_per_address))
+    room.inbox.put(None)
+    owner.join(STUCK_SECONDS)
+    # Both have to come to an end, even if one of them is stuck.
+    written = has_finished(scribe, room.entries)
+    printed = has_finished(printer, room.lines)
+    if not (written and printed):
+        os._exit(0)  # a normal exit would wait for a terminal that stands still
+    return 0
+
+
+def start(target, *arguments) -> threading.Thread:
+    """Start a thread that does not keep the program alive."""
+    name = target.__name__
+    thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def has_finished(thread: threading.Thread, lines: queue.SimpleQueue) -> bool:
+    """Let a thread work off what waits for it; return False if it gets no further."""
+    lines.put(None)
+    before = math.inf
+    while thread.is_alive() and lines.qsize() < before:
+        before = lines.qsize()
+        thread.join(STUCK_SECONDS)
+    return not thread.is_alive()
+
+
+def catch_signals(room: Room) -> bool:
+    """Let Ctrl-C and SIGTERM close the room; return whether the keyboard is ours, too."""
+
+    def stop(_number, _frame) -> None:
+        room.closing = True
+
+    try:
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+        if hasattr(signal, "SIGTTIN"):  # in the background of a terminal, reading would stop us
+            signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+    except ValueError:  # we are not the main thread, so this is another's program
+        return False
+    return True
+
+
+def parse_options(argv: "list | None") -> argparse.Namespace:
+    """Return the options; argparse itself ends the program for --help or a wrong one."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    from_one = f"people from one address; default {PER_ADDRESS}, but none from this computer; 0"
+    add("--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network")
+    add("--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose")
+    add("--max-clients", type=int, default=200, help="people in the room; default %(default)s")
+    add("--max-per-address", type=int, metavar="N", help=f"{from_one} is no limit")
+    add("--max-rate", type=float, default=20, help="messages a second from each; 0 is no limit")
+    add("--password", help="what newcomers have to know; others may see it in a list of processes")
+    add("--password-file", metavar="FILE", help="its first line; or set CHAT_PASSWORD")
+    add("--transcript", metavar="FILE", help="append public messages to it")
+    add("--trace", action="store_true", help="show every frame")
+    add("--version", action="version", version=VERSION)
+    options = parser.parse_args(argv)
+    if not (options.max_rate == 0 or options.max_rate >= 1) or options.max_clients < 1:
+        parser.error("--max-rate is 0 or at least 1, --max-clients is at least 1")
+    if options.max_per_address is not None and options.max_per_address < 0:
+        parser.error("--max-per-address is at least 0")
+    try:
+        options.password = find_password(options)
+    except (OSError, ValueError) as error:
+        parser.error(f"--password-file: {error}")
+    return options
+
+
+def find_password(options: argparse.Namespace) -> str:
+    """Return the password from the command line, a file or the environment, or nothing."""
+    if options.password is not None:
+        return options.password
+    if options.password_file is None:
+        return os.environ.get("CHAT_PASSWORD", "")
+    with open(options.password_file, encoding="utf-8-sig", errors="surrogateescape") as file:
+        password = file.readline(MAX_TEXT).rstrip("\r\n")
+    if not password:
+        raise ValueError("its first line is empty")
+    return password
+
+
+def how_to_join(host: str, port: int, options: argparse.Namespace) -> list:
+    """Return what others have to type, a line for each address by which they can reach us."""
+    python = "py" if os.name == "nt" else "python3"
+    secret = " --password ..." if options.password else ""
+    hosts = [host]
+    if host == "0.0.0.0":  # that is all addresses of this computer, and none that others could type
+        hosts = own_addresses() or ["127.0.0.1"]
+    return [
+        f"to join: {python} chat_client_cli.py --host {one} --port {port}{secret}" for one in hosts
+    ]
+
+
+def own_addresses() -> list:
+    """Return the addresses by which others can reach this computer, the likeliest first."""
+    found = []
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing, only looks up which way it would go
+        found.append(probe.getsockname()[0])
+    try:
+        # Linux keeps a table of all its addresses: "host LOCAL" below one says so.
+        with open("/proc/net/fib_trie", encoding="ascii") as table:
+            for line in table:
+                if "|--" in line:
+                    address = line.split()[-1]
+                elif line.strip() == "/32 host LOCAL":
+                    found.append(address)
+    except OSError:  # Windows and macOS know them by the computer's name
+        with suppress(OSError):
+            found += socket.gethostbyname_ex(socket.gethostname())[2]
+    unique = dict.fromkeys(found)
+    return [address for address in unique if not address.startswith("127.")]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import unicodedata
 
 from kit import ROOT, TIMEOUT
 
+INDENT = "  "  # before the rows of a line that goes on
 TOKEN = re.compile("\x1b\\[([0-9;?]*)([@-~])|\x1b[^[]|[^\x1b]", re.DOTALL)
 # The child makes the pseudo-terminal its own, so that Ctrl-C reaches it, and then becomes the program.
 BECOME = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -123,8 +124,17 @@ class Screen:
 
     @property
     def lines(self) -> list:
-        """All lines from the very first on, without spaces at their ends and empty lines below the last."""
-        return [line.rstrip() for line in self.text().rstrip().split("\n")]
+        """All lines from the very first on, without spaces at their ends and empty lines below the last.
+
+        What the client has put into a row of its own, indented, belongs to the line above.
+        """
+        lines = []
+        for row in self.text().rstrip().split("\n"):
+            if lines and row.startswith(INDENT):
+                lines[-1] += row.removeprefix(INDENT)
+            else:
+                lines.append(row)
+        return [line.rstrip() for line in lines]
 
     @property
     def typed(self) -> str:

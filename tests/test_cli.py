@@ -358,7 +358,7 @@ import readline, time
 def hook():
     print("BUSY")
     time.sleep(1)
-readline.set_pre_input_hook(hook)
+readline.set_startup_hook(hook)
 """
 
 
@@ -518,11 +518,12 @@ def test_a_taken_or_bad_name_is_asked_for_again_and_all_the_rest_is_kept():
         eve.send("Eve sesame")
         eve.notice("welcome")
         with Terminal(CLIENT, "eve", "--port", server.port, "--password", "sesame") as ada:
-            ada.wait_for("* the name eve is taken", "your name:")
+            ada.wait_for("* the name eve is taken: choose another", "your name:")
             ada.enter("a" * 21)
-            ada.wait_for("* a name has 1 to 20 printable characters and no spaces", "your name:")
+            bad = "* a name has 1 to 20 printable characters and no spaces: choose another"
+            ada.wait_for(bad, "your name:")
             ada.enter("")
-            ada.wait_for("* a name has 1 to 20 printable characters and no spaces", "your name:")
+            ada.wait_for(bad, "your name:")
             ada.enter("ada")
             ada.wait_for("* welcome ada", "* online Eve ada", ">")
             ada.enter("/quit")
@@ -645,7 +646,8 @@ def getwch():
             continue
         codes.extend(units[i:i + 2].decode("utf-16-le", "surrogatepass") for i in range(0, len(units), 2))
     return codes.pop(0)
-sys.modules["msvcrt"] = types.SimpleNamespace(kbhit=kbhit, getwch=getwch)
+sys.modules["msvcrt"] = types.SimpleNamespace(
+    kbhit=kbhit, getwch=getwch, ungetwch=lambda code: codes.insert(0, code))
 """
 
 
@@ -658,7 +660,7 @@ def test_without_readline_people_can_chat(server, sit, tmp_path):
     ada.wait_for("* bob joined", "ada>> hello", ">")
     ada.type("half ")
     bob.send("hi")
-    ada.wait_for("bob>> hi", ">")
+    ada.wait_for("bob>> hi", "> half")
     ada.enter("a line")
     ada.wait_for("bob>> hi", "ada>> half a line", ">")
     ada.press("\x04")
@@ -713,8 +715,8 @@ def test_on_windows_a_long_line_takes_nothing_away(server, windows):
 
 
 @posix
-def test_on_windows_an_arrow_key_types_nothing(windows):
-    windows.press("a\0H\xe0Kb")  # two codes each, as getwch() gives them
+def test_on_windows_a_key_that_types_nothing_types_nothing(windows):
+    windows.press("a\0;\xe0Rb")  # F1 and Insert: two codes each, as getwch() gives them
     windows.wait_until(lambda: windows.screen.typed.endswith("b"))
     assert windows.typed == "ab"
 
@@ -862,11 +864,9 @@ def test_who_and_help_are_not_waited_for(liar):
 def test_a_taken_name_ends_a_pipe(server):
     server.client("Ada")
     code, _, complaints = pipe(server, b"one\n")
-    assert (
-        code == 1
-        and "the name ada is taken" in complaints
-        and is_one_sentence(complaints, server.port)
-    )
+    where = f"127.0.0.1:{server.port}"
+    assert code == 1
+    assert complaints.strip() == f"no chat with {where}, the name ada is taken: choose another"
 
 
 def test_a_wrong_password_ends_a_pipe():
@@ -1103,10 +1103,10 @@ def lies() -> tuple:
 @posix
 def test_nothing_that_arrives_can_harm_the_terminal(liar):
     payloads, lines = lies()
-    with Terminal(CLIENT, "ada", "--port", liar.port, width=200) as ada:
-        liar.meet(*WELCOME, *payloads, "bob", "end")
-        ada.wait_for("bob>> end", ">")
-        assert ada.lines == ["* welcome ada", *lines, "bob>> end", ">"] and not ada.screen.bells
+    with Terminal(CLIENT, "zoe", "--port", liar.port, width=200) as zoe:
+        liar.meet("server", "welcome zoe", *payloads, "bob", "end")
+        zoe.wait_for("bob>> end", ">")
+        assert zoe.lines == ["* welcome zoe", *lines, "bob>> end", ">"] and not zoe.screen.bells
 
 
 @posix
@@ -1250,6 +1250,10 @@ print("code", code, *left())
 """
 
 
+# A thread that waits for a line of a pipe that stays open: no system has a way to end that, so it ends with the program.
+STILL_OPEN = ["stdin"]
+
+
 @pytest.mark.parametrize("data", [b"one\n", b"one\n/quit\n"], ids=["end of input", "/quit"])
 def test_nothing_is_left_when_main_returns(server, data):
     with Pipe("-c", CHECK, "ada", "--port", server.port) as client:
@@ -1261,7 +1265,7 @@ def test_nothing_is_left_when_the_server_goes_and_main_returns(server):
     with Pipe("-c", CHECK, "ada", "--port", server.port) as client:
         client.wait_for("* online ada")
         server.stop(signal.SIGKILL)
-        assert client.end()[1][-1] == "code 1 [] []"
+        assert client.end()[1][-1] == f"code 1 {STILL_OPEN} []"
 
 
 @posix
@@ -1270,7 +1274,7 @@ def test_nothing_is_left_when_ctrl_c_ends_main(server):
         client.write(b"one\n")
         client.wait_for("ada>> one")
         client.process.send_signal(signal.SIGINT)
-        assert client.end()[1][-1] == "code 0 [] []"
+        assert client.end()[1][-1] == f"code 0 {STILL_OPEN} []"
 
 
 def test_nothing_is_left_when_a_name_is_refused_or_no_server_is_there(server):

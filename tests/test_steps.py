@@ -1,4 +1,4 @@
-"""The steps: a ladder whose rungs the checker tells apart, each a small change of the one before."""
+"""The steps: a ladder whose rungs the checker tells apart, each a small change of the last one."""
 
 import ast
 import contextlib
@@ -18,24 +18,29 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from kit import ROOT, TIMEOUT, Program, Server, lasting_port
 
-STEPS, CHECK, FINISHED = (
-    ROOT / "lessons" / "steps",
-    ROOT / "lessons" / "check.py",
-    ROOT / "chat_server.py",
-)
-# Each server: the stage of the checker that it reaches; how many lines of code it adds to the one before, how many it
-# takes away, at the most. So the lesson can be seen in the diff.
+sys.path.insert(0, str(ROOT / "lessons"))
+import check
+
+STEPS = ROOT / "lessons" / "steps"
+CHECK = ROOT / "lessons" / "check.py"
+FINISHED = ROOT / "chat_server.py"
+# Each server: the stage of the checker that it reaches; how many lines of code it adds to the one
+# before, how many it takes away, at the most. So the lesson can be seen in the diff.
 LADDER = {
-    "02_echo.py": (1, 40, 0),
-    "03_framing.py": (2, 55, 8),
-    "04_hanging_up.py": (3, 42, 14),
-    "05_threads.py": (4, 5, 4),
-    "06_names.py": (8, 85, 16),
-    "07_room.py": (9, 92, 45),
+    "02_echo.py": ("start", 35, 0),
+    "03_framing.py": ("frames", 55, 8),
+    "04_hanging_up.py": ("hanging-up", 40, 12),
+    "05_threads.py": ("many", 5, 4),
+    "06_names.py": ("messages", 80, 14),
+    "07_room.py": ("slow", 90, 40),
 }
+STAGES = [stage.name for stage in check.SERVER_STAGES]
 WINDOW = "10_window.py"
-FRAMED, ENDS_WELL, ROOMS = list(LADDER)[1:], list(LADDER)[2:], list(LADDER)[4:]
+FRAMED = list(LADDER)[1:]
+ENDS_WELL = list(LADDER)[2:]
+ROOMS = list(LADDER)[4:]
 CHECK_SECONDS = 120
+PATIENCE = 3  # seconds: what a step cannot do yet is mostly silence
 
 
 def lines_of(path) -> list:
@@ -43,9 +48,13 @@ def lines_of(path) -> list:
 
 
 def code_of(path) -> list:
-    """Return the lines behind the docstring, without the empty ones."""
-    end = ast.parse(path.read_text(encoding="utf-8")).body[0].end_lineno
-    return [line for line in lines_of(path)[end:] if line.strip()]
+    """Return the lines of code: no comments, no docstrings, nothing that is only wrapped."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        kinds = ast.Module, ast.ClassDef, ast.FunctionDef
+        if isinstance(node, kinds) and ast.get_docstring(node):
+            del node.body[0]
+    return [line for line in ast.unparse(tree).splitlines() if line]
 
 
 def names_of(path) -> list:
@@ -81,15 +90,24 @@ def checked(step: str, *options) -> tuple:
 
 @pytest.fixture(scope="module")
 def verdicts():
-    """What the checker says about each step, up to its own stage and about the next; several at the same time."""
-    with ThreadPoolExecutor(4) as pool:
+    """What the checker says about each step, up to its own stage and about the next one.
+
+    Several at the same time: they mostly wait.
+    """
+    with ThreadPoolExecutor(os.cpu_count() + 2) as pool:
         runs = {}
         for step, (stage, *_) in LADDER.items():
             runs[step, "up to"] = pool.submit(checked, step, "--stage", stage)
-            runs[step, "next"] = pool.submit(checked, step, "--only", stage + 1)
+            options = "--only", after(stage), "--patience", PATIENCE
+            runs[step, "next"] = pool.submit(checked, step, *options)
         yield runs
         for run in runs.values():
             run.cancel()
+
+
+def after(stage: str) -> str:
+    """Return the name of the next stage."""
+    return STAGES[STAGES.index(stage) + 1]
 
 
 @pytest.mark.parametrize("step", LADDER)
@@ -100,9 +118,10 @@ def test_a_step_passes_all_stages_up_to_its_own(verdicts, step):
 
 @pytest.mark.parametrize("step", LADDER)
 def test_a_step_fails_the_next_stage(verdicts, step):
+    stage = after(LADDER[step][0])
     code, output = verdicts[step, "next"].result()
     assert code == 1, output
-    assert re.match(rf"(wrong|not there yet) +{LADDER[step][0] + 1} ", output), output
+    assert re.match(rf"(wrong|not there yet) +{STAGES.index(stage) + 1} ", output), output
 
 
 # ---- What can be read ----------------------------------------------------------------------------

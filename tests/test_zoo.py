@@ -22,12 +22,10 @@ LESSONS = ROOT / "lessons"
 CHECK = LESSONS / "check.py"
 SCRIPT = LESSONS / "zoo.py"
 
-ORDER = {
-    "server": "start frames hanging-up many names broadcast leaving messages slow commands "
-    "deadlines",
-    "client": "start name frames two-at-once show end quit",
+STAGES = {
+    "server": [stage.name for stage in check.SERVER_STAGES],
+    "client": [stage.name for stage in check.CLIENT_STAGES],
 }
-STAGES = {kind: names.split() for kind, names in ORDER.items()}
 PATIENCE = 3  # seconds: a wrong program often says nothing, and we need not wait for that for long
 VISIT_SECONDS = 300
 ALONE = ["sender_thrown_out"]  # it cannot bear other mistakes: whom they leave behind throws it out
@@ -41,13 +39,6 @@ def kind_of(animal) -> str:
 
 def number_of(animal) -> int:
     return STAGES[kind_of(animal)].index(animal.stage) + 1
-
-
-def asked(option: str, stage: str, kind: str) -> list:
-    """Return the option for a stage: by its name, or by its number where stages have no names."""
-    stages = check.CLIENT_STAGES if kind == "client" else check.SERVER_STAGES
-    named = [getattr(stage, "name", "") for stage in stages]
-    return [option, stage if stage in named else str(STAGES[kind].index(stage) + 1)]
 
 
 def checked(kind: str, options: list, *command) -> subprocess.CompletedProcess:
@@ -89,16 +80,14 @@ def outcome(name: str, folder) -> tuple:
     """Check an animal in its stage alone. Return the exit code, stage, symptom, and the words."""
     animal, report = ZOO[name], folder / f"{name}.json"
     kind = kind_of(animal)
-    options = [*asked("--only", animal.stage, kind), "--json", report]
-    if hasattr(check, "be_patient") and animal.stage != "deadlines":
+    options = ["--only", animal.stage, "--json", report]
+    if animal.stage != "deadlines":
         options += ["--patience", str(PATIENCE)]
     run = checked(kind, options, "--", sys.executable, SCRIPT, name, "--port", "{port}")
     assert run.stderr == "", run.stderr
     (test,) = json.loads(report.read_text(encoding="utf-8"))["tests"]
-    details = test["extra_data"]
-    number = int(test["name"].partition(".")[0])
-    stage = details.get("stage", STAGES[kind][number - 1])
-    return run.returncode, stage, details["symptom"], run.stdout
+    found = test["extra_data"]
+    return run.returncode, found["stage"], found["symptom"], run.stdout
 
 
 def right_below(names: str, folder) -> subprocess.CompletedProcess:
@@ -107,7 +96,7 @@ def right_below(names: str, folder) -> subprocess.CompletedProcess:
     path = folder / f"{len(names)}_{names[:20]}.py"
     path.write_text(text, encoding="utf-8")
     below = STAGES[kind][STAGES[kind].index(stage) - 1]
-    return checked(kind, asked("--stage", below, kind), path)
+    return checked(kind, ["--stage", below], path)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,24 @@ def read_from(sock: socket.socket) -> None:
             sock.sendall(data)
 
 
+# ---- The door ------------------------------------------------------------------------------------
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind((host, port))
+    listener.listen(1024)  # so many may knock at the same time
+    return listener
+
+
+def attend(listener: socket.socket) -> None:
+    """Accept clients, one after the other."""
+    while True:
+        sock, _ = listener.accept()
+        read_from(sock)
+
+
 # ---- The program ---------------------------------------------------------------------------------
 
 
@@ -41,21 +59,6 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
         "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
     )
     return parser.parse_args(argv)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind((host, port))
-    listener.listen(1024)  # so many may knock at the same time
-    return listener
-
-
-def attend(listener: socket.socket) -> None:
-    """Accept clients, one after the other."""
-    while True:
-        sock, _ = listener.accept()
-        read_from(sock)
 
 
 if __name__ == "__main__":

@@ -115,26 +115,7 @@ def understand(person: Person, data: bytes) -> None:
         person.sock.sendall(frame(person.name) + frame(text))
 
 
-# ---- The program ---------------------------------------------------------------------------------
-
-
-def main(argv: "list | None" = None) -> int:
-    """Run the server until Ctrl-C and return the exit code."""
-    options = parse_options(argv)
-    with suppress(KeyboardInterrupt), listen("127.0.0.1", options.port) as listener:
-        host, port = listener.getsockname()
-        print(f"listening on {host}:{port}", flush=True)
-        attend(listener)
-    return 0
-
-
-def parse_options(argv: "list | None") -> argparse.Namespace:
-    """Return the options; argparse itself ends the program for --help or a wrong one."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
-    )
-    return parser.parse_args(argv)
+# ---- The door ------------------------------------------------------------------------------------
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -158,6 +139,28 @@ def attend(listener: socket.socket) -> None:
         except (TimeoutError, ConnectionError, TypeError):
             continue  # nobody came, or is gone again (then macOS gives no address)
         read_from(person)
+
+
+# ---- The program ---------------------------------------------------------------------------------
+
+
+def main(argv: "list | None" = None) -> int:
+    """Run the server until Ctrl-C and return the exit code."""
+    options = parse_options(argv)
+    with suppress(KeyboardInterrupt), listen("127.0.0.1", options.port) as listener:
+        host, port = listener.getsockname()
+        print(f"listening on {host}:{port}", flush=True)
+        attend(listener)
+    return 0
+
+
+def parse_options(argv: "list | None") -> argparse.Namespace:
+    """Return the options; argparse itself ends the program for --help or a wrong one."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
+    )
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

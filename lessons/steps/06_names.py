@@ -83,82 +83,6 @@ def read_frame(recv, buffer: bytearray) -> bytearray | None:
 
 # <<< framing
 
-# ---- The room ------------------------------------------------------------------------------------
-
-
-class Room:
-    """Who is here and what they hear. All reader threads share it."""
-
-    def __init__(self):
-        self.people = {}  # folded name -> Person
-        # Who looks into people, changes it, or sends, holds this lock: enter, say, tell and dismiss
-        # take it, the others are called with it. So nothing comes between a check and the act, two
-        # threads never mix their frames on one socket, and all hear everything in one same order.
-        self.lock = threading.Lock()
-
-    def send(self, person: "Person", data: bytes) -> None:
-        """Send, however long it takes.
-
-        Trouble with it is this person's own, not that of the one who spoke.
-        """
-        try:
-            person.sock.sendall(data)
-        except OSError:  # lost, or stuck within a frame: its reader wakes up
-            with suppress(OSError):
-                person.sock.shutdown(socket.SHUT_RDWR)
-
-    def enter(self, person: "Person", name: str) -> None:
-        """Let somebody in under this name, or say why not."""
-        with self.lock:  # check and act are one, or two could find one name free
-            refusal = self.refusal(name)
-            if refusal:
-                self.send(person, frame("server") + frame(f"refused {refusal}"))
-                person.gone = True
-                return
-            self.announce(f"joined {name}")
-            self.send(person, frame("server") + frame(f"welcome {name}"))
-            person.name = name
-            self.people[fold(name)] = person
-
-    def refusal(self, name: str) -> str:
-        """Return why nobody comes in with this name; nothing if somebody does."""
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
-            return f"a name has 1 to {MAX_NAME} printable characters and no spaces"
-        folded = fold(name)
-        if folded == "server" or folded in self.people:
-            return f"the name {name} is taken"
-        return ""
-
-    def say(self, person: "Person", text: str) -> None:
-        """Let everybody hear text, the one who said it included."""
-        with self.lock:  # all hear this before anybody hears the next
-            self.announce(text, person.name)
-
-    def tell(self, person: "Person", text: str) -> None:
-        """Let one person hear text."""
-        with self.lock:
-            self.send(person, frame("server") + frame(text))
-
-    def dismiss(self, person: "Person") -> None:
-        """Let go of a person, and tell the others."""
-        with self.lock:
-            if person.name:
-                del self.people[fold(person.name)]
-                self.announce(f"left {person.name}")
-
-    def announce(self, text: str, sender: str = "server") -> None:
-        """Let everybody hear text."""
-        packet = frame(sender) + frame(text)
-        for person in self.people.values():
-            self.send(person, packet)
-
-
-def fold(name: str) -> str:
-    """Return what is equal for names that count as the same: Ada, ada and ＡＤＡ."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return unicodedata.normalize("NFKC", folded)
-
-
 # ---- One connection ------------------------------------------------------------------------------
 
 
@@ -183,7 +107,7 @@ class Person:
                     raise
 
 
-def read_from(person: Person, room: Room) -> None:
+def read_from(person: Person, room: "Room") -> None:
     """Reader thread: pass on what one client says, until it hangs up.
 
     What goes wrong is its own trouble.
@@ -203,7 +127,7 @@ def read_from(person: Person, room: Room) -> None:
     print(f"- {person.address} left {reason}".rstrip(), flush=True)
 
 
-def understand(person: Person, room: Room, data: bytes) -> None:
+def understand(person: Person, room: "Room", data: bytes) -> None:
     """Do what a payload means. A bad one is its sender's business alone."""
     text = data.decode(errors="surrogateescape")
     if not person.name:
@@ -214,26 +138,83 @@ def understand(person: Person, room: Room, data: bytes) -> None:
         room.say(person, text)
 
 
-# ---- The program ---------------------------------------------------------------------------------
+# ---- The room ------------------------------------------------------------------------------------
 
 
-def main(argv: "list | None" = None) -> int:
-    """Run the server until Ctrl-C and return the exit code."""
-    options = parse_options(argv)
-    with suppress(KeyboardInterrupt), listen("127.0.0.1", options.port) as listener:
-        host, port = listener.getsockname()
-        print(f"listening on {host}:{port}", flush=True)
-        attend(listener, Room())
-    return 0
+class Room:
+    """Who is here and what they hear. All reader threads share it."""
+
+    def __init__(self):
+        self.people = {}  # folded name -> Person
+        # Who looks into people, changes it, or sends, holds this lock: enter, say, tell and dismiss
+        # take it, the others are called with it. So nothing comes between a check and the act, two
+        # threads never mix their frames on one socket, and all hear everything in one same order.
+        self.lock = threading.Lock()
+
+    def send(self, person: Person, data: bytes) -> None:
+        """Send, however long it takes.
+
+        Trouble with it is this person's own, not that of the one who spoke.
+        """
+        try:
+            person.sock.sendall(data)
+        except OSError:  # lost, or stuck within a frame: its reader wakes up
+            with suppress(OSError):
+                person.sock.shutdown(socket.SHUT_RDWR)
+
+    def enter(self, person: Person, name: str) -> None:
+        """Let somebody in under this name, or say why not."""
+        with self.lock:  # check and act are one, or two could find one name free
+            refusal = self.refusal(name)
+            if refusal:
+                self.send(person, frame("server") + frame(f"refused {refusal}"))
+                person.gone = True
+                return
+            self.announce(f"joined {name}")
+            self.send(person, frame("server") + frame(f"welcome {name}"))
+            person.name = name
+            self.people[fold(name)] = person
+
+    def refusal(self, name: str) -> str:
+        """Return why nobody comes in with this name; nothing if somebody does."""
+        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
+            return f"a name has 1 to {MAX_NAME} printable characters and no spaces"
+        folded = fold(name)
+        if folded == "server" or folded in self.people:
+            return f"the name {name} is taken"
+        return ""
+
+    def say(self, person: Person, text: str) -> None:
+        """Let everybody hear text, the one who said it included."""
+        with self.lock:  # all hear this before anybody hears the next
+            self.announce(text, person.name)
+
+    def tell(self, person: Person, text: str) -> None:
+        """Let one person hear text."""
+        with self.lock:
+            self.send(person, frame("server") + frame(text))
+
+    def announce(self, text: str, sender: str = "server") -> None:
+        """Let everybody hear text."""
+        packet = frame(sender) + frame(text)
+        for person in self.people.values():
+            self.send(person, packet)
+
+    def dismiss(self, person: Person) -> None:
+        """Let go of a person, and tell the others."""
+        with self.lock:
+            if person.name:
+                del self.people[fold(person.name)]
+                self.announce(f"left {person.name}")
 
 
-def parse_options(argv: "list | None") -> argparse.Namespace:
-    """Return the options; argparse itself ends the program for --help or a wrong one."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
-    )
-    return parser.parse_args(argv)
+def fold(name: str) -> str:
+    """Return what is equal for names that count as the same: Ada, ada and ＡＤＡ."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return unicodedata.normalize("NFKC", folded)
+
+
+# ---- The door ------------------------------------------------------------------------------------
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -257,6 +238,28 @@ def attend(listener: socket.socket, room: Room) -> None:
         except (TimeoutError, ConnectionError, TypeError):
             continue  # nobody came, or is gone again (then macOS gives no address)
         threading.Thread(target=read_from, args=(person, room), name="reader", daemon=True).start()
+
+
+# ---- The program ---------------------------------------------------------------------------------
+
+
+def main(argv: "list | None" = None) -> int:
+    """Run the server until Ctrl-C and return the exit code."""
+    options = parse_options(argv)
+    with suppress(KeyboardInterrupt), listen("127.0.0.1", options.port) as listener:
+        host, port = listener.getsockname()
+        print(f"listening on {host}:{port}", flush=True)
+        attend(listener, Room())
+    return 0
+
+
+def parse_options(argv: "list | None") -> argparse.Namespace:
+    """Return the options; argparse itself ends the program for --help or a wrong one."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
+    )
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

@@ -91,105 +91,6 @@ def read_frame(recv, buffer: bytearray) -> bytearray | None:
 
 # <<< framing
 
-# ---- The room ------------------------------------------------------------------------------------
-
-
-class Room:
-    """Who is here and what they hear: the room thread's own, but for inbox."""
-
-    def __init__(self):
-        self.people = {}  # folded name -> Person
-        self.behind = False  # has anybody a backlog?
-        self.inbox = queue.SimpleQueue()  # events: (method, person, what)
-
-    def run(self) -> None:
-        """Room thread: work off the inbox, one event after the other.
-
-        Now and then, try to send what has waited.
-        """
-        while True:
-            patience = RETRY_SECONDS if self.behind else None
-            with suppress(queue.Empty):
-                act, person, what = self.inbox.get(timeout=patience)
-                if not person.gone:  # who has been let go is not heard any more
-                    act(person, what)
-            if self.behind:
-                self.deliver()
-
-    def deliver(self) -> None:
-        """Try again to send everybody what the system did not take before."""
-        self.behind = False
-        for person in self.people.values():
-            self.send(person, b"")
-
-    def send(self, person: "Person", data: bytes) -> None:
-        """Send what the system takes at once, the rest is this person's backlog."""
-        person.backlog += data  # nothing may overtake what has waited
-        try:
-            if person.backlog:
-                sent = person.writer.send(person.backlog)
-                del person.backlog[:sent]
-        except BlockingIOError:
-            pass  # the system takes nothing more just now
-        except OSError:  # the connection is lost: the reader notices as well, and says so
-            person.backlog.clear()
-        if person.backlog:
-            self.behind = True
-        if len(person.backlog) > MAX_BACKLOG:
-            self.inbox.put((self.dismiss, person, "too slow a reader"))
-
-    # Events name one of these: enter, say, tell, dismiss.
-
-    def enter(self, person: "Person", name: str) -> None:
-        """Let somebody in under this name, or say why not."""
-        refusal = self.refusal(name)
-        if refusal:
-            self.tell(person, f"refused {refusal}")
-            self.dismiss(person, "")
-            return
-        self.announce(f"joined {name}")
-        self.tell(person, f"welcome {name}")
-        person.name = name
-        self.people[fold(name)] = person
-
-    def refusal(self, name: str) -> str:
-        """Return why nobody comes in with this name; nothing if somebody does."""
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
-            return f"a name has 1 to {MAX_NAME} printable characters and no spaces"
-        folded = fold(name)
-        if folded == "server" or folded in self.people:
-            return f"the name {name} is taken"
-        return ""
-
-    def say(self, person: "Person", text: str) -> None:
-        """Let everybody hear text, the one who said it included."""
-        self.announce(text, person.name)
-
-    def tell(self, person: "Person", text: str) -> None:
-        """Let one person hear text."""
-        self.send(person, frame("server") + frame(text))
-
-    def dismiss(self, person: "Person", reason: str) -> None:
-        """Let go of a person, and tell the others."""
-        person.gone = True
-        person.shutdown()
-        if person.name:
-            del self.people[fold(person.name)]
-            self.announce(f"left {person.name} {reason}".rstrip())
-
-    def announce(self, text: str, sender: str = "server") -> None:
-        """Let everybody hear text."""
-        packet = frame(sender) + frame(text)
-        for person in self.people.values():
-            self.send(person, packet)
-
-
-def fold(name: str) -> str:
-    """Return what is equal for names that count as the same: Ada, ada and ＡＤＡ."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return unicodedata.normalize("NFKC", folded)
-
-
 # ---- One connection ------------------------------------------------------------------------------
 
 
@@ -227,7 +128,7 @@ class Person:
         self.writer.close()
 
 
-def read_from(person: Person, room: Room) -> None:
+def read_from(person: Person, room: "Room") -> None:
     """Reader thread: pass on what one client says, until it hangs up.
 
     What goes wrong is its own trouble.
@@ -254,7 +155,7 @@ def read_from(person: Person, room: Room) -> None:
     print(f"- {person.address} left {reason}".rstrip(), flush=True)
 
 
-def understand(person: Person, room: Room, data: bytes) -> tuple:
+def understand(person: Person, room: "Room", data: bytes) -> tuple:
     """Return the event that a payload means. A bad one is its sender's business alone."""
     text = data.decode(errors="surrogateescape")
     if not person.named:
@@ -263,6 +164,131 @@ def understand(person: Person, room: Room, data: bytes) -> tuple:
     if not MESSAGE.fullmatch(text):
         return room.tell, person, f"error {RULE}"
     return room.say, person, text
+
+
+# ---- The room ------------------------------------------------------------------------------------
+
+
+class Room:
+    """Who is here and what they hear: the room thread's own, but for inbox."""
+
+    def __init__(self):
+        self.people = {}  # folded name -> Person
+        self.behind = False  # has anybody a backlog?
+        self.inbox = queue.SimpleQueue()  # events: (method, person, what)
+
+    def run(self) -> None:
+        """Room thread: work off the inbox, one event after the other.
+
+        Now and then, try to send what has waited.
+        """
+        while True:
+            patience = RETRY_SECONDS if self.behind else None
+            with suppress(queue.Empty):
+                act, person, what = self.inbox.get(timeout=patience)
+                if not person.gone:  # who has been let go is not heard any more
+                    act(person, what)
+            if self.behind:
+                self.deliver()
+
+    def deliver(self) -> None:
+        """Try again to send everybody what the system did not take before."""
+        self.behind = False
+        for person in self.people.values():
+            self.send(person, b"")
+
+    def send(self, person: Person, data: bytes) -> None:
+        """Send what the system takes at once, the rest is this person's backlog."""
+        person.backlog += data  # nothing may overtake what has waited
+        try:
+            if person.backlog:
+                sent = person.writer.send(person.backlog)
+                del person.backlog[:sent]
+        except BlockingIOError:
+            pass  # the system takes nothing more just now
+        except OSError:  # the connection is lost: the reader notices as well, and says so
+            person.backlog.clear()
+        if person.backlog:
+            self.behind = True
+        if len(person.backlog) > MAX_BACKLOG:
+            self.inbox.put((self.dismiss, person, "too slow a reader"))
+
+    # Events name one of these: enter, say, tell, dismiss.
+
+    def enter(self, person: Person, name: str) -> None:
+        """Let somebody in under this name, or say why not."""
+        refusal = self.refusal(name)
+        if refusal:
+            self.tell(person, f"refused {refusal}")
+            self.dismiss(person, "")
+            return
+        self.announce(f"joined {name}")
+        self.tell(person, f"welcome {name}")
+        person.name = name
+        self.people[fold(name)] = person
+
+    def refusal(self, name: str) -> str:
+        """Return why nobody comes in with this name; nothing if somebody does."""
+        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
+            return f"a name has 1 to {MAX_NAME} printable characters and no spaces"
+        folded = fold(name)
+        if folded == "server" or folded in self.people:
+            return f"the name {name} is taken"
+        return ""
+
+    def say(self, person: Person, text: str) -> None:
+        """Let everybody hear text, the one who said it included."""
+        self.announce(text, person.name)
+
+    def tell(self, person: Person, text: str) -> None:
+        """Let one person hear text."""
+        self.send(person, frame("server") + frame(text))
+
+    def announce(self, text: str, sender: str = "server") -> None:
+        """Let everybody hear text."""
+        packet = frame(sender) + frame(text)
+        for person in self.people.values():
+            self.send(person, packet)
+
+    def dismiss(self, person: Person, reason: str) -> None:
+        """Let go of a person, and tell the others."""
+        person.gone = True
+        person.shutdown()
+        if person.name:
+            del self.people[fold(person.name)]
+            self.announce(f"left {person.name} {reason}".rstrip())
+
+
+def fold(name: str) -> str:
+    """Return what is equal for names that count as the same: Ada, ada and ＡＤＡ."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return unicodedata.normalize("NFKC", folded)
+
+
+# ---- The door ------------------------------------------------------------------------------------
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean
+    # something else: two servers on one port.
+    option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
+    listener.setsockopt(socket.SOL_SOCKET, option, 1)
+    listener.bind((host, port))
+    listener.listen(1024)  # so many may knock at the same time
+    listener.settimeout(TICK_SECONDS)  # so that Ctrl-C works on Windows, too
+    return listener
+
+
+def attend(listener: socket.socket, room: Room) -> None:
+    """Accept clients, and give each a thread of its own."""
+    while True:
+        try:
+            person = Person(*listener.accept())
+        except (TimeoutError, ConnectionError, TypeError):
+            continue  # nobody came, or is gone again (then macOS gives no address)
+        threading.Thread(target=read_from, args=(person, room), name="reader", daemon=True).start()
 
 
 # ---- The program ---------------------------------------------------------------------------------
@@ -287,29 +313,6 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
         "--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose"
     )
     return parser.parse_args(argv)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Bind at once, although old connections are in TIME_WAIT. On Windows SO_REUSEADDR would mean
-    # something else: two servers on one port.
-    option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
-    listener.setsockopt(socket.SOL_SOCKET, option, 1)
-    listener.bind((host, port))
-    listener.listen(1024)  # so many may knock at the same time
-    listener.settimeout(TICK_SECONDS)  # so that Ctrl-C works on Windows, too
-    return listener
-
-
-def attend(listener: socket.socket, room: Room) -> None:
-    """Accept clients, and give each a thread of its own."""
-    while True:
-        try:
-            person = Person(*listener.accept())
-        except (TimeoutError, ConnectionError, TypeError):
-            continue  # nobody came, or is gone again (then macOS gives no address)
-        threading.Thread(target=read_from, args=(person, room), name="reader", daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -171,19 +171,12 @@ SERVERS = [
           "        for other in list(self.people.values()):\n"
           "            self.send(other, packet)\n")]),
     Animal("changed_size", NAMES, "leaving", 24,
-        "When somebody leaves while others talk: `RuntimeError: dictionary changed size "
-        "during iteration`.",
-        [("            self.announce(text, person.name)\n",
-          "            packet = frame(person.name) + frame(text)\n"
-          "            for other in self.people.values():\n"
-          "                self.send(other, packet)\n"),
-         ("        with self.lock:\n"
-          "            if person.name:\n"
-          "                del self.people[fold(person.name)]\n",
-          "        if person.name:\n"
-          "            del self.people[fold(person.name)]\n"
-          "            with self.lock:\n"),
-         ("for person in self.people.values()", "for person in list(self.people.values())")]),
+        "When somebody vanishes while others talk: `RuntimeError: dictionary changed size during "
+        "iteration`.",
+        [("            reason = str(error)\n",
+          "            reason = str(error)\n"
+          "            room.people.pop(fold(person.name), None)\n"),
+         ("del self.people[fold(person.name)]", "self.people.pop(fold(person.name), None)")]),
     Animal("sender_thrown_out", NAMES, "leaving", 12,
         "Somebody vanishes, and the one who spoke next is thrown out: `BrokenPipeError`.",
         [("        try:\n"

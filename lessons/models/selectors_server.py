@@ -37,6 +37,12 @@ MESSAGE = re.compile(
     f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
 )
 RULE = f"a message is one line of 1 to {MAX_TEXT} characters in UTF-8, without control characters"
+JOINERS = "\u200c\u200d"  # Persian and emoji need them, so names may hold them
+# What nobody can see in a name.
+INVISIBLE = re.compile(
+    "[\u200c\u200d\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
 SERVER = b"6         server"  # the first frame of each notice: the server itself speaks
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
 
@@ -103,10 +109,9 @@ class Room:
 
     def enter(self, person: "Person", name: str) -> None:
         """Let somebody in under this name, or say why not."""
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or " " in name:
-            self.dismiss(
-                person, f"a name has 1 to {MAX_NAME} printable characters and no spaces", "refused"
-            )
+        mistake = mistake_in(name)
+        if mistake:
+            self.dismiss(person, mistake, "refused")
         elif fold(name) in {*self.people, "server"}:
             self.dismiss(person, f"the name {name} is taken", "refused")
         elif len(self.people) >= self.options.max_clients:
@@ -162,8 +167,26 @@ class Room:
             self.dismiss(person, *words)
 
 
+def mistake_in(name: str) -> str:
+    """Return what is wrong with a name; nothing if somebody may be called so."""
+    if not 1 <= len(name) <= MAX_NAME:
+        return f"a name has 1 to {MAX_NAME} characters"
+    for character in name:
+        if "\ud800" <= character <= "\udfff":
+            return "a name is UTF-8"
+        if character in JOINERS:
+            continue
+        if character.isspace() or not character.isprintable():
+            words = f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()
+            return f"a name may not hold {words}"
+    if not INVISIBLE.sub("", name):
+        return "nobody could see that name"
+    return ""
+
+
 def fold(name: str) -> str:
     """Return what is equal for names that count as the same: Ada, ada and ＡＤＡ."""
+    name = INVISIBLE.sub("", name)
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 

@@ -171,12 +171,13 @@ SERVERS = [
           "        for other in list(self.people.values()):\n"
           "            self.send(other, packet)\n")]),
     Animal("changed_size", NAMES, "leaving", 24,
-        "When somebody vanishes while others talk: `RuntimeError: dictionary changed size during "
-        "iteration`.",
+        "Somebody just shuts the window. The server says `RuntimeError: dictionary changed size "
+        "during iteration`, and nobody else is told.",
         [("            reason = str(error)\n",
           "            reason = str(error)\n"
-          "            room.people.pop(fold(person.name), None)\n"),
-         ("del self.people[fold(person.name)]", "self.people.pop(fold(person.name), None)")]),
+          "            for name, other in room.people.items():\n"
+          "                if other is person:\n"
+          "                    del room.people[name]\n")]),
     Animal("sender_thrown_out", NAMES, "leaving", 12,
         "Somebody vanishes, and the one who spoke next is thrown out: `BrokenPipeError`.",
         [("        try:\n"

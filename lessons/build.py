@@ -16,6 +16,7 @@
 
 The metadata of a cell say what it quotes, {"quote": {"file": ..., "name": ...}}, or asks about,
 {"guide": {"file": ..., "questions": {name: question, ...}}}; a name is Room.run, say, or framing.
+In a guide Room.* is the class and all its methods.
 
 A quote or a guide of something that does not exist is named, and then nothing is written at all.
 """
@@ -137,18 +138,18 @@ class Kit:
     def refresh_notebook(self, path: Path) -> None:
         """Refresh the quotes, the guides, the slides and the form of a notebook."""
         notebook, places = json.loads(self.texts[path]), []
+        name_cells(notebook["cells"], path.name[:2])
         for cell in notebook["cells"]:
             before = source(cell)
             try:
                 self.refresh_quote(cell)
                 self.refresh_guide(cell)
             except ValueError as error:
-                self.missing.append(f"{shown(path)}: cell {cell.get('id')}: {error}")
+                self.missing.append(f"{shown(path)}: cell {cell['id']}: {error}")
             if source(cell) != before:
                 kind = "quote" if "quote" in cell["metadata"] else "guide"
                 of = cell["metadata"][kind]["file"]
-                places.append(f"cell {cell.get('id')}, {kind} of {of}")
-        name_cells(notebook["cells"], path.name[:2])
+                places.append(f"cell {cell['id']}, {kind} of {of}")
         make_slides(notebook["cells"])
         text = as_text(notebook)
         for place in places:
@@ -176,10 +177,15 @@ class Kit:
         if guide is None:
             return
         known, questions = self.definitions(guide["file"]), guide["questions"]
-        gone = [name for name in questions if name not in known]
+        gone = [name for name in questions if name.removesuffix(".*") not in known]
         if gone:
             raise ValueError(f"{guide['file']} has no {', '.join(gone)}")
-        rows = [f"| `{name}` | {questions[name]} |" for name in known if name in questions]
+        rows = []
+        for name in known:
+            if name in questions:
+                rows.append(f"| `{name}` | {questions[name]} |")
+            if f"{name}.*" in questions:
+                rows.append(f"| `{name}`, all of it | {questions[f'{name}.*']} |")
         table = "\n".join([f"| in `{guide['file']}` | ask yourself |", "| --- | --- |", *rows])
         if TABLE.search(source(cell)):
             set_source(cell, TABLE.sub(lambda _: table, source(cell), count=1))
@@ -250,9 +256,16 @@ def unreached(kit: Kit) -> list:
         for cell in json.loads(kit.texts[path])["cells"]:
             quote, guide = cell["metadata"].get("quote"), cell["metadata"].get("guide")
             if quote and quote["file"] in named:
-                named[quote["file"]] |= {quote["name"], *whole_of(kit, quote)}
+                named[quote["file"]] |= {
+                    quote["name"],
+                    *parts_of(kit, quote["file"], quote["name"]),
+                }
             if guide and guide["file"] in named:
-                named[guide["file"]] |= set(guide["questions"])
+                for name in guide["questions"]:
+                    named[guide["file"]] |= whole_class(kit, guide["file"], name)
+    if "framing" in named["chat_server.py"]:  # the others have the same one
+        for names in named.values():
+            names |= {"framing", *parts_of(kit, "chat_server.py", "framing")}
     lines = []
     for program, names in named.items():
         for name in kit.definitions(program):
@@ -262,11 +275,19 @@ def unreached(kit: Kit) -> list:
     return lines
 
 
-def whole_of(kit: Kit, quote: dict) -> list:
+def parts_of(kit: Kit, program: str, name: str) -> set:
     """Return the names of what is quoted with a whole class, or with the framing block."""
-    if quote["name"] == "framing":
-        return ["frame", "take_frame", "read_frame"]
-    return [name for name in kit.definitions(quote["file"]) if name.startswith(f"{quote['name']}.")]
+    if name == "framing":
+        return {"frame", "take_frame", "read_frame"}
+    return {other for other in kit.definitions(program) if other.startswith(f"{name}.")}
+
+
+def whole_class(kit: Kit, program: str, name: str) -> set:
+    """Return the names that a question is about: Room.run is one, Room.* all of the class."""
+    if name.endswith(".*"):
+        owner = name.removesuffix(".*")
+        return {owner, *parts_of(kit, program, owner)}
+    return {name}
 
 
 def lesson_row(notebook: str, first: str) -> str:

@@ -50,7 +50,7 @@ def say(text: str) -> None:
 
 
 def show(until: str = "") -> None:
-    """Print what threads have said so far; with until, wait for a line that holds it, and stop there."""
+    """Print what threads have said so far; with until, wait for a line that holds it, and stop."""
     with contextlib.suppress(queue.Empty):
         while True:
             line = said.get(timeout=PATIENCE) if until else said.get_nowait()
@@ -63,7 +63,7 @@ def show(until: str = "") -> None:
 
 @contextlib.contextmanager
 def goes_wrong():
-    """Print the error that the block raises, as a notebook would end with it; AssertionError if there is none."""
+    """Print the error that the block raises, as a notebook would; AssertionError if it is none."""
     try:
         yield
     except Exception as error:
@@ -81,13 +81,13 @@ connected = []  # sockets that connect() made, to be closed when the server ends
 def serve(talk, at_once: bool = True):
     """Run talk(sock) for each client while the with block lasts, and give the port.
 
-    With at_once each client has a thread, client-1, client-2 ...; without, one is served after the other. An error in
-    talk is said, not raised. When the block ends, so do the server, its threads and its sockets.
+    With at_once each client has a thread, client-1, client-2 ...; without, one is served after the
+    other. An error in talk is said, not raised. When the block ends, so do the server, its threads
+    and its sockets.
     """
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(
-        0.05
-    )  # accept() does not wake up when its socket is closed, so it looks at stop itself
+    # accept() does not wake up when its socket is closed, so the server looks at stop by itself.
+    listener.settimeout(0.05)
     stop, socks, threads = threading.Event(), [], []
 
     def attend() -> None:
@@ -138,14 +138,14 @@ def end(sock: socket.socket) -> None:
 
 
 def connect(port: int) -> socket.socket:
-    """Return a socket that is connected to a server on this computer and never waits longer than PATIENCE."""
+    """Return a socket connected to a server on this computer; it waits PATIENCE at the most."""
     sock = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
     connected.append(sock)
     return sock
 
 
 def reset(sock: socket.socket) -> None:
-    """Hang up rudely: the other side gets a reset, as from somebody who knows nothing of the connection."""
+    """Hang up rudely: the other side gets a reset, as if we knew nothing of the connection."""
     linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # wait for nothing when closing
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     sock.close()
@@ -161,7 +161,7 @@ def open_sockets() -> list:
 
 
 def plain_threads() -> list:
-    """Return the threads that run; Jupyter's own, which may start at any time, have classes of their own."""
+    """Return the threads that run; Jupyter's own are of other classes, and start at any time."""
     return [thread for thread in threading.enumerate() if type(thread) is threading.Thread]
 
 
@@ -249,7 +249,7 @@ class Guest:
         self.sock.sendall(b"".join(map(frame, texts)))
 
     def hear(self) -> str:
-        """Return the next pair of frames as a line to show: ada>> hello; "(hung up)" after the last one."""
+        """Return the next pair of frames as a line: ada>> hello; "(hung up)" after the last one."""
         sender, text = read_frame(self.sock.recv, self.buffer), None
         if sender is not None:
             text = read_frame(self.sock.recv, self.buffer)
@@ -272,7 +272,7 @@ class Guest:
 
 
 def gather(port: int, *names: str) -> list:
-    """Return a guest for each name, all of them in the finished server's room; what they heard so far is read."""
+    """Return a guest for each name, all in the finished server's room; all so far is read."""
     here = []
     for name in names:
         newcomer = Guest(port, name)
@@ -287,7 +287,7 @@ def gather(port: int, *names: str) -> list:
 
 
 def find(name: str) -> Path:
-    """Return the path of a file of the kit: beside this one, one folder up, or in the folder we are in."""
+    """Return the path of a file of the kit: beside this one, one folder up, or where we are."""
     for folder in (HERE, HERE.parent, Path.cwd(), Path.cwd().parent):
         if (folder / name).exists():
             return folder / name
@@ -295,7 +295,7 @@ def find(name: str) -> Path:
 
 
 class Program:
-    """A program of the kit as a process of its own: with Program("chat_server.py", "--port", "0") as server."""
+    """A program of the kit as a process: with Program("chat_server.py", "--port", 0) as server."""
 
     def __init__(self, script: str, *options: str):
         self.process = subprocess.Popen(
@@ -319,7 +319,7 @@ class Program:
         self.lines.put(None)
 
     def wait_for(self, part: str) -> str:
-        """Return the next line of output that holds part; RuntimeError with what came instead if there is none."""
+        """Return the next line of output that holds part; RuntimeError says what came instead."""
         seen, end = [], time.monotonic() + 2 * PATIENCE
         while time.monotonic() < end:
             with contextlib.suppress(queue.Empty):
@@ -338,7 +338,7 @@ class Program:
         self.process.stdin.flush()
 
     def interrupt(self) -> int:
-        """Press Ctrl-C and return the exit code. (On Windows a pipe has no Ctrl-C: there it is ended by force.)"""
+        """Press Ctrl-C and return the exit code. (Windows has none for a pipe: ended by force.)"""
         self.process.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGINT)
         return self.process.wait(2 * PATIENCE)
 
@@ -360,7 +360,7 @@ class Program:
 
 
 class Picture:
-    """A picture as a cell's output: Picture("images/window-light.png", "words") or Picture(svg_text, "words")."""
+    """A picture as a cell's output: Picture("images/window-light.png", "words"), or an SVG text."""
 
     def __init__(self, source: str, words: str):
         self.words, self.svg, self.png = words, None, None
@@ -549,7 +549,7 @@ def examine(test, answers: list) -> None:
 
 
 def describe(error: BaseException) -> tuple:
-    """Return an error as text, and where it happened in the notebook, not in what the notebook calls."""
+    """Return an error as text, and where in the notebook it happened, not in what that calls."""
     library = os.path.dirname(os.__file__)  # of Python
     others = (__file__, str(HERE / "exercises"), library, "<frozen")
     places = traceback.extract_tb(error.__traceback__)
@@ -561,7 +561,7 @@ def describe(error: BaseException) -> tuple:
 
 
 def expect(call, wanted, question: str, *story) -> None:
-    """Raise Wrong with the question unless call() returns what is wanted, or raises it if that is an exception.
+    """Raise Wrong with the question unless call() returns, or raises, what is wanted.
 
     The story is told if it does not: lines of text, or objects like Pieces that have kept one.
     """
@@ -598,7 +598,7 @@ def shorten(text: str, limit: int = 100) -> str:
 
 
 class Pieces:
-    """A connection that is played: recv() gives these pieces, one a call, as TCP may do; then the end of stream.
+    """A connection that is played: recv() gives these pieces, one a call, then the end of stream.
 
     A piece that is an exception is raised. What is sent is kept in sent, what happened in story.
     """

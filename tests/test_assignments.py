@@ -244,9 +244,8 @@ def course(tmp_path_factory):
 def run_course(root, paths: list) -> None:
     """Release an assignment of some lessons, hand it in as each of the STUDENTS, and mark it."""
     (root / "nbgrader_config.py").write_text(CONFIG.format(root=str(root)), encoding="utf-8")
-    assert (
-        make(*paths, "--to", root / "source" / "week").returncode == 0
-    )  # for all that comes along
+    made = make(*paths, "--to", root / "source" / "week")  # for all that comes along
+    assert made.returncode == 0, made.stderr
     for path in paths:
         shutil.copy(path, root / "source" / "week")  # the master itself
     run = nbgrader(root, "generate_assignment", "week", "--create")

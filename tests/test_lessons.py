@@ -132,10 +132,10 @@ def test_nothing_in_it_is_the_instructors_alone(path):
 @every_lesson
 def test_it_is_as_long_as_a_lesson(path):
     cells = load(path)["cells"]
-    plain = [cell for cell in cells if "quote" not in cell["metadata"]]
+    plain = [cell for cell in cells if not {"quote", "guide"} & set(cell["metadata"])]
     code = [cell for cell in plain if cell["cell_type"] == "code"]
     lines = [len([line for line in source(cell).splitlines() if line.strip()]) for cell in code]
-    words = sum(len(prose(cell).split()) for cell in cells if cell["cell_type"] == "markdown")
+    words = sum(len(prose(cell).split()) for cell in plain if cell["cell_type"] == "markdown")
     quoted = sum(text.count("\n") for cell in cells for text in fences(cell, "python"))
     assert len(plain) >= 18 and words >= 700
     advise(len(plain) <= 45, path, f"{len(plain)} cells; 45 minutes are enough for one each")

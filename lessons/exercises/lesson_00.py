@@ -7,7 +7,10 @@ from classroom import exercise, expect, prediction
     "start-roles",
     1,
     "Which of the three programs waits, and which ones call it?",
-    "Two programs can run on one computer. Cover the names of the laptops: who listens, who connects?",
+    (
+        "Two programs can run on one computer. Cover the names of the laptops: "
+        "who listens, who connects?"
+    ),
 )
 def check_start_roles(roles):
     expect(
@@ -58,8 +61,14 @@ def check_start_command(command):
 @exercise(
     "start-reason",
     3,
-    "Write the words of the line on paper and number them from 0. With which number does the reason begin?",
-    'words[4:] is a list of the words from the fifth on; " ".join(...) makes one text of them. And if there are none?',
+    (
+        "Write the words of the line on paper and number them from 0. "
+        "With which number does the reason begin?"
+    ),
+    (
+        "words[4:] is a list of the words from the fifth on; "
+        '" ".join(...) makes one text of them. And if there are none?'
+    ),
 )
 def check_start_reason(reason):
     line = "- bob left, 192.168.1.31:50622 too slow a reader"

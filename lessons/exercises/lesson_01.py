@@ -13,7 +13,10 @@ def sent_text(send_text, sock: Pieces, text: str) -> bytes:
     "bytes-send",
     1,
     "Which method of a text returns the bytes that it is in UTF-8?",
-    "sock.sendall(...) takes bytes. What stands between the parentheses, if text.encode() makes bytes?",
+    (
+        "sock.sendall(...) takes bytes. "
+        "What stands between the parentheses, if text.encode() makes bytes?"
+    ),
 )
 def check_bytes_send(send_text):
     plain, rich = Pieces(), Pieces()
@@ -34,7 +37,10 @@ def check_bytes_send(send_text):
     "bytes-clip",
     2,
     "Text counts characters, bytes count bytes. In which of the two do you have to cut?",
-    'Cut the bytes. A character at the end may be halved then: what does decode(errors="ignore") do with it?',
+    (
+        "Cut the bytes. A character at the end may be halved then: "
+        'what does decode(errors="ignore") do with it?'
+    ),
 )
 def check_bytes_clip(clip):
     for text, size, wanted, question in (

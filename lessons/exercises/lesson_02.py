@@ -56,7 +56,10 @@ def check_server_listen(listen):
     "server-answer",
     2,
     "There are two sockets. One of them you get; how do you come by the other one?",
-    "sock, _ = listener.accept() gives you the client's. Which two calls on sock come next, and what ends it?",
+    (
+        "sock, _ = listener.accept() gives you the client's. "
+        "Which two calls on sock come next, and what ends it?"
+    ),
 )
 def check_server_answer(answer_one):
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -30,8 +30,14 @@ def check_frame(frame):
 @exercise(
     "take-frame",
     3,
-    "How many bytes must be there before you may look at the header, and how many before the payload is whole?",
-    "int(buffer[:10]) is the payload's length; the frame ends at 10 + that. What does del buffer[:end] do?",
+    (
+        "How many bytes must be there before you may look at the header, and how many "
+        "before the payload is whole?"
+    ),
+    (
+        "int(buffer[:10]) is the payload's length; the frame ends at 10 + that. "
+        "What does del buffer[:end] do?"
+    ),
 )
 def check_take_frame(take_frame):
     def wants(buffer: bytes, returned, left: bytes, question: str) -> None:
@@ -54,7 +60,8 @@ def check_take_frame(take_frame):
     rest = "What of the buffer belongs to this frame, and what to the next?"
     if taken(take_frame, whole)[1] == whole:
         rest = (
-            "The frame is still there. `buffer = …` only gives the name inside your function another value; "
+            "The frame is still there. "
+            "`buffer = …` only gives the name inside your function another value; "
             "how do you change the caller's buffer in place?"
         )
     wants(whole, b"hello", b"", rest)

@@ -6,7 +6,7 @@ from classroom import Pieces, exercise, expect, prediction
 
 
 class Visitor(Pieces):
-    """A played connection that knows whether it was closed, by close() or at the end of a with block."""
+    """A played connection that knows if it was closed, by close() or by the end of a with block."""
 
     closed = False
 
@@ -33,7 +33,10 @@ class Visitor(Pieces):
     "to-the-end",
     1,
     "What does recv() return when nothing more comes, and is that true or false in a condition?",
-    'while chunk := recv(4096): runs its block once a piece, and ends at b"". What has to happen in the block?',
+    (
+        'while chunk := recv(4096): runs its block once a piece, and ends at b"". '
+        "What has to happen in the block?"
+    ),
 )
 def check_to_the_end(read_all):
     def wants(wanted, question: str, *pieces) -> None:
@@ -49,7 +52,10 @@ def check_to_the_end(read_all):
     all_of_it = (
         "Does one call of recv() bring everything? How can your loop see that nothing more comes?"
     )
-    each = "Each call of recv() takes the next piece away: does your code keep every piece that it gets?"
+    each = (
+        "Each call of recv() takes the next piece away: "
+        "does your code keep every piece that it gets?"
+    )
     wants(b"goodbye", each if probe.ends == 1 else all_of_it, b"good", b"bye")
     wants(b"", "What has come if the stream ends at once?")
     short = "A short piece may be followed by others: what alone is the end?"
@@ -61,8 +67,14 @@ def check_to_the_end(read_all):
 @exercise(
     "why-gone",
     2,
-    "In which of the three cases does recv() return something, and in which does it raise something?",
-    'try: a loop until b""; except ...: one return for each kind of error. Which of them is a kind of the other?',
+    (
+        "In which of the three cases does recv() return something, and in which does it "
+        "raise something?"
+    ),
+    (
+        'try: a loop until b""; except ...: one return for each kind of error. '
+        "Which of them is a kind of the other?"
+    ),
 )
 def check_why_gone(why_gone):
     def wants(wanted: str, question: str, *pieces) -> None:
@@ -86,8 +98,14 @@ def check_why_gone(why_gone):
 @exercise(
     "own-trouble",
     3,
-    "After an error the program goes on below the try. Where do you want it to go on: after the loop, or in it?",
-    "UnicodeDecodeError is a ValueError. And who closes the socket if an error comes before close()?",
+    (
+        "After an error the program goes on below the try. Where do you want it to go on: "
+        "after the loop, or in it?"
+    ),
+    (
+        "UnicodeDecodeError is a ValueError. "
+        "And who closes the socket if an error comes before close()?"
+    ),
 )
 def check_own_trouble(answer_all):
     def wants(heard: list, question: str, *clients) -> None:

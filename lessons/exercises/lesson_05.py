@@ -12,13 +12,12 @@ LATE = 0.2  # seconds between the start of a thread and its first step
 
 @contextlib.contextmanager
 def late_threads():
-    """Let threads begin late, as they may; collect the errors that end them, as lines; in the end wait for them all."""
+    """Let threads begin late, as they may; give the errors that end them; wait for all at last."""
     lines, before, run, older = [], threading.excepthook, threading.Thread.run, plain_threads()
 
     def keep(error) -> None:
-        words = str(error.exc_value).rpartition("<locals>.")[
-            2
-        ]  # without where our own functions come from
+        # Without where our own functions come from.
+        _, _, words = str(error.exc_value).rpartition("<locals>.")
         lines.append(f"in a thread: {error.exc_type.__name__}: {words}")
 
     def run_late(thread) -> None:
@@ -38,8 +37,14 @@ def late_threads():
 @exercise(
     "own-thread",
     1,
-    "Which arguments of threading.Thread say what is run, what it is given, and that it keeps no program alive?",
-    "target is the function itself, without parentheses. args is a tuple: how do you write one with a single element?",
+    (
+        "Which arguments of threading.Thread say what is run, what it is given, and that "
+        "it keeps no program alive?"
+    ),
+    (
+        "target is the function itself, without parentheses. args is a tuple: "
+        "how do you write one with a single element?"
+    ),
 )
 def check_own_thread(begin):
     gate, runs = threading.Event(), []
@@ -62,7 +67,8 @@ def check_own_thread(begin):
         thread.join(PATIENCE)
     given = "What is the function that the thread runs, and is args a tuple with one element?"
     expect(lambda: runs, ["talk(7) ran in its thread"], given, "begin(talk, 7)", *errors)
-    made = []  # by a thread that is no daemon, as a program's own; the one that we are in is, and hands that down
+    # Made by a thread that is no daemon, as a program's own; ours is one, and hands that down.
+    made = []
     plain = threading.Thread(target=lambda: made.append(begin(talk, 7)), daemon=False)
     plain.start()
     plain.join(PATIENCE)
@@ -76,7 +82,7 @@ def check_own_thread(begin):
 
 
 class Door:
-    """A played listener: these clients come, one a call of accept(); after the last one stop is set."""
+    """A played listener: these clients come, one a call of accept(); then stop is set."""
 
     def __init__(self, stop: threading.Event, *clients):
         self.stop, self.clients, self.story = stop, list(clients), []
@@ -99,7 +105,8 @@ class Door:
     "attend",
     3,
     "Which loop goes on until an event is set? And what shall happen after a TimeoutError?",
-    "while not stop.is_set(): try to accept, continue after a TimeoutError; else make, keep and start a thread. "
+    "while not stop.is_set(): try to accept, continue after a TimeoutError; "
+    "else make, keep and start a thread. "
     "What does the thread need to know?",
 )
 def check_attend(attend):
@@ -164,7 +171,10 @@ class Taker(Pieces):
     "welcome-all",
     2,
     "When is sock looked up: when the lambda is made, or when it runs? What is sock by then?",
-    "Give the thread what it needs when you make it, with target and args. Which function is called with which bytes?",
+    (
+        "Give the thread what it needs when you make it, with target and args. "
+        "Which function is called with which bytes?"
+    ),
 )
 def check_welcome_all(welcome_all):
     order, others = [], threading.Event()

@@ -19,7 +19,10 @@ def rather(choose):
 @exercise(
     "is-free",
     1,
-    "The names in people are folded. What has to be done to name before it is looked for among them?",
+    (
+        "The names in people are folded. "
+        "What has to be done to name before it is looked for among them?"
+    ),
     "`fold(name) not in people` is most of it. Which name is never in people, and still not free?",
 )
 def check_is_free(is_free) -> None:
@@ -90,9 +93,8 @@ class Held:
 )
 def check_rename(rename, race, Lock) -> None:
     people, lock = {"ada": 1, "bob": 2}, Held()
-    names = getattr(
-        getattr(rename, "__code__", None), "co_names", ()
-    )  # of what is not its own: Lock, for example
+    code = getattr(rename, "__code__", None)
+    names = getattr(code, "co_names", ())  # of what is not its own: Lock, for example
 
     def brackets(_) -> str:
         return "lock is already a lock: what do the brackets do?" if lock.called else ""
@@ -198,7 +200,10 @@ class Sink:
     2,
     "Look at symptom 24 above: what may a loop over a dictionary not do to it? "
     "Try: d = {1: 1}, then for k in d: del d[k].",
-    "list(people) is a copy that nobody changes. Which of the two do you go through, and which do you change?",
+    (
+        "list(people) is a copy that nobody changes. "
+        "Which of the two do you go through, and which do you change?"
+    ),
 )
 def check_send_all(send_all) -> None:
     ends = []  # what the first parameter is when send_all ends
@@ -233,7 +238,10 @@ def check_send_all(send_all) -> None:
                 sys.setprofile(before)
 
         def another(_) -> str:
-            inside = "only gives the name inside your function another value: how do you change the caller's dictionary"
+            inside = (
+                "only gives the name inside your function another value: "
+                "how do you change the caller's dictionary"
+            )
             return f"`people = …` {inside} in place?" if ends and ends[-1] is not people else ""
 
         with rather(errors_caught):

@@ -10,7 +10,10 @@ from classroom import exercise, expect, prediction
     "work-off",
     1,
     "What does inbox.get() return, and what is it when there is nothing more to do?",
-    "while (event := inbox.get()) is not None: ... and how do you take the two parts out of an event?",
+    (
+        "while (event := inbox.get()) is not None: ... "
+        "and how do you take the two parts out of an event?"
+    ),
 )
 def check_work_off(work_off) -> None:
     done, inbox = [], queue.SimpleQueue()
@@ -28,7 +31,8 @@ def check_work_off(work_off) -> None:
         inbox.put(event)
     inbox.put((done.append, "after the end"))
     story = [
-        "the inbox: append 'first', shout 'second', append None, shout 'last', the end (None), one event more"
+        "the inbox: append 'first', shout 'second', append None, shout 'last', the end "
+        "(None), one event more"
     ]
     gets = "How do you get one event out of the inbox, and what does None tell you?"
     expect(lambda: (work_off(inbox), None)[1], None, gets, *story)
@@ -52,7 +56,7 @@ def check_work_off(work_off) -> None:
 
 
 class Narrow:
-    """A non-blocking socket that takes so many bytes at each send, and keeps them; None: it takes nothing."""
+    """A non-blocking socket: each send takes so many bytes, and keeps them; for None, nothing."""
 
     def __init__(self, *sizes):
         self.sizes, self.sent, self.story, self.refused = list(sizes), b"", [], 0
@@ -76,7 +80,7 @@ class Narrow:
         return len(taken)
 
     def sendall(self, data: bytes) -> None:
-        """Waits on a slow reader, and on a non-blocking socket nobody knows how much was sent: not for this."""
+        """Not for this: it waits, and on a non-blocking socket nobody knows how much was sent."""
         raise RuntimeError("sendall() waits, and cannot say how much was taken: use send()")
 
 
@@ -84,7 +88,10 @@ class Narrow:
     "send-some",
     2,
     "What has to go out first: the new data, or what has waited?",
-    "backlog += data; then send(backlog) says how many bytes are gone: which part of backlog is that?",
+    (
+        "backlog += data; then send(backlog) says how many bytes are gone: "
+        "which part of backlog is that?"
+    ),
 )
 def check_send_some(send_some) -> None:
     def feed(
@@ -162,8 +169,14 @@ def check_send_some(send_some) -> None:
 @exercise(
     "pay",
     2,
-    "Work it out: free_at is 0 and now is 3600. How many quarters can be paid until free_at reaches now?",
-    "Savings are now - free_at. How early may free_at be before the quarter is added? max() finds the later one.",
+    (
+        "Work it out: free_at is 0 and now is 3600. "
+        "How many quarters can be paid until free_at reaches now?"
+    ),
+    (
+        "Savings are now - free_at. How early may free_at be before the quarter is added? "
+        "max() finds the later one."
+    ),
 )
 def check_pay(pay) -> None:
     for free_at, now, wanted, question in [

@@ -34,7 +34,10 @@ def check_notice(notice) -> None:
     "event",
     2,
     "Which texts are messages, and which of them lose their first character?",
-    'What does "/msg bob see  you".split(maxsplit=2) give, and how long is the list for "/msg bob"?',
+    (
+        'What does "/msg bob see  you".split(maxsplit=2) give, and how long is the list '
+        'for "/msg bob"?'
+    ),
 )
 def check_event(event) -> None:
     question = "What type do all the results in the table have?"
@@ -72,7 +75,10 @@ def check_event(event) -> None:
 @exercise(
     "line",
     2,
-    "Which of the two frames can Eve write what she likes into, and which does only the server write?",
+    (
+        "Which of the two frames can Eve write what she likes into, and which does only "
+        "the server write?"
+    ),
     "The text proves nothing. Which sender can nobody have as a name?",
 )
 def check_line(line) -> None:

@@ -6,7 +6,7 @@ from classroom import Pieces, exercise, expect, prediction
 
 
 class Paper:
-    """As much of a terminal as lesson 09 needs: print(..., file=paper) writes on it, show() says what stands there."""
+    """As much of a terminal as lesson 09 needs: print(..., file=paper) writes, show() reads."""
 
     def __init__(self, width: int = 40):
         self.width, self.rows, self.row, self.column = width, [""], 0, 0
@@ -29,7 +29,7 @@ class Paper:
             text = text[size:]
 
     def obey(self, letter: str, number: str) -> None:
-        """Follow one escape code: A and F go up, J and K erase, H goes to the first row; others change nothing here."""
+        """Follow one escape code: A and F go up, J and K erase, H goes to the first row."""
         if letter in "AF":
             count = max(1, int(number or 1))  # in a terminal 0 is 1
             self.row, self.column = max(0, self.row - count), self.column if letter == "A" else 0
@@ -100,8 +100,14 @@ def check_erase(erase):
 @exercise(
     "harmless",
     3,
-    "ord(char) is a character's number. Which numbers does the text above name, and which one of them is fine?",
-    'Go through text one character at a time: which of them stay as they are, and which become "\\ufffd"?',
+    (
+        "ord(char) is a character's number. "
+        "Which numbers does the text above name, and which one of them is fine?"
+    ),
+    (
+        "Go through text one character at a time: "
+        'which of them stay as they are, and which become "\\ufffd"?'
+    ),
 )
 def check_harmless(harmless):
     def wants(text: str, wanted: str, question: str) -> None:
@@ -134,7 +140,7 @@ def check_harmless(harmless):
 
 
 class Halves(Pieces):
-    """A connection that is played and knows two ends: what is still to come comes only while our ears are open."""
+    """A played connection that knows two ends: what is to come comes only to open ears."""
 
     def __init__(self, *pieces):
         super().__init__(*pieces)
@@ -160,7 +166,7 @@ class Halves(Pieces):
         super().sendall(data)
 
     def recv(self, size: int) -> bytes:
-        """Return the next piece; nothing once deaf, an error once closed; wait for ever (here: fail) if not mute."""
+        """Return the next piece; b"" once deaf, an error once closed, or where it would wait."""
         if self.closed:
             raise OSError("recv() on a closed socket")
         if self.deaf:

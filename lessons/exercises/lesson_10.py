@@ -38,7 +38,7 @@ def in_thread(call, *args) -> str:
 
 
 class PlayedInbox:
-    """A queue that is played: a get() that would wait fails, and so shows that the window would freeze."""
+    """A queue that is played: a get() that would wait fails, as the window would freeze."""
 
     def __init__(self, *events):
         self.events, self.asked = list(events), 0
@@ -68,7 +68,7 @@ class PlayedInbox:
 
 
 def awake(call, *args):
-    """Call an answer with a time.sleep() that fails in this thread: in a window's thread nobody may sleep."""
+    """Call an answer with a time.sleep() that fails here: in a window's thread nobody sleeps."""
     sleep, me, names = time.sleep, threading.get_ident(), getattr(call, "__globals__", {})
     imported = [name for name, value in names.items() if value is sleep]
 
@@ -109,8 +109,14 @@ def check_drain(drain):
 @exercise(
     "look",
     3,
-    "Two things to do: handle what is there, at most 20, and ask to be called again. Which comes in every call?",
-    "after(15, function, a, b) calls function(a, b) in 15 ms. Which function is it here, and what does it need?",
+    (
+        "Two things to do: handle what is there, at most 20, and ask to be called again. "
+        "Which comes in every call?"
+    ),
+    (
+        "after(15, function, a, b) calls function(a, b) in 15 ms. "
+        "Which function is it here, and what does it need?"
+    ),
 )
 def check_look(look):
     for events in (["one", "two"], []):
@@ -154,7 +160,10 @@ def check_look(look):
             "Does a call end when the inbox is empty?",
             story,
         )
-        much = "If more and more comes in, when can the window draw? How many events may one call handle?"
+        much = (
+            "If more and more comes in, when can the window draw? "
+            "How many events may one call handle?"
+        )
         question = (
             much if counts[0] > wanted else "Which events could this call have handled as well?"
         )
@@ -201,7 +210,7 @@ def probe_look(look, events: list) -> None:
 
 
 class PlayedPart:
-    """A window or a connection, its parts and its methods: keeps in story what is called, in order."""
+    """A window or a connection, its parts and methods: its story is what was called, in order."""
 
     def __init__(self, name: str, story: list):
         self._name, self._story = name, story

@@ -4,7 +4,7 @@ from classroom import exercise, expect, prediction
 
 
 class PlayedText:
-    """As much of Tk's Text as lesson 11 needs: more lines than fit into its height, and what of them is in sight."""
+    """As much of Tk's Text as lesson 11 needs: lines, and which of them are in sight."""
 
     def __init__(self, *lines, height: int = 3):
         self.lines, self.height = list(lines), height
@@ -53,7 +53,10 @@ def check_delay(delay):
     "unconfirmed",
     3,
     "Each message of mine gets one answer, in order. How many pairs in came are answers to me?",
-    "If two answers have come, which messages of sent are still without? sent[2:] is a list without the first two.",
+    (
+        "If two answers have come, which messages of sent are still without? "
+        "sent[2:] is a list without the first two."
+    ),
 )
 def check_unconfirmed(unconfirmed):
     def wants(sent: list, came: list, wanted: list, question: str) -> None:
@@ -97,7 +100,10 @@ class PlayedChat:
     "stale",
     2,
     "Each event says where it comes from. Which of them does the window still care about?",
-    "Is there a line in the loop that looks at source? What shall happen with an event from another connection?",
+    (
+        "Is there a line in the loop that looks at source? "
+        "What shall happen with an event from another connection?"
+    ),
 )
 def check_stale(handle):
     def wants(
@@ -108,7 +114,10 @@ def check_stale(handle):
             handle(list(events), window)
             return window.connection, [tuple(line) for line in window.lines]
 
-        story = f"the window's connection is {now!r}; above: its connection and lines after these events"
+        story = (
+            f"the window's connection is {now!r}; above: "
+            "its connection and lines after these events"
+        )
         expect(after, (connection, lines), question, story, *map(repr, events))
 
     hello, late, end = (

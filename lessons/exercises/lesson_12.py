@@ -21,7 +21,10 @@ from classroom import (
 @exercise(
     "port-of",
     1,
-    "The port stands behind the last colon. Which method of str looks for something from the right?",
+    (
+        "The port stands behind the last colon. "
+        "Which method of str looks for something from the right?"
+    ),
     '"a:b:c".rpartition(":") gives ("a:b", ":", "c"). Which of the three do you want?',
 )
 def check_port_of(port_of) -> None:
@@ -111,7 +114,10 @@ def try_on(server_test, server: str, *chaos: str) -> tuple:
     "own-test",
     3,
     "How many texts has your test to send in one say(), and which letters have to be in them?",
-    "What is lost never comes. After the first answer, say one thing more: what has to come before its answer?",
+    (
+        "What is lost never comes. After the first answer, say one thing more: "
+        "what has to come before its answer?"
+    ),
 )
 def check_own_test(chat_test) -> None:
     def try_out(server: str, wanted: str, question: str, *chaos: str) -> None:
@@ -148,8 +154,14 @@ def check_own_test(chat_test) -> None:
 @exercise(
     "why-it-ended",
     2,
-    "What does lines.get() return after the program's last line, and can your loop take that for a line?",
-    'Keep each line in a list called seen. raise RuntimeError(f"no line with {part!r} came, but {seen}")',
+    (
+        "What does lines.get() return after the program's last line, and can your loop "
+        "take that for a line?"
+    ),
+    (
+        "Keep each line in a list called seen. "
+        'raise RuntimeError(f"no line with {part!r} came, but {seen}")'
+    ),
 )
 def check_why_it_ended(wait_for) -> None:
     def output(*lines: str) -> queue.SimpleQueue:
@@ -198,7 +210,10 @@ def check_why_it_ended(wait_for) -> None:
         wait_for(output(*crash), "listening")
     except RuntimeError as error:
         told = [line for line in crash if line in str(error)]
-    why = "Who reads this error wants to know why the server ended. Who has told it, and is it all in the error's text?"
+    why = (
+        "Who reads this error wants to know why the server ended. "
+        "Who has told it, and is it all in the error's text?"
+    )
     expect(lambda: told, [*crash], why, story, f"{call}, lines that are in the text of its error")
 
 

@@ -6,7 +6,10 @@ from classroom import exercise, expect, frame, prediction
 @exercise(
     "others-type",
     1,
-    "Which of the three cases can the others not reach, and in which of them is bound itself no place to call?",
+    (
+        "Which of the three cases can the others not reach, and in which of them is bound "
+        "itself no place to call?"
+    ),
     'First: if bound == "0.0.0.0". What does ipaddress.ip_address("127.0.0.2").is_loopback give?',
 )
 def check_others_type(others_type) -> None:
@@ -43,7 +46,10 @@ def check_others_type(others_type) -> None:
     "find-password",
     2,
     "Which bytes belong to the first frame, and what comes back as long as it is not whole?",
-    'take_frame(bytearray(captured)) is None or the payload. What does "ada open sesame".partition(" ") give?',
+    (
+        "take_frame(bytearray(captured)) is None or the payload. "
+        'What does "ada open sesame".partition(" ") give?'
+    ),
 )
 def check_find_password(find_password) -> None:
     hello, secret = frame("hello"), frame("ada ocean-42")
@@ -91,8 +97,14 @@ IAvhrO9IrMu6KSNyL9xs1trNq70/tqwkuOz6MZtBYT5P
 @exercise(
     "careful",
     2,
-    "Which two lines switch a protection off, and what was it that CERTIFICATE_VERIFY_FAILED missed?",
-    "create_default_context() checks everything. What can you hand it as cadata, so that it trusts that one?",
+    (
+        "Which two lines switch a protection off, and what was it that "
+        "CERTIFICATE_VERIFY_FAILED missed?"
+    ),
+    (
+        "create_default_context() checks everything. "
+        "What can you hand it as cadata, so that it trusts that one?"
+    ),
 )
 def check_careful(careful) -> None:
     def settings() -> tuple:
@@ -110,7 +122,10 @@ def check_careful(careful) -> None:
     wanted = ("only a trusted one", "the right name", True)
     kind = "What does careful return, and is the certificate a text or the name of a file?"
     expect(lambda: type(careful(CERTIFICATE)).__name__, "SSLContext", kind, "careful(certificate)")
-    side = "Purpose.CLIENT_AUTH is for a server, which looks at its clients. At whose certificate do you want to look?"
+    side = (
+        "Purpose.CLIENT_AUTH is for a server, which looks at its clients. "
+        "At whose certificate do you want to look?"
+    )
     serves = 'careful(certificate).protocol.name.endswith("SERVER")'
     expect(lambda: careful(CERTIFICATE).protocol.name.endswith("SERVER"), False, side, serves)
     any_at_all = "What does a client that looks at no certificate do if Eve answers?"

@@ -7,7 +7,10 @@ from classroom import exercise, expect, prediction
     "deliveries",
     1,
     "One message is said in a room of 50. How many people hear it?",
-    "said is the number of messages a second, in all rooms together. Each of them is delivered to a whole room.",
+    (
+        "said is the number of messages a second, in all rooms together. "
+        "Each of them is delivered to a whole room."
+    ),
 )
 def check_deliveries(deliveries) -> None:
     copies, others = (
@@ -37,8 +40,14 @@ def check_deliveries(deliveries) -> None:
 @exercise(
     "machines",
     2,
-    "By hand, for 100,000 people in rooms of 50: how many machines for the connections, how many for the bits?",
-    "The answer is the greater of the two, each rounded up: math.ceil(...). How many bits are 70 bytes?",
+    (
+        "By hand, for 100,000 people in rooms of 50: "
+        "how many machines for the connections, how many for the bits?"
+    ),
+    (
+        "The answer is the greater of the two, each rounded up: math.ceil(...). "
+        "How many bits are 70 bytes?"
+    ),
 )
 def check_machines(machines) -> None:
     for people, room, wanted, question in [
@@ -46,7 +55,10 @@ def check_machines(machines) -> None:
             100_000,
             50,
             5,
-            "Which of the two limits asks for more machines, and does one machine not do both at once?",
+            (
+                "Which of the two limits asks for more machines, and does one machine not "
+                "do both at once?"
+            ),
         ),
         (20_001, 50, 2, "Where does the last one go, when the first machine is full?"),
         (
@@ -63,7 +75,7 @@ def check_machines(machines) -> None:
 
 
 class Stopwatch:
-    """A connection and a clock that are played: connecting and each message take so many milliseconds."""
+    """A played connection and clock: connecting and each message take so many milliseconds."""
 
     def __init__(self, dialing: int, times: list):
         self.now, self.dialing, self.times = 0, dialing, list(times)
@@ -89,7 +101,10 @@ class Stopwatch:
 @exercise(
     "p99",
     2,
-    "When does the time of one message begin, and when does it end? Where do these two calls of clock() have to stand?",
+    (
+        "When does the time of one message begin, and when does it end? "
+        "Where do these two calls of clock() have to stand?"
+    ),
     "Keep each time in a list. After the loop: sorted(the list), and which place of it?",
 )
 def check_p99(p99) -> None:

@@ -8,7 +8,10 @@ WRONG = {
             "Which encoding has bytes",
         ),
         (
-            'def send_text(sock, text):\n    sock.sendall(text.encode(errors="ignore")[: len(text)])',
+            """
+def send_text(sock, text):
+    sock.sendall(text.encode(errors="ignore")[: len(text)])
+""",
             "Which encoding",
         ),
         ("def send_text(sock, text):\n    return text.encode()", "What does sendall() take"),

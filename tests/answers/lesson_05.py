@@ -1,4 +1,4 @@
-"""Typical wrong answers to the exercises of lesson 05, and words of what the check replies to each."""
+"""Typical wrong answers to the exercises of lesson 05, and words of what the check says to each."""
 
 WRONG = {
     "own-thread": [

@@ -1112,18 +1112,17 @@ def main(argv: "list | None" = None) -> int:
     room.log(f"listening on {host}:{port}")
     for line in how_to_join(host, port, options):
         room.log(line)
-    printer = start(print_lines, room.lines)
-    scribe = start(write_transcript, room.entries, room)
+    slow = [(start(print_lines, room.lines), room.lines)]  # threads that can be stuck
+    if options.transcript:
+        slow.insert(0, (start(write_transcript, room.entries, room), room.entries))
     owner = start(Room.run, room)
     if catch_signals(room):
         start(read_orders, room)
     attend(listener, room, Door(options.max_per_address))
     room.inbox.put(None)
     owner.join(STUCK_SECONDS)
-    # Both have to come to an end, even if one of them is stuck.
-    written = has_finished(scribe, room.entries)
-    printed = has_finished(printer, room.lines)
-    if not (written and printed):
+    finished = [has_finished(thread, lines) for thread, lines in slow]
+    if not all(finished):
         os._exit(0)  # a normal exit would wait for a terminal that stands still
     return 0
 

@@ -97,21 +97,17 @@ def take(file: "str | Path", *options: str, wire: bool = False, scale: float = 1
         others = {name: server.client(name) for name in ("bob", "李雷", "Zoë")}
         root = tk.Tk()
         root.tk.call("tk", "scaling", float(root.tk.call("tk", "scaling")) * scale)
-        window = gui.ChatWindow(
-            root, gui.parse_options(["ada", "--port", str(server.port), *options])
-        )
-        wait_until(window, lambda: window.online and len(window.people) == 4)
+        window = gui.Window(root, gui.parse_options(["ada", "--port", str(server.port), *options]))
+        wait_until(window, lambda: len(window.talk.people) == 4)
         for name, text in TALK[:-3] if wire else TALK:
             if name == "ada":
-                window.say([text])
+                window.say(window.talk.say([text]))
             else:
                 others[name].send(text)
             shown = text.split(maxsplit=2)[2] if text.startswith("/msg") else text
             wait_until(
                 window,
-                lambda shown=shown: (
-                    shown in window.messages.get("1.0", "end") and not window.waiting
-                ),
+                lambda shown=shown: shown in window.log.content() and not window.talk.waiting,
             )
         if wire:
             show_the_wire(window, others)
@@ -126,16 +122,16 @@ def take(file: "str | Path", *options: str, wire: bool = False, scale: float = 1
         print(IMAGES / file)
 
 
-def show_the_wire(window: gui.ChatWindow, others: dict) -> None:
+def show_the_wire(window: gui.Window, others: dict) -> None:
     """Open the wire view, and let messages arrive together and alone."""
     window.toggle_wire()
     others["Zoë"].send("👋", "hi ada")
-    wait_until(window, lambda: "hi·ada" in window.wire.get("1.0", "end"))
-    window.say(["so the header tells us how many bytes to wait for?"])
-    wait_until(window, lambda: not window.waiting)
+    wait_until(window, lambda: "hi·ada" in window.wire.log.content())
+    window.say(window.talk.say(["so the header tells us how many bytes to wait for?"]))
+    wait_until(window, lambda: not window.talk.waiting)
 
 
-def wait_until(window: gui.ChatWindow, condition) -> None:
+def wait_until(window: gui.Window, condition) -> None:
     """Run the window's main loop until the condition holds."""
     end = time.monotonic() + TIMEOUT
     while not condition():

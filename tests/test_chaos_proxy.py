@@ -15,7 +15,7 @@ import time
 import unicodedata
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Program, Server, frame, wrapped
+from kit import ROOT, TIMEOUT, Client, Program, Server, frame
 
 try:
     from terminal import Terminal
@@ -120,13 +120,14 @@ def both_ends(listener, options, seed=7):
 
 def read_all(sock):
     """Return all bytes until the end of the stream, and whether that was a reset."""
-    data = b""
+    chunks = []
+    end = "FIN"
     try:
         while chunk := sock.recv(65_536):
-            data += chunk
+            chunks.append(chunk)
     except ConnectionResetError:
-        return data, "RST"
-    return data, "FIN"
+        end = "RST"
+    return b"".join(chunks), end
 
 
 def left(server, proxy, name):
@@ -296,7 +297,7 @@ def test_nothing_is_held_back_without_glue(listener):
 
 @pytest.mark.parametrize("options", ["", "--split 90000"])
 def test_who_reads_late_still_gets_everything(listener, options):
-    data = b"".join(b"%015d " % number for number in range(1_000_000))
+    data = random.Random(1).randbytes(16_000_000)
     with both_ends(listener, options) as (_, client, server):
         client.settimeout(0.5)
         sent = 0
@@ -455,11 +456,11 @@ def test_with_reset_and_half_open_the_seed_chooses_for_each_connection(server):
 
 
 def test_half_open_in_the_middle_of_a_frame_is_silence_to_the_server(tmp_path):
-    first = (
-        "import socket as s; old = s.socket.settimeout; "
-        "s.socket.settimeout = lambda a, t: old(a, 1 if t == 30 else t)"
-    )
-    with Server(script=wrapped(tmp_path, first)) as server:
+    text = (ROOT / "chat_server.py").read_text(encoding="utf-8")
+    assert text.count("FRAME_SECONDS = 30") == 1
+    impatient = tmp_path / "chat_server.py"
+    impatient.write_text(text.replace("FRAME_SECONDS = 30", "FRAME_SECONDS = 1"), encoding="utf-8")
+    with Server(script=impatient) as server:
         bob = server.client("bob")
         with (
             Proxy(server.port, "--drop-after 200 --half-open") as proxy,

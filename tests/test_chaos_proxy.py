@@ -227,6 +227,14 @@ def test_the_terminal_client_works_in_a_terminal(server, options):
         assert left(server, proxy, "ada") == "- ada left"
 
 
+def told(inbox) -> tuple:
+    """Return what the window's connection tells next, but for the bytes: kind, connection, ..."""
+    while True:
+        event = inbox.get(timeout=TIMEOUT)
+        if event[0] != "wire":
+            return event
+
+
 @allowed
 def test_the_windows_connection_works(server, options):
     with Proxy(server.port, options) as proxy:
@@ -234,14 +242,14 @@ def test_the_windows_connection_works(server, options):
         connection = gui.Connection(inbox, "127.0.0.1", proxy.port, "ada")
         texts = [f"message {number} é {GRIN}" for number in range(20)]
         for text in [*texts, "/quit"]:
-            connection.outbox.put(text)
+            connection.send(text)
         expected = [
             ("server", "welcome ada"),
             ("server", "online ada"),
             *(("ada", text) for text in texts),
         ]
-        assert [inbox.get(timeout=TIMEOUT)[2:] for _ in expected] == expected
-        assert inbox.get(timeout=TIMEOUT) == ("lost", connection, "The server hung up.")
+        assert [told(inbox)[2:] for _ in expected] == expected
+        assert told(inbox) == ("lost", connection, "The server hung up.")
         assert left(server, proxy, "ada") == "- ada left"
 
 
@@ -411,10 +419,10 @@ def test_the_windows_connection_says_what_happened(server, options):
     with Proxy(server.port, options) as proxy:
         inbox = queue.SimpleQueue()
         connection = gui.Connection(inbox, "127.0.0.1", proxy.port, "ada")
-        welcome = [inbox.get(timeout=TIMEOUT)[2:] for _ in range(2)]
+        welcome = [told(inbox)[2:] for _ in range(2)]
         assert welcome == [("server", "welcome ada"), ("server", "online ada")]
-        connection.outbox.put("x" * 300)
-        kind, _, reason = inbox.get(timeout=TIMEOUT)
+        connection.send("x" * 300)
+        kind, _, reason = told(inbox)
         assert kind == "lost" and CUTS[options][2] in reason
         assert left(server, proxy, "ada").startswith("- ada left")
 
@@ -497,17 +505,16 @@ def test_a_half_open_window_gets_no_answer_and_no_bad_news(server):
     with Proxy(server.port, "--drop-after 323 --half-open") as proxy:
         inbox = queue.SimpleQueue()
         connection = gui.Connection(inbox, "127.0.0.1", proxy.port, "ada")
-        welcome = [inbox.get(timeout=TIMEOUT)[2:] for _ in range(2)]
+        welcome = [told(inbox)[2:] for _ in range(2)]
         assert welcome == [("server", "welcome ada"), ("server", "online bob ada")]
-        connection.outbox.put("x" * 300)
+        connection.send("x" * 300)
         bob.expect("server", "joined ada")
         bob.expect("ada", "x" * 300)
         proxy.wait_for("is cut off after 323 bytes ->: nobody is told")
         bob.send("are you there?")
         bob.expect("bob", "are you there?")
-        assert inbox.empty()
         assert proxy.stop() == 0
-        assert inbox.get(timeout=TIMEOUT)[0] == "lost" and inbox.empty()
+        assert told(inbox)[0] == "lost" and inbox.empty(), "nothing came before the end"
     bob.expect("server", "left ada")
 
 

@@ -156,11 +156,19 @@ def test_most_lines_of_the_last_step_stand_in_the_finished_server():
 
 
 LATER = [*zip(LADDER, FRAMED, strict=False), ("07_room.py", "../../chat_server.py")]
+RENAMED = {  # in the finished window, which does more
+    "poll": "empty",
+    "ChatWindow": "Window",
+    "ChatWindow.write": "Window.show_line",
+    "ChatWindow.build_chat": "Window.build_room",
+}
 
 
 @pytest.mark.parametrize(("step", "later"), [*LATER, (WINDOW, "../../chat_client_gui.py")])
 def test_what_a_step_defines_keeps_its_name_and_its_place(step, later):
-    names, places = names_of(STEPS / step), names_of(STEPS / later)
+    names = [RENAMED.get(name, name) for name in names_of(STEPS / step)]
+    names = [name.replace("ChatWindow.", "Window.") for name in names]
+    places = names_of(STEPS / later)
     assert [name for name in places if name in names] == names
 
 

@@ -76,6 +76,20 @@ def read_frame(recv, buffer: bytearray) -> bytearray | None:
 
 # <<< framing
 
+# ---- The inbox: between the threads and Tk -------------------------------------------------------
+
+
+def poll(after, inbox: queue.SimpleQueue, handle) -> None:
+    """Give handle what is in the inbox, but not too much at once.
+
+    Tk has to draw, and to hear the keyboard.
+    """
+    # First of all, so that an error below does not end it:
+    after(POLL_MS, poll, after, inbox, handle)
+    for _ in range(min(BATCH, inbox.qsize())):
+        handle(*inbox.get_nowait())  # nobody else takes from it
+
+
 # ---- The connection: no Tk in here ---------------------------------------------------------------
 
 
@@ -83,7 +97,7 @@ class Connection:
     """One connection: a thread that receives, and one that sends what is put into the outbox.
 
     It puts events into inbox: ("pair", sender, text), and at last ("lost", reason). The window only
-    calls outbox.put() and close(), which never wait.
+    calls send() and close(), which never wait.
     """
 
     def __init__(self, inbox: queue.SimpleQueue, host: str, port: int, name: str):
@@ -92,6 +106,10 @@ class Connection:
         self.sock = socket.socket()
         self.outbox.put(name)
         threading.Thread(target=self.run, args=(host, port), name="receiver", daemon=True).start()
+
+    def send(self, text: str) -> None:
+        """Any thread: let text be sent, without waiting for that."""
+        self.outbox.put(text)
 
     def close(self) -> None:
         """Any thread: end both threads. Closing the socket would not wake them up."""
@@ -105,7 +123,7 @@ class Connection:
         with self.sock:
             try:
                 self.sock.connect((host, port))
-                threading.Thread(target=self.send, name="sender", daemon=True).start()
+                threading.Thread(target=self.send_all, name="sender", daemon=True).start()
                 self.receive(bytearray())
             except (OSError, OverflowError, ValueError) as error:
                 reason = f"No chat with {host}:{port}: {error}."
@@ -123,25 +141,17 @@ class Connection:
                 return
             self.inbox.put(("pair", sender.decode(), text.decode()))
 
-    def send(self) -> None:
+    def send_all(self) -> None:
         """Sender thread: send what is in the outbox until None comes."""
         with suppress(OSError):  # the receiver notices it as well, and says so
-            for text in iter(self.outbox.get, None):
+            while True:
+                text = self.outbox.get()
+                if text is None:
+                    break
                 self.sock.sendall(frame(text))
 
 
 # ---- The window ----------------------------------------------------------------------------------
-
-
-def poll(after, inbox: queue.SimpleQueue, handle) -> None:
-    """Give handle what is in the inbox, but not too much at once.
-
-    Tk has to draw, and to hear the keyboard.
-    """
-    # First of all, so that an error below does not end it:
-    after(POLL_MS, poll, after, inbox, handle)
-    for _ in range(min(BATCH, inbox.qsize())):
-        handle(*inbox.get_nowait())  # nobody else takes from it
 
 
 class ChatWindow:
@@ -159,6 +169,42 @@ class ChatWindow:
         else:
             self.write("* Type your name, then press Return.")
 
+    def handle(self, kind: str, *details) -> None:
+        """Work off one event."""
+        if kind == "pair":
+            sender, text = details
+            self.write(f"* {text}" if sender == "server" else f"{sender}>> {text}")
+        else:
+            self.connection = None
+            self.write(f"* {details[0]} Type your name to try again.")
+
+    def send(self, event=None) -> None:
+        """Send what is in the entry; Tk calls this for Return."""
+        text = self.entry.get().strip()
+        if text:
+            self.entry.delete(0, "end")
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """Send text. Without a connection it is our name, and makes one."""
+        if self.connection:
+            self.connection.send(text)
+        else:
+            self.connection = Connection(self.inbox, self.options.host, self.options.port, text)
+
+    def leave(self) -> None:
+        """Close the window at once: this waits for nobody, for no network and for no thread."""
+        if self.connection:
+            self.connection.close()
+        self.root.destroy()
+
+    def write(self, line: str) -> None:
+        """Add a line to the messages."""
+        self.messages["state"] = "normal"
+        self.messages.insert("end", f"{line}\n")
+        self.messages["state"] = "disabled"
+        self.messages.see("end")
+
     def build_chat(self) -> None:
         """Make the messages and, below them, the line to type in."""
         self.root.title("chat")
@@ -169,42 +215,6 @@ class ChatWindow:
         self.entry.focus_set()
         self.messages = tk.Text(self.root, wrap="word", state="disabled")
         self.messages.pack(fill="both", expand=True)
-
-    def send(self, event=None) -> None:
-        """Send what is in the entry; Tk calls this for Return."""
-        text = self.entry.get().strip()
-        if text:
-            self.entry.delete(0, "end")
-            self.say(text)
-
-    def leave(self) -> None:
-        """Close the window at once: this waits for nobody, for no network and for no thread."""
-        if self.connection:
-            self.connection.close()
-        self.root.destroy()
-
-    def handle(self, kind: str, *details) -> None:
-        """Work off one event."""
-        if kind == "pair":
-            sender, text = details
-            self.write(f"* {text}" if sender == "server" else f"{sender}>> {text}")
-        else:
-            self.connection = None
-            self.write(f"* {details[0]} Type your name to try again.")
-
-    def say(self, text: str) -> None:
-        """Send text. Without a connection it is our name, and makes one."""
-        if self.connection:
-            self.connection.outbox.put(text)
-        else:
-            self.connection = Connection(self.inbox, self.options.host, self.options.port, text)
-
-    def write(self, line: str) -> None:
-        """Add a line to the messages."""
-        self.messages["state"] = "normal"
-        self.messages.insert("end", f"{line}\n")
-        self.messages["state"] = "disabled"
-        self.messages.see("end")
 
 
 # ---- The program ---------------------------------------------------------------------------------

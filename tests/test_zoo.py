@@ -26,6 +26,7 @@ STAGES = {
     "server": [stage.name for stage in check.SERVER_STAGES],
     "client": [stage.name for stage in check.CLIENT_STAGES],
 }
+BURNS = 13  # the symptom of a program that works for nothing: that takes its time to be seen
 PATIENCE = 3  # seconds: a wrong program often says nothing, and we need not wait for that for long
 VISIT_SECONDS = 300
 ALONE = ["sender_thrown_out"]  # it cannot bear other mistakes: whom they leave behind throws it out
@@ -81,7 +82,7 @@ def outcome(name: str, folder) -> tuple:
     animal, report = ZOO[name], folder / f"{name}.json"
     kind = kind_of(animal)
     options = ["--only", animal.stage, "--json", report]
-    if animal.stage != "deadlines":
+    if animal.stage != "deadlines" and animal.symptom != BURNS:
         options += ["--patience", str(PATIENCE)]
     run = checked(kind, options, "--", sys.executable, SCRIPT, name, "--port", "{port}")
     assert run.stderr == "", run.stderr

@@ -101,6 +101,7 @@ def test_the_file_is_as_jupyter_writes_it_and_without_outputs(path):
         if cell["cell_type"] == "code":
             assert cell["execution_count"] is None
             assert bool(cell["outputs"]) == ("picture" in tags(cell))
+            assert max(map(len, source(cell).splitlines())) <= 100
 
 
 @every_lesson

@@ -31,20 +31,28 @@ MARKS = {
     "once": "about the tools and other servers; one Python is enough",
     "lessons": "runs the notebooks; the oldest and the newest Python are enough",
     "zoo": "the checker visits the zoo, which takes minutes; one Python is enough",
+    "load": "a program under load; the oldest and the newest Python are enough",
     "alone": "measures time: it waits for its turn until all others have finished",
 }
-FILES = {  # how the names of files begin -> the mark of the tests in them
-    "test_zoo": "zoo",
-    "test_lessons": "lessons",
-    "test_assignments": "once",
-    "test_benchmark": "once",
-    "test_build": "once",
-    "test_chaos": "once",
-    "test_check": "once",
-    "test_models": "once",
-    "test_pcap": "once",
-    "test_turns": "once",
-    "test_wireshark": "once",
+BY_NAME = {  # how the names of tests begin -> their mark; not for those that need Jupyter
+    "test_zoo.py": "zoo",
+    "test_lessons.py": "lessons",
+    "test_assignments.py": "once",
+    "test_benchmark.py": "once",
+    "test_build.py": "once",
+    "test_chaos_proxy.py": "once",
+    "test_check.py": "once",
+    "test_check_clients.py": "once",
+    "test_models.py": "once",
+    "test_pcap.py": "once",
+    "test_readme.py": "once",
+    "test_steps.py::test_a_step_": "once",
+    "test_turns.py": "once",
+    "test_wireshark.py": "once",
+    "test_gui.py::test_fifty_open_close_cycles_": "load",
+    "test_gui.py::test_2000_messages_a_second_": "load",
+    "test_server_faults.py::test_a_flood_": "load",
+    "test_server_protocol.py::test_a_big_room_": "load",
 }
 SLOW = [  # the files that begin
     "test_models",
@@ -55,7 +63,7 @@ SLOW = [  # the files that begin
     "test_check",
     "test_zoo",
 ]
-ALONE = []  # parts of the names of tests
+ALONE = ["test_2000_messages_a_second_never_stall_the_main_loop"]  # parts of names
 TOGETHER = [  # beginnings of the names of tests that share what takes long to make, or a port
     "test_models.py",
     "test_steps.py::test_a_step_",
@@ -80,12 +88,18 @@ def pytest_collection_modifyitems(items):
 
 
 def add_marks(item) -> None:
-    """Mark a test by its file and by its name."""
-    for start, mark in FILES.items():
-        if item.path.name.startswith(start) and not item.get_closest_marker("jupyter"):
+    """Mark a test by its name."""
+    for start, mark in BY_NAME.items():
+        if name_of(item.nodeid).startswith(start) and not item.get_closest_marker("jupyter"):
             item.add_marker(mark)
     if is_alone(item.nodeid):
         item.add_marker("alone")
+
+
+def name_of(nodeid: str) -> str:
+    """Return a test's name without the folders: test_file.py::test[parameter]."""
+    path, separator, test = nodeid.partition("::")
+    return path.rpartition("/")[2] + separator + test
 
 
 def is_alone(name: str) -> bool:
@@ -154,8 +168,7 @@ def group(nodeid: str) -> str:
     """Return the name of a test's group; most tests are a group of their own."""
     if is_alone(nodeid):
         return "alone"
-    path, _, test = nodeid.partition("::")
-    name = f"{path.rpartition('/')[2]}::{test}"
+    name = name_of(nodeid)
     for start in TOGETHER:
         if name.startswith(start):
             return start

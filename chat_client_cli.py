@@ -517,11 +517,7 @@ JOINER = "\u200d"  # makes one picture of two
 
 
 class Screen:
-    """What is to be seen: lines, and in a terminal below them the one that is being typed.
-
-    lock is held by who draws. It is one that its thread may take twice, since Ctrl-Z comes to the
-    main thread at any moment, perhaps while that draws.
-    """
+    """What is to be seen: lines, and in a terminal below them the one that is being typed."""
 
     def __init__(self, keyboard, plain: bool = False, times: bool = False):
         self.keyboard = keyboard
@@ -529,7 +525,7 @@ class Screen:
         self.rich = sys.stdout.isatty() and not plain  # rows are wrapped by us, and have colours
         self.draws = self.terminal and not plain  # what is typed is erased and drawn again
         self.times = times
-        self.lock = threading.RLock()
+        self.lock = threading.Lock()  # held by who draws: either of our two threads
         self.prompt = None  # what stands before what is typed; None if that is over
         self.covered = False  # something was shown since Enter: the typed line is out of reach
 
@@ -558,12 +554,16 @@ class Screen:
         """Any thread: show a line above the one that is being typed, which is drawn again."""
         text = self.laid_out(line)
         with self.lock:
-            if self.draws:
-                self.covered = self.typed() is None
-                text = self.erased() + text + self.drawn()
-            elif self.terminal and self.typed() not in (None, ("", 0)):
-                text = "\n" + text  # below what is typed: that stays where it is
-            self.write(text)
+            self.keyboard.between_keys(lambda: self.put(text))
+
+    def put(self, text: str) -> None:
+        """Draw a text, for show()."""
+        if self.draws:
+            self.covered = self.typed() is None
+            text = self.erased() + text + self.drawn()
+        elif self.terminal and self.typed() not in (None, ("", 0)):
+            text = "\n" + text  # below what is typed: that stays where it is
+        self.write(text)
 
     def tell(self, text: str) -> None:
         """Any thread: show text that is nobody's."""
@@ -684,15 +684,18 @@ class Screen:
 
     def suspend(self, number: int, _) -> None:
         """Main thread, when Ctrl-Z comes: stop, and go on where we were when we are continued."""
-        with self.lock:  # nobody draws meanwhile
-            settings = termios.tcgetattr(sys.stdin)
-            self.write(self.below())
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.settings)
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)  # here we sleep
-            signal.signal(number, self.suspend)
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, settings)
-            self.write(self.drawn())
+        if not self.lock.acquire(blocking=False):  # somebody draws, perhaps we: in a moment, then
+            threading.Timer(0.02, os.kill, (os.getpid(), number)).start()
+            return
+        settings = termios.tcgetattr(sys.stdin)
+        self.write(self.below())
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.settings)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # here we sleep
+        signal.signal(number, self.suspend)
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, settings)
+        self.write(self.drawn())
+        self.lock.release()
 
 
 def columns() -> int:
@@ -780,10 +783,11 @@ def most_cells(char: str) -> int:
 
 # ---- 6. Three ways to read a line ----------------------------------------------------------------
 
-# Each of them has the same methods. read(prompt, screen) returns a line, and the cursor stands
-# below it; EOFError after the last one, Over if it was woken. typed() returns what is typed, as far
-# as it stands on the screen, and where in it the cursor is; or None. wake() is for another thread:
-# it ends read(), now and for ever.
+# Each of them has the same methods:
+#   read(prompt, screen)  a line, below which the cursor then stands; EOFError after the last one
+#   typed()               what is typed, and where in it the cursor is; None if nothing is
+#   between_keys(draw)    any thread: call draw, while no key changes what is typed
+#   wake()                any thread: end read() with the exception Over, now and for ever
 
 
 def choose_keyboard(plain: bool, complete):
@@ -856,6 +860,9 @@ class Pipe:
     def typed(self) -> None:
         return None
 
+    def between_keys(self, draw) -> None:
+        draw()
+
     def wake(self) -> None:
         self.over = True
         self.lines.put(None)
@@ -882,12 +889,16 @@ class Readline:
         self.reading = False
         self.ready = False  # the prompt stands there
         self.over = False
+        self.drawing = None  # what another thread wants to be called
+        self.drawn = threading.Event()  # it was
         readline.set_completer(self.completion)
         readline.set_completer_delims(" ")
         readline.parse_and_bind("tab: complete")
+        readline.parse_and_bind("set completion-query-items 0")  # no question before many words,
+        readline.parse_and_bind("set page-completions off")  # and no pages of them
         if plain:
             readline.parse_and_bind("set enable-bracketed-paste off")  # an escape code, too
-        signal.signal(signal.SIGUSR1, self.woken)
+        signal.signal(signal.SIGUSR1, self.interrupted)
 
     def read(self, prompt: str, screen: Screen) -> str:
         readline.set_pre_input_hook(lambda: self.begin(screen))
@@ -913,15 +924,41 @@ class Readline:
         text = readline.get_line_buffer()
         return text, len(os.fsdecode(os.fsencode(text)[: self.point.value]))
 
+    def between_keys(self, draw) -> None:
+        """Readline changes and draws its line in the main thread, whenever a key comes.
+
+        So that thread has to draw, too, and a signal makes it do so: if it comes while readline is
+        at work, it waits. But then nobody may look before the next key: so we send it once more.
+        """
+        if threading.current_thread() is threading.main_thread():
+            draw()
+            return
+        self.drawn.clear()
+        self.drawing = draw
+        pause = 0.0005
+        while not self.drawn.is_set():
+            self.signal()
+            self.drawn.wait(pause)
+            pause = min(2 * pause, LOOK_SECONDS)
+
     def wake(self) -> None:
         self.over = True
-        while self.reading:  # a signal ends input(), but not if it comes just before: so once more
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-            time.sleep(LOOK_SECONDS)
+        while self.reading:
+            self.signal()
+            time.sleep(0.01)
 
-    def woken(self, _number: int, _frame) -> None:
-        """Main thread, for the signal."""
-        if self.reading:
+    def signal(self) -> None:
+        """Interrupt the main thread, so that it calls interrupted()."""
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+
+    def interrupted(self, _number: int, _frame) -> None:
+        """Main thread, between two keys, or while it does something else that does not draw."""
+        draw = self.drawing
+        self.drawing = None  # at once: while we draw, the next signal may come
+        if draw:
+            draw()
+            self.drawn.set()
+        if self.over and self.reading:
             raise Over
 
     def completion(self, start: str, number: int) -> "str | None":
@@ -1053,6 +1090,9 @@ class Keys:
         if not self.reading:
             return None
         return self.text, self.cursor
+
+    def between_keys(self, draw) -> None:
+        draw()  # keys are fed by one who holds the screen's lock, and so do we
 
     def wake(self) -> None:
         self.over = True

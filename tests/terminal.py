@@ -28,8 +28,10 @@ class Screen:
     scrolled out of sight stay in the list, but no escape code reaches them any more.
     """
 
-    def __init__(self, width: int, height: int):
+    def __init__(self, width: int, height: int, joins: bool = False):
         self.width, self.height = width, height
+        self.joins = joins  # pictures of several characters take the room of one
+        self.before = ""  # the character that came last
         self.rows, self.wrapped = [[]], set()  # wrapped: the rows that go on in the next one
         self.row = self.column = self.top = self.bells = 0
         self.colour, self.rest = "", ""
@@ -92,6 +94,9 @@ class Screen:
     def put(self, character: str) -> None:
         """Write one character; the cursor goes to the next row only when the next character comes, as in xterm."""
         size = cells_of(character)
+        if self.joins and is_joined(self.before, character):
+            size = 0
+        self.before = character
         if self.column + size > self.width:
             self.wrapped.add(self.row)
             self.down()
@@ -121,6 +126,11 @@ class Screen:
             line = "".join(text for text, _ in (cells[:column] if number == last else cells))
             parts += [line] if number in self.wrapped else [line, "\n"]
         return "".join(parts).rstrip("\n")
+
+    @property
+    def rows_of_text(self) -> list:
+        """All rows from the very first on, without spaces at their ends."""
+        return ["".join(text for text, _ in cells).rstrip() for cells in self.rows]
 
     @property
     def lines(self) -> list:
@@ -161,12 +171,24 @@ def cells_of(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
+def is_joined(before: str, character: str) -> bool:
+    """Return whether a new terminal draws a character into the cells of the one before it."""
+    return (
+        before == "\u200d"
+        or unicodedata.category(character) == "Mc"
+        or "\U0001f3fb" <= character <= "\U0001f3ff"
+        or "\u1160" <= character <= "\u11ff"
+    )
+
+
 class Terminal:
     """A program, started in a terminal of its own."""
 
-    def __init__(self, *command: str, width: int = 80, height: int = 24, **environment):
+    def __init__(
+        self, *command: str, width: int = 80, height: int = 24, joins: bool = False, **environment
+    ):
         self.screen, self.decode = (
-            Screen(width, height),
+            Screen(width, height, joins),
             codecs.getincrementaldecoder("utf-8")().decode,
         )
         self.raw = ""  # all that was written

@@ -1,6 +1,8 @@
 """The terminal client as a person meets it, and as a tool in a pipe; against the kit's server, and one that lies."""
 
 import contextlib
+import importlib.util
+import itertools
 import os
 import re
 import shutil
@@ -22,6 +24,10 @@ SOON = 5  # seconds for what a person expects within one or two; a loaded machin
 GRIN = "\U0001f600"
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people, two joiners, one picture
 WELCOME = ("server", "welcome ada")
+
+SPEC = importlib.util.spec_from_file_location("chat_client_cli", CLIENT)
+cli = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(cli)
 
 posix = pytest.mark.skipif(
     Terminal is None, reason="Windows has no pseudo-terminals and no pthread_kill"
@@ -620,6 +626,254 @@ def test_output_that_is_no_terminal_gets_no_escape_codes(server, tmp_path):
         assert ada.end() == 0
     text = output.read_bytes()
     assert b"ada>> hello\n" in text and b"\x1b" not in text
+
+
+# ---- In the middle of a line ---------------------------------------------------------------------
+
+
+MIDDLES = {  # what is typed, how many times the left arrow is pressed, what stands there then
+    "a word": ("hello world", 5, "hello |world"),
+    "the start": ("hello", 5, "|hello"),
+    "one before the end": ("hello", 1, "hell|o"),
+    "the first of three rows": ("x" * 50 + "y" * 50, 90, "x" * 10 + "|" + "x" * 40 + "y" * 50),
+    "the second of three rows": ("x" * 50 + "y" * 50, 48, "x" * 50 + "yy|" + "y" * 48),
+    "the end of a row": ("x" * 60, 22, "x" * 38 + "|" + "x" * 22),
+    "a line that fills its rows": ("x" * 78, 30, "x" * 48 + "|" + "x" * 30),
+    "wide characters": ("李雷" * 15, 20, "李雷" * 5 + "|" + "李雷" * 10),
+    "letters of two and four bytes": (f"grün {GRIN} ö", 2, f"grün {GRIN}| ö"),
+}
+
+
+@posix
+@pytest.mark.parametrize("keys", ["readline", "key by key"])
+@pytest.mark.parametrize("text, lefts, whole", MIDDLES.values(), ids=MIDDLES)
+def test_what_stands_there_is_what_is_sent_also_in_the_middle(
+    server, sit, tmp_path, text, lefts, whole, keys
+):
+    script = CLIENT
+    if keys != "readline":
+        script = wrapped(tmp_path, NO_READLINE, CLIENT)
+    ada = sit(server, script=script, width=40)
+    bob = server.client("bob")
+    ada.wait_for("* bob joined", ">")
+    ada.type(text)
+    before, _, after = whole.partition("|")
+    ada.press("\x1b[D" * lefts)
+    ada.wait_until(lambda: ada.screen.typed == f"> {before}")
+    for news in ("one", "two"):
+        bob.send(news)
+        ada.wait_for(f"bob>> {news}", f"> {text}")
+        ada.wait_until(lambda: ada.screen.typed == f"> {before}")
+    ada.press("!")
+    ada.wait_for("bob>> two", f"> {before}!{after}")
+    ada.press("\r")
+    ada.wait_for("bob>> two", f"ada>> {before}!{after}", ">")
+    bob.skip_to("ada", f"{before}!{after}")
+    assert said(ada.lines, "bob") == ["one", "two"]
+
+
+MARKS = {  # marks that take no room, and pictures of which terminals take different views
+    "Thai": "ที่นี่",
+    "Hindi": "हिन्दी ",
+    "Hebrew with points": "שָׁלוֹם ",
+    "joiners": "می\u200cخواهم ",
+    "variation selectors": "\u2764\ufe0f",
+    "a family": FAMILY,
+    "hands of a colour": "\U0001f44b\U0001f3fd",
+    "Korean letters one by one": "\u1112\u1161\u11ab",
+    "a zero-width space": "a\u200b",
+}
+
+
+@posix
+@pytest.mark.parametrize("joins", [False, True], ids=["an old terminal", "a new terminal"])
+def test_marks_that_take_no_room_erase_nothing_of_the_talk(server, sit, joins):
+    ada = sit(server, width=40, joins=joins)
+    bob = server.client("bob")
+    ada.wait_for("* bob joined", ">")
+    talk = ada.lines[:-1]
+    for kind, marks in MARKS.items():
+        for part in (1, 2, 3):
+            ada.press(marks * 7)
+            bob.send(f"{kind} {part}")
+            talk.append(f"bob>> {kind} {part}")
+            ada.wait_for_part(talk[-1])
+            ada.pump(0.05)
+            bob.send(f"{kind} {part} again")
+            talk.append(f"bob>> {kind} {part} again")
+            ada.wait_for_part(talk[-1])
+        ada.press("\r")
+        bob.skip_to("ada", (marks * 21).rstrip())
+    assert [row for row in ada.screen.rows_of_text if row in talk] == talk
+
+
+@posix
+def test_a_tab_and_control_characters_that_were_pasted_do_no_harm(server, sit):
+    ada = sit(server)
+    bob = server.client("bob")
+    ada.wait_for("* bob joined", ">")
+    ada.press("\x1b[200~a\tb\x01\x1b[2Jc\x1b[201~")
+    ada.wait_for_typed("a     b^A^[[2Jc")
+    bob.send("hi")
+    ada.wait_for("bob>> hi", "> a     b^A^[[2Jc")
+    assert ada.typed == "a     b^A^[[2Jc"
+
+
+# ---- What a line looks like ----------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize("width", [40, 41, 80])
+def test_no_row_looks_like_a_line_of_somebody_else(server, sit, width):
+    ada = sit(server, width=width)
+    bob = server.client("bob")
+    ada.wait_for("* bob joined", ">")
+    for spaces in range(20, 60):
+        bob.send("x" * spaces + "ada>> I quit")
+    bob.send("李雷" * 30 + "ada>> I quit", "word " * 30 + "ada>> I quit", "end")
+    ada.wait_for("bob>> end", ">")
+    rows = ada.screen.text().split("\n")
+    starts = ("* ", "bob>> ", "  ", ">")
+    assert all(row.startswith(starts) for row in rows)
+    assert not ada.screen.wrapped  # the terminal had no row to go on with by itself
+    assert "ada>> I quit" in "".join(rows)
+    assert f"bob>> {'李雷' * 30}ada>> I quit" in ada.lines
+
+
+@posix
+def test_words_stay_whole_where_rows_end(server, sit):
+    ada = sit(server, width=40)
+    server.client("bob").send("the quick brown fox jumps over the lazy dog")
+    ada.wait_for_part("lazy dog")
+    rows = ada.screen.text().split("\n")
+    assert "bob>> the quick brown fox jumps over " in rows and "  the lazy dog" in rows
+
+
+@posix
+def test_times_are_shown_on_request(server, sit):
+    with Terminal(CLIENT, "ada", "--port", server.port, "--times") as ada:
+        ada.wait_for_part("online ada")
+        server.client("bob").send("hello")
+        ada.wait_for_part("bob>> hello")
+        ada.calm()
+        shown = ada.lines
+    assert all(re.fullmatch(r"\d\d:\d\d (\*|bob>>) .*", line) for line in shown[:-1])
+    _, lines, _ = pipe(server, b"one\n", "--times")
+    assert re.fullmatch(r"\d\d:\d\d ada>> one", lines[-1])
+
+
+@posix
+def test_a_mention_is_bold_and_rings_the_bell(server, sit):
+    ada = sit(server)
+    bob = server.client("bob")
+    bob.send("adage", "to nobody")
+    ada.wait_for("bob>> adage", "bob>> to nobody", ">")
+    assert not ada.screen.bells
+    bob.send("hi Ada!")
+    ada.wait_for("bob>> hi Ada!", ">")
+    assert ada.screen.bells == 1 and "\x1b[1m>> hi Ada!\x1b[0m" in ada.raw
+    ada.enter("I am ada")
+    ada.wait_for("ada>> I am ada", ">")
+    assert ada.screen.bells == 1
+
+
+# ---- For a screen reader -------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize("first", ["", "NO_READLINE"], ids=["readline", "no readline"])
+def test_a_screen_reader_hears_each_message_once(server, tmp_path, first):
+    script = wrapped(tmp_path, globals().get(first, ""), CLIENT)
+    with Terminal(script, "ada", "--port", server.port, "--plain", width=40) as ada:
+        ada.wait_for_part("* online ada")
+        ada.calm()  # until it reads the keyboard: there is no prompt to wait for
+        bob = server.client("bob")
+        ada.wait_for_part("* bob joined")
+        start = len(ada.raw)
+        bob.send("one")
+        ada.wait_for_part("bob>> one")
+        ada.press("hel")
+        ada.wait_for_part("hel")
+        bob.send("two", "a message that is longer than the row, which is nobody's business")
+        ada.wait_for_part("nobody's business")
+        ada.press("lo\r")
+        ada.wait_for_part("ada>> hello")
+        ada.calm()
+        heard = ada.raw[start:].replace("\r\n", "\n").replace("\r", "\n")
+        assert "\x1b" not in ada.raw
+        for message in ("bob>> one", "bob>> two", "nobody's business", "ada>> hello"):
+            assert heard.count(message) == 1
+        assert heard.count("hel") == 2  # as it is typed, and as it comes back
+        assert ">" not in heard.replace(">>", "")
+        ada.press("\x04")
+        assert ada.end() == 0
+
+
+@posix
+def test_a_screen_reader_can_have_lines_back(server, sit):
+    with Terminal(CLIENT, "ada", "--port", server.port, "--plain") as ada:
+        ada.wait_for_part("* online ada")
+        ada.calm()
+        ada.press("one\r")
+        ada.wait_for_part("ada>> one")
+        ada.calm()
+        ada.press("\x1b[A\r")
+        ada.wait_until(lambda: said(ada.lines) == ["one", "one"])
+
+
+# ---- Ctrl-Z --------------------------------------------------------------------------------------
+
+# A shell in a nutshell: it starts a program in the foreground, says when that stops, and at Enter
+# lets it go on, with the terminal as it was for the shell, as shells do.
+SHELL = """
+import os, signal, sys, termios
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+mine = termios.tcgetattr(0)
+child = os.fork()
+if not child:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+while True:
+    _, status = os.waitpid(child, os.WUNTRACED)
+    if not os.WIFSTOPPED(status):
+        break
+    os.tcsetpgrp(0, os.getpid())
+    termios.tcsetattr(0, termios.TCSADRAIN, mine)
+    input("stopped\\n")
+    os.tcsetpgrp(0, child)
+    os.killpg(child, signal.SIGCONT)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@posix
+@pytest.mark.parametrize("first", ["", "NO_READLINE"], ids=["readline", "key by key"])
+@pytest.mark.parametrize("text", ["hello world", "x" * 90], ids=["a row", "three rows"])
+def test_after_ctrl_z_and_fg_the_line_is_edited_as_before(server, tmp_path, first, text):
+    script = wrapped(tmp_path, globals().get(first, ""), CLIENT)
+    with Terminal("-c", SHELL, script, "ada", "--port", server.port, width=40) as ada:
+        ada.wait_for("* online ada", ">")
+        bob = server.client("bob")
+        ada.wait_for("* bob joined", ">")
+        ada.type(text)
+        ada.press("\x1b[D" * 5)
+        ada.wait_until(lambda: ada.screen.typed == f"> {text[:-5]}")
+        for times in (1, 2):
+            ada.press("\x1a")
+            ada.wait_until(lambda times=times: ada.lines.count("stopped") == times)
+            assert ada.is_as_before()
+            bob.send("meanwhile")
+            ada.press("\r")
+            ada.wait_for("bob>> meanwhile", f"> {text}")
+            ada.wait_until(lambda: ada.screen.typed == f"> {text[:-5]}")
+        ada.press("\x7f!\x1b[D")  # the line editor works
+        edited = f"{text[:-6]}!{text[-5:]}"
+        ada.wait_for(f"> {edited}")
+        ada.press("\r")
+        ada.wait_for(f"ada>> {edited}", ">")
+        bob.skip_to("ada", edited)
 
 
 # ---- Without readline ----------------------------------------------------------------------------

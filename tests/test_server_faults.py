@@ -1,4 +1,4 @@
-"""One person's trouble is theirs alone: what goes wrong with a client, and what the others notice of it."""
+"""One person's trouble is theirs alone: what goes wrong with a client, and what others notice."""
 
 import contextlib
 import re
@@ -12,7 +12,7 @@ from kit import ROOT, TIMEOUT, Client, Program, Server, frame, wrapped
 
 GRIN = "\U0001f600"
 LONGEST = GRIN * 2000  # the longest message there is, in bytes
-PATIENCE = 1  # seconds that nobody's message may take, whatever another does; 0.1 where no test run is the load
+PATIENCE = 1  # seconds that nobody's message may take; 0.1 where no test run is the load
 
 linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="looks into /proc, which only Linux has"
@@ -225,7 +225,7 @@ def test_who_reads_again_in_time_gets_everything_in_order(tmp_path):
 
 
 def test_python_3_10_that_takes_no_time_for_for_ever_holds_nothing_up(tmp_path):
-    """SimpleQueue.get(timeout=0) of Python 3.10 now and then waits for ever. Here it always does."""
+    """get(timeout=0) of Python 3.10 now and then waits for ever. Here it always does."""
     first = """
 import queue
 class Unlucky(queue.SimpleQueue):
@@ -293,9 +293,8 @@ listener = chat_server.listen("127.0.0.1", 0)
 client = socket.create_connection(listener.getsockname())
 sock = chat_server.Person(*listener.accept()).sock
 assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-idle, pause, count = (
-    sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_KEEP{name}")) for name in ("IDLE", "INTVL", "CNT")
-)
+names = [socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT]
+idle, pause, count = [sock.getsockopt(socket.IPPROTO_TCP, name) for name in names]
 print("after", idle + pause * count, "seconds")
 """
     with Program("-c", code) as program:
@@ -676,7 +675,7 @@ def test_the_soft_limit_on_open_files_is_raised(tmp_path):
 
 
 def test_who_is_gone_before_it_is_accepted_does_no_harm(tmp_path):
-    """On macOS, accept() then has no address, and the socket takes no options: so it is made to be here."""
+    """On macOS, accept() then has no address, and the socket takes no options: so it does here."""
     first = """
 import socket
 accept, gone = socket.socket.accept, []
@@ -696,7 +695,7 @@ socket.socket.accept = accept_who_is_gone
 
 
 def test_a_network_that_has_died_is_a_leave_with_that_reason(tmp_path):
-    """The keep-alive's verdict is a TimeoutError of recv(), like that of a deadline: so it is made here."""
+    """The keep-alive's verdict is a TimeoutError of recv(), like a deadline: so it is made here."""
     first = """
 import errno, socket
 recv, dead = socket.socket.recv, []

@@ -1112,16 +1112,21 @@ def main(argv: "list | None" = None) -> int:
     room.log(f"listening on {host}:{port}")
     for line in how_to_join(host, port, options):
         room.log(line)
-    slow = [(start(print_lines, room.lines), room.lines)]  # threads that can be stuck
-    if options.transcript:
-        slow.insert(0, (start(write_transcript, room.entries, room), room.entries))
-    owner = start(Room.run, room)
-    if catch_signals(room):
-        start(read_orders, room)
+    slow = {}  # threads that can be stuck -> what waits for them
+    try:
+        owner = start(Room.run, room)
+        if options.transcript:
+            slow[start(write_transcript, room.entries, room)] = room.entries
+        slow[start(print_lines, room.lines)] = room.lines
+        if catch_signals(room):
+            start(read_orders, room)
+    except RuntimeError as error:  # too many threads
+        print(f"cannot start: {error}", file=sys.stderr)
+        return 1
     attend(listener, room, Door(options.max_per_address))
     room.inbox.put(None)
     owner.join(STUCK_SECONDS)
-    finished = [has_finished(thread, lines) for thread, lines in slow]
+    finished = [has_finished(thread, lines) for thread, lines in slow.items()]
     if not all(finished):
         os._exit(0)  # a normal exit would wait for a terminal that stands still
     return 0

@@ -1,4 +1,4 @@
-"""The server as a program: how it starts and stops, what it prints and writes, what it does when it cannot."""
+"""The server as a program: how it starts and stops, what it prints and writes, and if it cannot."""
 
 import contextlib
 import os
@@ -20,6 +20,9 @@ STOP_SECONDS = 3  # 2 are promised; a loaded machine takes its time
 ADDRESS = r"127\.0\.0\.1:\d+"
 
 windows = sys.platform == "win32"
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="counts open files as only Linux does"
+)
 posix = pytest.mark.skipif(windows, reason="signals, pipes and devices as on Unix")
 full_device = pytest.mark.skipif(
     not os.path.exists("/dev/full"), reason="there is no device that is always full"
@@ -58,6 +61,68 @@ def test_all_the_network_gets_an_address_that_others_can_type():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((host, 0))  # fails unless it is this computer; sends nothing
         assert is_chatting(server.client("ada"))
+
+
+# Without a way out: a switch in a classroom, a hotspot. Runs the rest in a network of its own.
+NO_WAY_OUT = """
+import os, subprocess, sys
+for words in (
+    "ip link set lo up",
+    "ip addr add 192.168.77.5/24 dev lo",
+    "ip addr add 10.11.12.13/24 dev lo",
+    "ip addr add 172.20.1.9/16 dev lo",
+):
+    subprocess.run(words.split(), check=True)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def in_a_network_of_its_own(*command: str) -> "Program":
+    """Return a program there, or skip the test where none can be made."""
+    tools = shutil.which("unshare"), shutil.which("ip")
+    if None in tools or subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode:
+        pytest.skip("no network of our own can be made here")
+    code = "import os, sys; os.execvp('unshare', ['unshare', '-n', sys.executable, *sys.argv[1:]])"
+    return Program("-c", code, "-c", *command)
+
+
+def test_without_a_way_out_every_address_that_others_see_is_named_and_no_other():
+    with in_a_network_of_its_own(NO_WAY_OUT, SCRIPT, "--port", "0", "--host", "0.0.0.0") as program:
+        hosts = []
+        while len(hosts) < 3:
+            hosts.append(re.search(r"--host (\S+)", program.wait_for("to join:"))[1])
+        assert sorted(hosts) == ["10.11.12.13", "172.20.1.9", "192.168.77.5"]
+        program.stop(signal.SIGTERM)
+        assert not [line for line in program.output() if "0.0.0.0" in line and "join" in line]
+
+
+def test_without_any_network_it_names_this_computer():
+    code = "import os, sys; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    with in_a_network_of_its_own(code, SCRIPT, "--port", "0", "--host", "0.0.0.0") as program:
+        assert "--host 127.0.0.1 " in program.wait_for("to join:")
+
+
+@pytest.mark.parametrize("known, lines", [(["192.168.5.4", "10.1.1.1"], 2), ([], 1)])
+def test_elsewhere_the_addresses_are_those_of_the_computers_name(tmp_path, known, lines):
+    """As on Windows and macOS, which have no /proc; and without a way out."""
+    first = f"""
+import builtins, socket
+def no_proc(path, *more, **options):
+    if str(path).startswith("/proc"):
+        raise FileNotFoundError(2, "No such file")
+    return real_open(path, *more, **options)
+def no_route(sock, address):
+    raise OSError(101, "Network is unreachable")
+real_open, builtins.open = builtins.open, no_proc
+socket.socket.connect = no_route
+socket.gethostbyname_ex = lambda name: (name, [], ["127.0.1.1", *{known}, *{known}])
+"""
+    with Server("--host", "0.0.0.0", script=wrapped(tmp_path, first)) as server:
+        hosts = [re.search(r"--host (\S+)", server.wait_for("join"))[1] for _ in range(lines)]
+        assert hosts == (known or ["127.0.0.1"])
+        assert is_chatting(server.client("ada"))
+        server.stop()
+        assert len([line for line in server.output() if "to join" in line]) == lines
 
 
 def test_by_default_it_listens_on_this_computer_only_at_port_1234():
@@ -139,6 +204,10 @@ WRONG = [
     "--max-rate nan",
     "--max-rate -1",
     "--max-clients 0",
+    "--max-per-address -1",
+    "--max-per-address some",
+    "--password-file no/such/file",
+    f"--password-file {os.devnull}",
 ]
 
 
@@ -184,7 +253,7 @@ def test_it_works_alone_in_an_empty_folder(tmp_path):
 
 
 def test_a_client_of_the_classic_tutorials_works_unchanged_on_the_defaults():
-    """As it stands in many tutorials: ten bytes of header, f"{len(text):<10}", first the name, then messages."""
+    """As it stands in many tutorials: a header of f"{len(text):<10}", first the name."""
     length = 10
 
     def join(port: int, username: str) -> socket.socket:
@@ -218,6 +287,48 @@ def test_a_client_of_the_classic_tutorials_works_unchanged_on_the_defaults():
                 *[("bob", "Grüße")] * 2,
             ]
         assert hear(ada) == ("server", "left bob")
+
+
+@linux
+@pytest.mark.parametrize("count", [8, 9, 10, 11, 12, 13, 14, 16, 20])
+def test_with_any_number_of_open_files_it_says_what_is_the_matter(count):
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({count}, {count}))"
+    run = f"import runpy; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    with Program("-c", f"import sys; {limit}; sys.argv[1:1] = []; {run}", "--port", "0") as program:
+        line = program.wait_for("li")
+        if line.startswith("listening"):
+            port = int(line.rpartition(":")[2])
+            people = []
+            with contextlib.suppress(AssertionError, OSError, TypeError):
+                for number in range(20):
+                    people.append(Client(port))
+                    people[-1].sock.settimeout(0.1)
+                    people[-1].send(f"ada{number}")
+            program.wait_for("newcomers have to wait: ")
+            for client in people:
+                client.close()
+            assert program.stop(signal.SIGTERM) == 0
+        lines = program.output()
+    assert not [line for line in lines if "Traceback" in line]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_where_no_thread_can_be_started_it_says_so(tmp_path, number):
+    first = f"""
+import threading
+start, started = threading.Thread.start, []
+def start_some(thread):
+    started.append(thread)
+    if len(started) >= {number}:
+        raise RuntimeError("can't start new thread")
+    start(thread)
+threading.Thread.start = start_some
+"""
+    with Program(wrapped(tmp_path, first), "--port", "0") as program:
+        lines = program.output()
+    assert program.process.returncode == 1
+    assert "cannot start: can't start new thread" in lines
+    assert not [line for line in lines if "Traceback" in line]
 
 
 # ---- Stopping ------------------------------------------------------------------------------------
@@ -264,7 +375,7 @@ def test_a_stopped_reader_does_not_hold_up_the_stop(number):
         assert stuck.pair() == ("ada", "0 " + "x" * 1900)
 
 
-# As on a system that keeps only little for each connection, and with a clock at a tenth, for slow machines.
+# As on a system that keeps only little for each connection, and with a clock at a tenth.
 SMALL_AND_SLOW = """
 import socket, time
 accept, monotonic = socket.socket.accept, time.monotonic
@@ -452,6 +563,45 @@ def test_a_password_is_not_printed_even_if_it_stands_where_the_header_should():
         client.raw(b"geheimnis\n")
         assert client.notice("bye")
         assert "geheimnis" not in "\n".join(stopped(server))
+
+
+WAYS_TO_TELL = ["option", "option with a dash", "file", "environment", "option before all"]
+
+
+@pytest.mark.parametrize("way", WAYS_TO_TELL)
+def test_a_password_can_be_told_without_standing_in_a_list_of_processes(tmp_path, way):
+    password, options, environment = "grün und -x", [], {}
+    file = tmp_path / "password"
+    file.write_text(f"{password}\nand another line\n", encoding="utf-8")
+    if way == "option":
+        options = ["--password", password]
+    elif way == "option with a dash":
+        password = "-x"
+        options = ["--password=-x"]
+    elif way == "file":
+        options, environment = ["--password-file", str(file)], {"CHAT_PASSWORD": "another"}
+    elif way == "environment":
+        environment = {"CHAT_PASSWORD": password}
+    else:
+        options = ["--password", password, "--password-file", "no such file"]
+        environment = {"CHAT_PASSWORD": "another"}
+    with Server(*options, env=environment) as server:
+        ada = server.client()
+        ada.send(f"ada {password}")
+        ada.expect("server", "welcome ada")
+        for wrong in ("", " another", f" {password}2"):
+            eve = server.client()
+            eve.send(f"eve{wrong}")
+            assert "password" in eve.notice("refused")
+        assert "--password ..." in server.wait_for("to join")
+        server.wait_for("wrong password from 127.0.0.1")
+        assert password not in "\n".join(stopped(server))
+
+
+@pytest.mark.parametrize("options, environment", [(["--password", ""], "x"), ([], "")])
+def test_an_empty_password_is_none(options, environment):
+    with Server(*options, env={"CHAT_PASSWORD": environment}) as server:
+        assert is_chatting(server.client("ada"))
 
 
 # ---- Trace and transcript ------------------------------------------------------------------------
@@ -658,3 +808,73 @@ def test_output_that_goes_nowhere_from_the_start_does_not_stop_the_chat(where):
         process.communicate()
         if where == "| true":
             os.close(writing)
+
+
+@linux
+def test_the_transcript_is_whole_lines_although_the_disk_is_full_for_a_while(tmp_path):
+    """The system takes a part of a line, and then nothing more, until there is room again."""
+    import resource
+
+    path = tmp_path / "transcript"
+    with Server("--max-rate", "0", "--transcript", str(path)) as server:
+        ada = server.client("ada")
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+        for number in range(30):
+            ada.send(f"{number} {'x' * 50}")
+            ada.expect("ada", f"{number} {'x' * 50}")
+        assert "File too large" in server.wait_for("not in the transcript")
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        ada.send("at last")
+        ada.expect("ada", "at last")
+        stopped(server)
+    lines = path.read_text(encoding="utf-8").split("\n")
+    assert lines.pop() == "", "the last line ends"
+    numbers = [line.split(" ", 2)[2] for line in lines]
+    assert numbers[-1] == "at last"
+    assert 5 < len(numbers) < 20
+    assert numbers[:-1] == [f"{number} {'x' * 50}" for number in range(len(numbers) - 1)]
+
+
+@posix
+def test_what_is_said_while_the_terminal_stands_still_is_in_the_transcript_at_the_end(tmp_path):
+    path = tmp_path / "transcript"
+    with FirstLineOnly("--trace", "--max-rate", "0", "--transcript", str(path)) as server:
+        [ada] = server.gather("ada")
+        texts = [f"{number} {'x' * 1000}" for number in range(500)]  # far more than a pipe holds
+        for text in texts:
+            ada.send(text)
+            ada.expect("ada", text)
+        server.clear()
+        assert server.stop() == 0
+    said = [line.split(" ", 2)[2] for line in path.read_text(encoding="utf-8").splitlines()]
+    assert said == texts
+
+
+def test_a_transcript_without_a_rate_limit_misses_nothing(tmp_path):
+    path = tmp_path / "transcript"
+    with Server("--max-rate", "0", "--transcript", str(path)) as server:
+        ada, bob = server.gather("ada", "bob")
+        texts = [str(number) for number in range(5000)]
+        ada.send(*texts)
+        for person in (ada, bob):
+            person.skip_to("ada", texts[-1])
+        stopped(server)
+    if windows:
+        pytest.skip("a server that is killed writes no end")
+    said = [line.split(" ", 2)[2] for line in path.read_text(encoding="utf-8").splitlines()]
+    assert said == texts
+
+
+def test_lines_that_nobody_takes_have_a_bound_and_that_is_said(tmp_path):
+    code = """
+import queue, chat_server
+lines = queue.SimpleQueue()
+for number in range(10_000):
+    chat_server.put_line(lines, str(number), 100)
+lines.put(None)
+chat_server.print_lines(lines)
+"""
+    with Program("-c", code) as program:
+        *lines, last = program.output()
+    assert lines == [str(number) for number in range(100)]
+    assert "missing" in last

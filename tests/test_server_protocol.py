@@ -55,6 +55,7 @@ BAD_NAMES = {
     "SERVER": "SERVER",
     "full-width server": "ｓｅｒｖｅｒ",
     "server with a long s": "\u017ferver",
+    "server with a joiner": "ser\u200dver",
 }
 TWINS = {  # two ways to write the same name
     "the same": ("ada", "ada"),
@@ -68,6 +69,14 @@ TWINS = {  # two ways to write the same name
     "two sigmas": ("σας", "ΣΑΣ"),
     "a circled digit": ("ada1", "ada①"),
     "a letter that is decomposed by folding": ("\u0390", "\u03aa\u0301"),
+    "a joiner": ("ada", "ad\u200da"),
+    "a non-joiner at the end": ("ada", "ada\u200c"),
+    "a grapheme joiner between letter and accent": ("Zo\u00eb", "Zoe\u034f\u0308"),
+    "a variation selector": ("ada", "ada\ufe0f"),
+    "a late variation selector": ("ada", "\U000e01efada"),
+    "the blank in Braille": ("ada", "a\u2800da"),
+    "a Hangul filler": ("ada", "ada\u3164"),
+    "a half-width filler and others": ("ada", "\uffa0a\u115f\u1160\u17b4\u17b5d\u180ba\u180f"),
 }
 DIFFERENT = {  # alike to the eye, but not the same
     "Latin and Cyrillic": ("ada", "\u0430da"),
@@ -224,6 +233,15 @@ def test_a_wrong_header_instead_of_a_name_is_answered_too(server):
     heard_nothing_more(bob)
 
 
+def test_spaces_may_stand_before_the_digits_and_never_do_so_in_what_we_send(server):
+    """They do in what Python's format ":< 10" gives, as many tutorials write it."""
+    ada, bob = server.gather("ada", "bob")
+    ada.raw(b" 5        hello" + b"         5hello" + b"  0005    hello")
+    sent = 3 * (frame("ada") + frame("hello"))
+    for person in (ada, bob):
+        assert person.file.read(len(sent)) == sent
+
+
 def test_headers_with_leading_zeros_and_the_longest_payload_are_right(server):
     [ada] = server.gather("ada")
     ada.raw(b"0000000002hi" + b"65536     " + b"x" * 65_536)
@@ -257,6 +275,25 @@ def test_a_bad_name_is_refused_and_nobody_else_hears_of_it(server, name):
     bob.send("/who")
     bob.expect("server", "online bob")
     heard_nothing_more(bob)
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("a\u202eb", "U+202E RIGHT-TO-LEFT OVERRIDE"),
+        ("ada lovelace", "U+0020 SPACE"),
+        ("a\u00adb", "U+00AD SOFT HYPHEN"),
+        ("a\u200bb", "U+200B ZERO WIDTH SPACE"),
+        ("a\x07b", "U+0007"),
+        (b"ad\xff", "UTF-8"),
+        ("a" * 21, "1 to 20 characters"),
+        ("\u200d\ufe0f", "see"),
+    ],
+)
+def test_the_refusal_of_a_name_says_what_is_wrong_with_it(server, name, words):
+    newcomer = server.client()
+    newcomer.send(name)
+    assert words in newcomer.notice("refused")
 
 
 @pytest.mark.parametrize("one, other", TWINS.values(), ids=TWINS)
@@ -395,7 +432,7 @@ def test_quit_leaves_and_what_stands_behind_it_is_not_heard(server):
 
 
 def test_who_leaves_at_once_gets_all_answers_first(tmp_path):
-    """Here the room waits for more before it sends, so that all of this happens between two of its sends."""
+    """Here the room waits for more before it sends: all of this comes between two sends."""
     first = """
 import queue
 class Late(queue.SimpleQueue):

@@ -3,14 +3,14 @@
 
     python3 selectors_server.py        then, in other terminals: python3 chat_client_cli.py
 
-The chat of chat_server.py on the same wire, with another engine. It waits in one place, select(): the system names the
-sockets that can be read or written just now, and the loop does a little for each and waits for none. That costs
-neither thread nor lock: a client is a socket and an object, so thousands fit. The price: nothing may stop and wait, so
-what would be the next line of a thread (the rest of a frame, a pause for who is too fast, a deadline) has to be kept
-in the Person until the loop comes round. It breaks where one step takes long, which holds up everybody, and where the
-work is more than one processor can do. On Windows select() takes 512 sockets at most.
-Left out, besides what chat_server.py leaves out: password, transcript, trace, a log.
-"""
+The chat of chat_server.py on the same wire, with another engine. It waits in one place, select():
+the system names the sockets that can be read or written just now, and the loop does a little for
+each and waits for none. That costs neither thread nor lock: a client is a socket and an object, so
+thousands fit. The price: nothing may stop and wait, so what would be the next line of a thread (the
+rest of a frame, a pause for who is too fast, a deadline) has to be kept in the Person until the
+loop comes round. It breaks where one step takes long, which holds up everybody, and where the work
+is more than one processor can do. On Windows select() takes 512 sockets at most.
+Left out, besides what chat_server.py leaves out: password, transcript, trace, a log."""
 
 import argparse
 import math
@@ -23,16 +23,16 @@ import time
 import unicodedata
 from contextlib import suppress
 
-MAX_NAME, MAX_TEXT = 20, 2000  # characters
-NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
+MAX_NAME = 20  # characters
+MAX_TEXT = 2000  # characters
+NAME_SECONDS = 10  # to say a name
+FRAME_SECONDS = 30  # of silence in the middle of a frame
 LINGER_SECONDS = 1  # for who was let go to read the rest
-TICK_SECONDS, BURST_SECONDS = (
-    0.1,
-    2,
-)  # between two looks at the clock; how much of the rate limit may be used at once
+TICK_SECONDS = 0.1  # between two looks at the clock
+BURST_SECONDS = 2  # so much of the rate limit may be used at once
 MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
-# A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
-# here), or anything that turns the direction of the text around it.
+# A message: one line without control characters but the tab, lone surrogates (into which broken
+# UTF-8 is decoded here), or anything that turns the direction of the text around it.
 MESSAGE = re.compile(
     f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
 )
@@ -43,12 +43,12 @@ INVISIBLE = re.compile(
     "[\u200c\u200d\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
-SERVER = b"6         server"  # the first frame of each notice: the server itself speaks
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
 
 # ---- 1. Framing ----------------------------------------------------------------------------------
 
-HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
+HEADER = 10  # bytes: the payload's length as ASCII digits, padded with spaces
+MAX_PAYLOAD = 65_536  # bytes
 
 
 def frame(text: str) -> bytes:
@@ -75,11 +75,13 @@ def take_frame(buffer: bytearray) -> bytearray | None:
     return data
 
 
+SERVER = frame("server")  # the first frame of each notice: the server itself speaks
+
 # ---- 2. The room: the same in all three models ---------------------------------------------------
 
 
 class Room:
-    """Who is here and who hears what. It never waits: a person's put() only notes what this person is owed."""
+    """Who is here and who hears what. It never waits: put() only notes what a person is owed."""
 
     def __init__(self, options: argparse.Namespace):
         self.options, self.closing = options, False  # a signal sets closing
@@ -142,13 +144,13 @@ class Room:
         person.put(sender + frame(text))
 
     def announce(self, text: str, sender: bytes = SERVER) -> None:
-        """Let everybody hear text. One announcement ends before the next begins: that is the one order for all."""
+        """Let everybody hear text. One ends before the next begins: that is one order for all."""
         packet = sender + frame(text)
         for person in self.people.values():
             person.put(packet)
 
     def dismiss(self, person: "Person", reason: str = "", kind: str = "") -> None:
-        """Let go of a person, with a notice of that kind if there is one, and tell the others the reason."""
+        """Let go of a person, perhaps with a notice of that kind; tell the others the reason."""
         if not person.gone:
             if kind:
                 self.tell(person, f"{kind} {reason}")
@@ -213,7 +215,7 @@ class Person:
         self.events = 0  # what select() waits for
 
     def put(self, packet: bytes) -> None:
-        """Note what this person is owed: all that comes together in one round goes out in one send."""
+        """Note what this person is owed: what comes in one round goes out in one send."""
         self.outbox.append(packet)
 
     def finish(self) -> None:
@@ -240,7 +242,7 @@ class Loop:
             self.go_round()
 
     def go_round(self) -> None:
-        """Wait until a socket is ready, or for the next tick; then read, look at the clock and send."""
+        """Wait until a socket is ready, or for the tick; then read, look at the clock and send."""
         for key, events in self.selector.select(max(0, self.next_tick - time.monotonic())):
             if key.data is None:
                 self.accept()
@@ -285,7 +287,7 @@ class Loop:
             self.work_off(person)
 
     def work_off(self, person: Person) -> None:
-        """Hear the frames that are whole, until the rate limit is used up: then TCP holds up the sender."""
+        """Hear the whole frames, until the rate limit is used up: then TCP holds up the sender."""
         now, rate = time.monotonic(), self.room.options.max_rate
         try:
             while (
@@ -315,7 +317,7 @@ class Loop:
             self.selector.register(self.listener, selectors.EVENT_READ)
 
     def send(self, person: Person) -> None:
-        """Send what the system takes now, hang up if that was all, and say what to wait for next."""
+        """Send what the system takes now, hang up if that was all, say what to wait for next."""
         if person.outbox:
             person.backlog += b"".join(person.outbox)
             person.outbox.clear()
@@ -357,10 +359,8 @@ def main(argv: "list | None" = None) -> int:
     try:
         listener = socket.create_server((options.host, options.port), backlog=1024)
     except (OSError, OverflowError, UnicodeError) as error:
-        print(
-            f"cannot listen on {options.host}:{options.port}, {error}: try another --port or --host",
-            file=sys.stderr,
-        )
+        advice = "try another --port or --host"
+        print(f"cannot listen on {options.host}:{options.port}, {error}: {advice}", file=sys.stderr)
         return 1
     room = Room(options)
     with suppress(ValueError):  # only the main thread of a program may catch signals

@@ -3,14 +3,15 @@
 
     python3 writer_threads_server.py        then, in other terminals: python3 chat_client_cli.py
 
-The chat of chat_server.py on the same wire, with another engine. Everything waits where it stands: a reader in recv(),
-a writer for its outbox and then in sendall(), the system picks who runs. So one client's trouble holds up its own two
-threads only, and the code reads from top to bottom. But all readers share the room, so there is a lock around it. And
-it costs: the memory of two stacks a client, and for each message that comes alone, every writer is woken, takes its
-turn at the interpreter and sleeps again. It breaks at some thousand threads; before that, where the waking
-takes longer than the work. In chat_server.py one room thread does the work of all writers, and none has to be woken.
-Left out, besides what chat_server.py leaves out: password, transcript, trace, a log.
-"""
+The chat of chat_server.py on the same wire, with another engine. Everything waits where it stands:
+a reader in recv(), a writer for its outbox and then in sendall(), the system picks who runs. So one
+client's trouble holds up its own two threads only, and the code reads from top to bottom. But all
+readers share the room, so there is a lock around it. And it costs: the memory of two stacks a
+client, and for each message that comes alone, every writer is woken, takes its turn at the
+interpreter and sleeps again. It breaks at some thousand threads; before that, where the waking
+takes longer than the work. In chat_server.py one room thread does the work of all writers, and none
+has to be woken.
+Left out, besides what chat_server.py leaves out: password, transcript, trace, a log."""
 
 import argparse
 import math
@@ -24,16 +25,16 @@ import time
 import unicodedata
 from contextlib import suppress
 
-MAX_NAME, MAX_TEXT = 20, 2000  # characters
-NAME_SECONDS, FRAME_SECONDS = 10, 30  # to say a name; of silence in the middle of a frame
+MAX_NAME = 20  # characters
+MAX_TEXT = 2000  # characters
+NAME_SECONDS = 10  # to say a name
+FRAME_SECONDS = 30  # of silence in the middle of a frame
 LINGER_SECONDS = 1  # for who was let go to read the rest
-TICK_SECONDS, BURST_SECONDS = (
-    0.1,
-    2,
-)  # between two looks at the clock; how much of the rate limit may be used at once
+TICK_SECONDS = 0.1  # between two looks at the clock
+BURST_SECONDS = 2  # so much of the rate limit may be used at once
 MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
-# A message: one line without control characters but the tab, lone surrogates (into which broken UTF-8 is decoded
-# here), or anything that turns the direction of the text around it.
+# A message: one line without control characters but the tab, lone surrogates (into which broken
+# UTF-8 is decoded here), or anything that turns the direction of the text around it.
 MESSAGE = re.compile(
     f"[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]{{1,{MAX_TEXT}}}"
 )
@@ -44,12 +45,12 @@ INVISIBLE = re.compile(
     "[\u200c\u200d\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
-SERVER = b"6         server"  # the first frame of each notice: the server itself speaks
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
 
 # ---- 1. Framing ----------------------------------------------------------------------------------
 
-HEADER, MAX_PAYLOAD = 10, 65_536  # bytes
+HEADER = 10  # bytes: the payload's length as ASCII digits, padded with spaces
+MAX_PAYLOAD = 65_536  # bytes
 
 
 def frame(text: str) -> bytes:
@@ -96,11 +97,13 @@ def read_frame(recv, buffer: bytearray) -> bytearray | None:
     return None
 
 
+SERVER = frame("server")  # the first frame of each notice: the server itself speaks
+
 # ---- 2. The room: the same in all three models ---------------------------------------------------
 
 
 class Room:
-    """Who is here and who hears what. It never waits: a person's put() only notes what this person is owed."""
+    """Who is here and who hears what. It never waits: put() only notes what a person is owed."""
 
     def __init__(self, options: argparse.Namespace):
         self.options, self.closing = options, False  # a signal sets closing
@@ -163,13 +166,13 @@ class Room:
         person.put(sender + frame(text))
 
     def announce(self, text: str, sender: bytes = SERVER) -> None:
-        """Let everybody hear text. One announcement ends before the next begins: that is the one order for all."""
+        """Let everybody hear text. One ends before the next begins: that is one order for all."""
         packet = sender + frame(text)
         for person in self.people.values():
             person.put(packet)
 
     def dismiss(self, person: "Person", reason: str = "", kind: str = "") -> None:
-        """Let go of a person, with a notice of that kind if there is one, and tell the others the reason."""
+        """Let go of a person, perhaps with a notice of that kind; tell the others the reason."""
         if not person.gone:
             if kind:
                 self.tell(person, f"{kind} {reason}")
@@ -253,7 +256,7 @@ class Person:
         self.outbox.put(None)
 
     def recv(self, size: int) -> bytes:
-        """Reader thread: sock.recv, with a deadline in the middle of a frame. The main thread sees to it."""
+        """Reader thread: sock.recv, with a deadline within a frame: the main thread sees to it."""
         if self.name and self.buffer:
             self.deadline = time.monotonic() + FRAME_SECONDS
         chunk = self.sock.recv(size)
@@ -345,7 +348,7 @@ def start(person: Person, room: Room) -> None:
 
 
 def look_after(person: Person, room: Room) -> bool:
-    """Main thread: do what is due by the clock; close the connection and return False once both threads have ended."""
+    """Main thread: do what is due by the clock; close and return False once both threads end."""
     with LOCK:
         room.look_at_clock(person)
     if time.monotonic() > person.leave_by:
@@ -366,10 +369,8 @@ def main(argv: "list | None" = None) -> int:
     try:
         listener = socket.create_server((options.host, options.port), backlog=1024)
     except (OSError, OverflowError, UnicodeError) as error:
-        print(
-            f"cannot listen on {options.host}:{options.port}, {error}: try another --port or --host",
-            file=sys.stderr,
-        )
+        advice = "try another --port or --host"
+        print(f"cannot listen on {options.host}:{options.port}, {error}: {advice}", file=sys.stderr)
         return 1
     room = Room(options)
     with suppress(ValueError):  # only the main thread of a program may catch signals

@@ -614,8 +614,8 @@ def may_answer(sent: str, me: str, sender: str, text: str) -> bool:
 
 def fold(name: str) -> str:
     """Return what is equal for names that count as the same: fold("Ａda") is "ada"."""
-    folded = unicodedata.normalize("NFKC", INVISIBLE.sub("", name)).casefold()
-    return INVISIBLE.sub("", unicodedata.normalize("NFKC", folded))
+    name = INVISIBLE.sub("", name)
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def clean(text: str, size: int = MAX_TEXT + 200) -> str:
@@ -1028,12 +1028,14 @@ class Log:
             self.text.see(f"{lines[0]}.0")
 
     def find(self, words: str) -> list:
-        """Return where words stand, (from, to)."""
+        """Return where words stand, (from, to), in small letters or in capitals."""
         if not words:
             return []
-        command = ("search", "-all", "-nocase", "-count", "::lengths", "--", words, "1.0", "tail")
+        # A pattern, for Tk 8.6 crashes when it looks for words in any case in a text with emoji.
+        pattern = f"(?i){re.escape(words)}"
+        options = ("-all", "-regexp", "-count", "::lengths", "--", pattern, "1.0", "tail")
         tcl = self.text.tk
-        starts = tcl.splitlist(tcl.call(self.text, *command))
+        starts = tcl.splitlist(tcl.call(self.text, "search", *options))
         lengths = []
         if starts:
             lengths = tcl.splitlist(tcl.getvar("::lengths"))
@@ -1191,8 +1193,8 @@ class Window:
         self.missed = 0  # messages that came while one was reading above
         self.moves = []  # who came and went in the last line, if that is such a line
         self.day = ""  # of the last line
-        self.rings = True  # does a mention ring the bell?
-        self.marks = True  # is it marked?
+        self.rings = tk.BooleanVar(root, True)  # does a mention ring the bell?
+        self.marks = tk.BooleanVar(root, True)  # is it marked?
         self.looks = Looks(root, options.dark)
         root.report_callback_exception = self.report
         self.build(options)
@@ -1257,7 +1259,7 @@ class Window:
         elif what == "ended":
             self.server = None
             if self.talk.state == "out":
-                self.complain(f"The server has ended: {words}", "port")
+                self.complain(why_ended(words), "port")
 
     def connect(self, event=None) -> None:
         """Connect as the form says; what is wrong with it is said there."""
@@ -1508,7 +1510,7 @@ class Window:
         self.missed += 1
         if not self.front:
             self.unread += 1
-        if line.kind == "mention" and self.rings:
+        if line.kind == "mention" and self.rings.get():
             self.root.bell()
 
     def pieces_of(self, line: Line) -> list:
@@ -1516,7 +1518,7 @@ class Window:
         kind = line.kind
         if kind == "heading":
             return [(f"{line.text}\n", kind)]
-        if kind == "mention" and not self.marks:
+        if kind == "mention" and not self.marks.get():
             kind = "public"
         speaker = "*"
         colour = kind
@@ -1524,7 +1526,7 @@ class Window:
         if line.speaker:
             speaker = f"{line.speaker}>>"
             colour = colour_of(line.speaker.partition(" -> ")[0])
-            if self.marks:
+            if self.marks.get():
                 me = self.talk.me
         pieces = [(time.strftime("%H:%M"), (kind, "time")), (f"\t{speaker}\t", (kind, colour))]
         pieces += [(part, (kind, tag)) for part, tag in parts_of(line.text, me)]
@@ -1782,10 +1784,6 @@ class Window:
         self.menu.tk_popup(button.winfo_rootx(), button.winfo_rooty() + button.winfo_height())
         self.menu.focus_set()
 
-    def switch(self, what: str) -> None:
-        """Switch something on or off: whether a mention rings, or is marked."""
-        setattr(self, what, not getattr(self, what))
-
     def show_help(self) -> None:
         """Show one page about all keys, the version, and what is left out."""
         if self.help and self.help.winfo_exists():
@@ -1903,13 +1901,14 @@ class Window:
         below = put(ttk.Frame(bottom), side="bottom", fill="x")
         self.counter = put(ttk.Label(below, style="Muted.TLabel"), side="right")
         self.status = put(ttk.Label(below, style="Muted.TLabel"), side="left")
-        self.entry = ttk.Entry(bottom)  # made before the button: so Tab goes from here to there
+        box = pad(ttk.Frame(bottom), 0, 0, 3, 0)
+        self.entry = ttk.Entry(box)  # made before the button: so Tab goes from here to there
         self.send_button = ttk.Button(
             bottom, text="Send", style="Accent.TButton", command=self.send
         )
         put(self.send_button, side="right")
-        put(pad(ttk.Frame(bottom), 3, 0, 0, 0), side="right")
-        put(self.entry, side="left", fill="x", expand=True)
+        put(box, side="left", fill="x", expand=True)
+        put(self.entry, fill="x")
         self.build_texts()
 
     def build_texts(self) -> None:
@@ -1949,8 +1948,8 @@ class Window:
             ("The bytes on the wire", "F12", "<F12>", self.toggle_wire),
             ("Save the bytes …", "", "", self.save_bytes),
             *self.looks.actions(self),
-            ("A bell when I am named, or none", "", "", lambda: self.switch("rings")),
-            ("Mark my name, or not", "", "", lambda: self.switch("marks")),
+            ("Ring when somebody names me", "", "", self.rings),
+            ("Mark messages that name me", "", "", self.marks),
             ("All keys", "F1", "<F1>", self.show_help),
             ("Disconnect", "Ctrl W", "<Control-w>", self.disconnect),
             ("Close", "Ctrl Q", "<Control-q>", self.leave),
@@ -1959,7 +1958,10 @@ class Window:
         self.menu_button["menu"] = self.menu
         self.context = tk.Menu(self.root, tearoff=False)
         for label, shortcut, _, action in self.actions:
-            self.menu.add_command(label=label, accelerator=shortcut, command=action)
+            if isinstance(action, tk.BooleanVar):
+                self.menu.add_checkbutton(label=label, variable=action)
+            else:
+                self.menu.add_command(label=label, accelerator=shortcut, command=action)
 
     def bind_keys(self) -> None:
         """Say what the keys and the mouse do."""
@@ -1986,6 +1988,7 @@ class Window:
             (self.entry, "<Return>", self.send),
             (self.entry, "<KP_Enter>", self.send),
             (self.entry, "<Tab>", self.complete),
+            (self.entry, "<Shift-Tab>", lambda event: None),  # goes back, and completes nothing
             (self.entry, "<Up>", lambda event: self.recall(self.history.older)),
             (self.entry, "<Down>", lambda event: self.recall(self.history.newer)),
             (self.entry, "<Prior>", lambda event: self.scroll(-1)),
@@ -2059,6 +2062,13 @@ LEFT_OUT = (
     "secret), files, several rooms, settings that last. On Linux a screen reader sees nothing of "
     "this window, for Tk does not speak to it: the terminal client can be read."
 )
+
+
+def why_ended(line: str) -> str:
+    """Return in words for a form why a server has ended, line being the last that it printed."""
+    if line.startswith("cannot listen"):
+        return "The server cannot use this port: another program does, or it may not. Try another."
+    return f"The server has ended: {line}"
 
 
 def put(widget, **where):
@@ -2333,6 +2343,7 @@ class Looks:
     def paint_menu(self, menu: "tk.Menu", colours: dict) -> None:
         """Give a menu its colours."""
         menu.configure(bg=colours["bg"], fg=colours["text"], disabledforeground=colours["muted"])
+        menu.configure(selectcolor=colours["text"])
         menu.configure(activebackground=colours["accent"], activeforeground=colours["bg"])
         menu.configure(relief="flat", bd=self.unit, activeborderwidth=self.unit // 2)
 
@@ -2412,7 +2423,8 @@ class Looks:
         style.configure("TPanedwindow", background=colours["line"])
         # What is called gripcount in Tk 8 is gripsize in Tk 9.
         style.configure("TScrollbar", background=colours["edge"], bordercolor=colours["panel"])
-        style.configure("TScrollbar", gripcount=0, gripsize=0, relief="flat", arrowsize=3 * unit)
+        style.configure("TScrollbar", gripcount=0, gripsize=0, relief="flat", arrowsize=2 * unit)
+        style.map("TScrollbar", background=[("disabled", colours["panel"])])  # all is in sight
         thumb = ("Vertical.Scrollbar.thumb", {"sticky": "nswe"})
         trough = ("Vertical.Scrollbar.trough", {"sticky": "ns", "children": [thumb]})
         style.layout("Vertical.TScrollbar", [trough])
@@ -2422,6 +2434,7 @@ class Looks:
         unit = self.unit
         bg, muted, accent = colours["bg"], colours["muted"], colours["accent"]
         text.configure(bg=ground, fg=colours["text"], font=font, pady=2 * unit)
+        text.configure(spacing1=unit // 2, spacing3=unit // 2)
         text.configure(highlightbackground=ground, highlightcolor=accent)
         text.configure(
             selectbackground=accent, selectforeground=bg, inactiveselectbackground=accent
@@ -2456,7 +2469,7 @@ class Looks:
             "caret": {"background": colours["text"], "foreground": ground},
         }
         for tag, options in tags.items():
-            text.tag_configure(tag, lmargin1=4 * unit, rmargin=4 * unit, spacing1=unit, **options)
+            text.tag_configure(tag, lmargin1=4 * unit, rmargin=4 * unit, **options)
             text.tag_raise(tag)
         text.tag_raise("sel")
 

@@ -316,7 +316,10 @@ class Connection:
             return f"{place} hung up without a word. Is it a chat server?"
         if error is None:
             return "The server hung up."
-        return f"No chat with {place}: {getattr(error, 'strerror', '') or error}."
+        words = getattr(error, "strerror", "") or error
+        if self.deadline is None:
+            return f"The connection broke: {words}."
+        return f"No chat with {place}: {words}."
 
 
 def without_password(data: bytes) -> bytes:
@@ -1085,6 +1088,8 @@ class WireView:
         for chunk, visit, _ in self.chunks:
             self.draw(chunk, visit)
         self.panes.add(self.frame, weight=1)
+        self.panes.update_idletasks()
+        self.panes.sashpos(0, self.panes.winfo_height() * 3 // 5)
         self.log.flush()
         self.log.to_end()
 
@@ -1409,7 +1414,7 @@ class Window:
         """Show the form or the room, and above the room the banner, if the state has changed."""
         state = self.talk.state
         if state == "entering":
-            self.problem.configure(text=self.banner_words["text"], style="Muted.TLabel")
+            self.problem.configure(text=self.banner_words["text"], style="Wait.TLabel")
         if state == self.drawn:
             return
         was_in_room = self.drawn in ("in", "away")
@@ -1868,7 +1873,7 @@ class Window:
             field.bind("<Return>", self.connect)
             self.fields[key] = field
         self.fields["password"]["show"] = "•"
-        self.problem = put(ttk.Label(card), fill="x")
+        self.problem = put(ttk.Label(card, style="Danger.TLabel"), fill="x")
         connect = ttk.Button(card, text="Connect", style="Accent.TButton", command=self.connect)
         put(connect, fill="x")
         put(ttk.Label(card, text="Or be the host:", style="Field.TLabel"), anchor="w")
@@ -1918,18 +1923,12 @@ class Window:
         panes.add(upper, weight=3)
         lower = ttk.Frame(panes)
         head = put(self.looks.pad(ttk.Frame(lower), 4, 1), side="top", fill="x")
-        put(
-            ttk.Label(
-                head, text="THE WIRE   what each recv and send carried", style="Muted.TLabel"
-            ),
-            side="left",
-        )
-        put(
-            ttk.Button(head, text="Save …", style="Small.TButton", command=self.save_bytes),
-            side="right",
-        )
-        messages = scrolled(tk.Text(upper, wrap="word", height=4), self.on_scroll)
-        bytes_ = scrolled(tk.Text(lower, wrap="char", height=4))
+        save = ttk.Button(head, text="Save …", style="Small.TButton", command=self.save_bytes)
+        put(save, side="right")
+        title = "THE WIRE   what each recv and send carried"
+        put(ttk.Label(head, text=title, style="Muted.TLabel"), side="left")
+        messages = scrolled(tk.Text(upper, wrap="word", height=1), self.on_scroll)
+        bytes_ = scrolled(tk.Text(lower, wrap="char", height=1))
         for text in (messages, bytes_):
             text.configure(width=1, state="disabled", bd=0, highlightthickness=2, takefocus=1)
         self.log = Log(messages, MAX_LINES)
@@ -1978,7 +1977,7 @@ class Window:
             (self.root, "<FocusOut>", lambda event: self.on_focus(False)),
             (self.root, "<<Paste>>", self.paste),
             (self.root, "<Configure>", self.fit_roster),
-            (messages, "<Configure>", self.follow),
+            (messages, "<Configure>", self.on_resize),
             (roster, "<Double-1>", self.address),
             (roster, "<Return>", self.address),
             (roster, "<Key>", self.choose_first),
@@ -2018,8 +2017,9 @@ class Window:
         text.tag_bind("link", "<Enter>", lambda event: text.configure(cursor="hand2"))
         text.tag_bind("link", "<Leave>", lambda event: text.configure(cursor="xterm"))
 
-    def follow(self, event) -> None:
-        """Keep the newest line in sight when the window becomes smaller."""
+    def on_resize(self, event) -> None:
+        """Give the messages columns that fit, and keep the newest line in sight."""
+        self.looks.paint_columns(self.log.text)
         if self.at_end:
             self.log.to_end()
 
@@ -2311,7 +2311,8 @@ class Looks:
     def paint(self, window: Window) -> None:
         """Give everything its colours, fonts and distances, again whenever they change."""
         colours = self.colours()
-        self.unit = max(4, round(self.root.winfo_fpixels(f"{self.size * 3 / NORMAL}p")))
+        points = 3 * (0.6 + 0.4 * self.size / NORMAL)  # grows with the letters, but more slowly
+        self.unit = max(3, round(self.root.winfo_fpixels(f"{points}p")))
         self.paint_fonts()
         self.root.configure(bg=colours["panel"])
         for frame, units in self.padded:
@@ -2326,6 +2327,8 @@ class Looks:
         self.paint_columns(window.log.text)
         for name in NAMES:
             window.roster.tag_configure(name, foreground=colours[name])
+        for field in (window.entry, window.finder.field, *window.fields.values()):
+            field.configure(font="TkTextFont")  # else the cursor keeps its size while it is empty
         window.fit_roster()
         if window.at_end:
             window.log.to_end()
@@ -2336,7 +2339,7 @@ class Looks:
         for kind in ("Text", "Menu", "Fixed", "Default"):
             call("font", "configure", f"Tk{kind}Font", "-size", self.size)
         family = call("font", "actual", "TkDefaultFont", "-family")
-        call("font", "configure", "ChatSmall", "-family", family, "-size", self.size - 2)
+        call("font", "configure", "ChatSmall", "-family", family, "-size", self.size * 9 // NORMAL)
         for font, size in (("ChatBold", self.size), ("ChatTitle", self.size + 1)):
             call("font", "configure", font, "-family", family, "-size", size, "-weight", "bold")
 
@@ -2372,7 +2375,9 @@ class Looks:
         style.configure(
             "Here.TLabel", font="ChatSmall", foreground=muted, padding=(unit, 0, 0, unit)
         )
-        style.configure("Danger.TLabel", foreground=colours["danger"])
+        around = (0, 2 * unit)
+        style.configure("Danger.TLabel", foreground=colours["danger"], padding=around)
+        style.configure("Wait.TLabel", foreground=muted, padding=around)
         style.configure("Tip.TLabel", background=text, foreground=bg, padding=unit)
         style.configure("Banner.TFrame", background=colours["private"])
         style.configure(
@@ -2414,7 +2419,8 @@ class Looks:
         ring = [("focus", text)]
         style.map("Accent.TButton", background=[("active", text)], bordercolor=ring)
         style.map("Accent.TButton", lightcolor=ring, darkcolor=ring)
-        style.configure("TCheckbutton", padding=unit, indicatorsize=3 * unit)
+        style.configure("TCheckbutton", padding=unit, indicatorsize=4 * unit)
+        style.configure("TCheckbutton", indicatormargin=(0, 0, 2 * unit, 0))
         style.configure("TCheckbutton", indicatorbackground=bg, indicatorforeground=text)
         style.map("TCheckbutton", background=[("active", colours["own"])])
         style.configure("TMenubutton", padding=(2 * unit, unit), arrowsize=unit)
@@ -2474,12 +2480,21 @@ class Looks:
         text.tag_raise("sel")
 
     def paint_columns(self, text: "tk.Text") -> None:
-        """Line up times, names and texts; what is wrapped hangs under its text."""
+        """Line up times, names and texts; what is wrapped hangs under its text.
+
+        In a narrow window the text follows its name at once, or it would have no room.
+        """
         unit = self.unit
-        names = 7 * unit + self.measure("00:00", "ChatSmall") + self.measure("m" * 8, "ChatBold")
-        text["tabs"] = (names, "right", names + 2 * unit, "left", names + 12 * unit, "left")
+        names = 6 * unit + self.measure("00:00", "ChatSmall")
+        if text.winfo_width() < 42 * self.measure("m", "TkTextFont"):
+            indent = names
+            text["tabs"] = (names, "left", names + unit, "left")
+        else:
+            names += unit + self.measure("m" * 8, "ChatBold")
+            indent = names + 2 * unit
+            text["tabs"] = (names, "right", indent, "left", indent + 10 * unit, "left")
         for tag in text.tag_names():
-            text.tag_configure(tag, lmargin2=names + 2 * unit)
+            text.tag_configure(tag, lmargin2=indent)
 
     def paint_help(self, text: "tk.Text") -> None:
         """Give the page with all keys its colours and its two columns."""

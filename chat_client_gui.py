@@ -316,7 +316,10 @@ class Connection:
             return f"{place} hung up without a word. Is it a chat server?"
         if error is None:
             return "The server hung up."
-        return f"No chat with {place}: {getattr(error, 'strerror', '') or error}."
+        words = getattr(error, "strerror", "") or error
+        if self.deadline is None:
+            return f"The connection broke: {words}."
+        return f"No chat with {place}: {words}."
 
 
 def without_password(data: bytes) -> bytes:
@@ -614,8 +617,8 @@ def may_answer(sent: str, me: str, sender: str, text: str) -> bool:
 
 def fold(name: str) -> str:
     """Return what is equal for names that count as the same: fold("Ａda") is "ada"."""
-    folded = unicodedata.normalize("NFKC", INVISIBLE.sub("", name)).casefold()
-    return INVISIBLE.sub("", unicodedata.normalize("NFKC", folded))
+    name = INVISIBLE.sub("", name)
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def clean(text: str, size: int = MAX_TEXT + 200) -> str:
@@ -1028,12 +1031,14 @@ class Log:
             self.text.see(f"{lines[0]}.0")
 
     def find(self, words: str) -> list:
-        """Return where words stand, (from, to)."""
+        """Return where words stand, (from, to), in small letters or in capitals."""
         if not words:
             return []
-        command = ("search", "-all", "-nocase", "-count", "::lengths", "--", words, "1.0", "tail")
+        # A pattern, for Tk 8.6 crashes when it looks for words in any case in a text with emoji.
+        pattern = f"(?i){re.escape(words)}"
+        options = ("-all", "-regexp", "-count", "::lengths", "--", pattern, "1.0", "tail")
         tcl = self.text.tk
-        starts = tcl.splitlist(tcl.call(self.text, *command))
+        starts = tcl.splitlist(tcl.call(self.text, "search", *options))
         lengths = []
         if starts:
             lengths = tcl.splitlist(tcl.getvar("::lengths"))
@@ -1083,6 +1088,8 @@ class WireView:
         for chunk, visit, _ in self.chunks:
             self.draw(chunk, visit)
         self.panes.add(self.frame, weight=1)
+        self.panes.update_idletasks()
+        self.panes.sashpos(0, self.panes.winfo_height() * 3 // 5)
         self.log.flush()
         self.log.to_end()
 
@@ -1191,8 +1198,8 @@ class Window:
         self.missed = 0  # messages that came while one was reading above
         self.moves = []  # who came and went in the last line, if that is such a line
         self.day = ""  # of the last line
-        self.rings = True  # does a mention ring the bell?
-        self.marks = True  # is it marked?
+        self.rings = tk.BooleanVar(root, True)  # does a mention ring the bell?
+        self.marks = tk.BooleanVar(root, True)  # is it marked?
         self.looks = Looks(root, options.dark)
         root.report_callback_exception = self.report
         self.build(options)
@@ -1257,7 +1264,7 @@ class Window:
         elif what == "ended":
             self.server = None
             if self.talk.state == "out":
-                self.complain(f"The server has ended: {words}", "port")
+                self.complain(why_ended(words), "port")
 
     def connect(self, event=None) -> None:
         """Connect as the form says; what is wrong with it is said there."""
@@ -1407,7 +1414,7 @@ class Window:
         """Show the form or the room, and above the room the banner, if the state has changed."""
         state = self.talk.state
         if state == "entering":
-            self.problem.configure(text=self.banner_words["text"], style="Muted.TLabel")
+            self.problem.configure(text=self.banner_words["text"], style="Wait.TLabel")
         if state == self.drawn:
             return
         was_in_room = self.drawn in ("in", "away")
@@ -1508,7 +1515,7 @@ class Window:
         self.missed += 1
         if not self.front:
             self.unread += 1
-        if line.kind == "mention" and self.rings:
+        if line.kind == "mention" and self.rings.get():
             self.root.bell()
 
     def pieces_of(self, line: Line) -> list:
@@ -1516,7 +1523,7 @@ class Window:
         kind = line.kind
         if kind == "heading":
             return [(f"{line.text}\n", kind)]
-        if kind == "mention" and not self.marks:
+        if kind == "mention" and not self.marks.get():
             kind = "public"
         speaker = "*"
         colour = kind
@@ -1524,7 +1531,7 @@ class Window:
         if line.speaker:
             speaker = f"{line.speaker}>>"
             colour = colour_of(line.speaker.partition(" -> ")[0])
-            if self.marks:
+            if self.marks.get():
                 me = self.talk.me
         pieces = [(time.strftime("%H:%M"), (kind, "time")), (f"\t{speaker}\t", (kind, colour))]
         pieces += [(part, (kind, tag)) for part, tag in parts_of(line.text, me)]
@@ -1782,10 +1789,6 @@ class Window:
         self.menu.tk_popup(button.winfo_rootx(), button.winfo_rooty() + button.winfo_height())
         self.menu.focus_set()
 
-    def switch(self, what: str) -> None:
-        """Switch something on or off: whether a mention rings, or is marked."""
-        setattr(self, what, not getattr(self, what))
-
     def show_help(self) -> None:
         """Show one page about all keys, the version, and what is left out."""
         if self.help and self.help.winfo_exists():
@@ -1870,7 +1873,7 @@ class Window:
             field.bind("<Return>", self.connect)
             self.fields[key] = field
         self.fields["password"]["show"] = "•"
-        self.problem = put(ttk.Label(card), fill="x")
+        self.problem = put(ttk.Label(card, style="Danger.TLabel"), fill="x")
         connect = ttk.Button(card, text="Connect", style="Accent.TButton", command=self.connect)
         put(connect, fill="x")
         put(ttk.Label(card, text="Or be the host:", style="Field.TLabel"), anchor="w")
@@ -1903,13 +1906,14 @@ class Window:
         below = put(ttk.Frame(bottom), side="bottom", fill="x")
         self.counter = put(ttk.Label(below, style="Muted.TLabel"), side="right")
         self.status = put(ttk.Label(below, style="Muted.TLabel"), side="left")
-        self.entry = ttk.Entry(bottom)  # made before the button: so Tab goes from here to there
+        box = pad(ttk.Frame(bottom), 0, 0, 3, 0)
+        self.entry = ttk.Entry(box)  # made before the button: so Tab goes from here to there
         self.send_button = ttk.Button(
             bottom, text="Send", style="Accent.TButton", command=self.send
         )
         put(self.send_button, side="right")
-        put(pad(ttk.Frame(bottom), 3, 0, 0, 0), side="right")
-        put(self.entry, side="left", fill="x", expand=True)
+        put(box, side="left", fill="x", expand=True)
+        put(self.entry, fill="x")
         self.build_texts()
 
     def build_texts(self) -> None:
@@ -1919,18 +1923,12 @@ class Window:
         panes.add(upper, weight=3)
         lower = ttk.Frame(panes)
         head = put(self.looks.pad(ttk.Frame(lower), 4, 1), side="top", fill="x")
-        put(
-            ttk.Label(
-                head, text="THE WIRE   what each recv and send carried", style="Muted.TLabel"
-            ),
-            side="left",
-        )
-        put(
-            ttk.Button(head, text="Save …", style="Small.TButton", command=self.save_bytes),
-            side="right",
-        )
-        messages = scrolled(tk.Text(upper, wrap="word", height=4), self.on_scroll)
-        bytes_ = scrolled(tk.Text(lower, wrap="char", height=4))
+        save = ttk.Button(head, text="Save …", style="Small.TButton", command=self.save_bytes)
+        put(save, side="right")
+        title = "THE WIRE   what each recv and send carried"
+        put(ttk.Label(head, text=title, style="Muted.TLabel"), side="left")
+        messages = scrolled(tk.Text(upper, wrap="word", height=1), self.on_scroll)
+        bytes_ = scrolled(tk.Text(lower, wrap="char", height=1))
         for text in (messages, bytes_):
             text.configure(width=1, state="disabled", bd=0, highlightthickness=2, takefocus=1)
         self.log = Log(messages, MAX_LINES)
@@ -1949,8 +1947,8 @@ class Window:
             ("The bytes on the wire", "F12", "<F12>", self.toggle_wire),
             ("Save the bytes …", "", "", self.save_bytes),
             *self.looks.actions(self),
-            ("A bell when I am named, or none", "", "", lambda: self.switch("rings")),
-            ("Mark my name, or not", "", "", lambda: self.switch("marks")),
+            ("Ring when somebody names me", "", "", self.rings),
+            ("Mark messages that name me", "", "", self.marks),
             ("All keys", "F1", "<F1>", self.show_help),
             ("Disconnect", "Ctrl W", "<Control-w>", self.disconnect),
             ("Close", "Ctrl Q", "<Control-q>", self.leave),
@@ -1959,7 +1957,10 @@ class Window:
         self.menu_button["menu"] = self.menu
         self.context = tk.Menu(self.root, tearoff=False)
         for label, shortcut, _, action in self.actions:
-            self.menu.add_command(label=label, accelerator=shortcut, command=action)
+            if isinstance(action, tk.BooleanVar):
+                self.menu.add_checkbutton(label=label, variable=action)
+            else:
+                self.menu.add_command(label=label, accelerator=shortcut, command=action)
 
     def bind_keys(self) -> None:
         """Say what the keys and the mouse do."""
@@ -1976,7 +1977,7 @@ class Window:
             (self.root, "<FocusOut>", lambda event: self.on_focus(False)),
             (self.root, "<<Paste>>", self.paste),
             (self.root, "<Configure>", self.fit_roster),
-            (messages, "<Configure>", self.follow),
+            (messages, "<Configure>", self.on_resize),
             (roster, "<Double-1>", self.address),
             (roster, "<Return>", self.address),
             (roster, "<Key>", self.choose_first),
@@ -1986,6 +1987,7 @@ class Window:
             (self.entry, "<Return>", self.send),
             (self.entry, "<KP_Enter>", self.send),
             (self.entry, "<Tab>", self.complete),
+            (self.entry, "<Shift-Tab>", lambda event: None),  # goes back, and completes nothing
             (self.entry, "<Up>", lambda event: self.recall(self.history.older)),
             (self.entry, "<Down>", lambda event: self.recall(self.history.newer)),
             (self.entry, "<Prior>", lambda event: self.scroll(-1)),
@@ -2015,8 +2017,9 @@ class Window:
         text.tag_bind("link", "<Enter>", lambda event: text.configure(cursor="hand2"))
         text.tag_bind("link", "<Leave>", lambda event: text.configure(cursor="xterm"))
 
-    def follow(self, event) -> None:
-        """Keep the newest line in sight when the window becomes smaller."""
+    def on_resize(self, event) -> None:
+        """Give the messages columns that fit, and keep the newest line in sight."""
+        self.looks.paint_columns(self.log.text)
         if self.at_end:
             self.log.to_end()
 
@@ -2059,6 +2062,13 @@ LEFT_OUT = (
     "secret), files, several rooms, settings that last. On Linux a screen reader sees nothing of "
     "this window, for Tk does not speak to it: the terminal client can be read."
 )
+
+
+def why_ended(line: str) -> str:
+    """Return in words for a form why a server has ended, line being the last that it printed."""
+    if line.startswith("cannot listen"):
+        return "The server cannot use this port: another program does, or it may not. Try another."
+    return f"The server has ended: {line}"
 
 
 def put(widget, **where):
@@ -2301,7 +2311,8 @@ class Looks:
     def paint(self, window: Window) -> None:
         """Give everything its colours, fonts and distances, again whenever they change."""
         colours = self.colours()
-        self.unit = max(4, round(self.root.winfo_fpixels(f"{self.size * 3 / NORMAL}p")))
+        points = 3 * (0.6 + 0.4 * self.size / NORMAL)  # grows with the letters, but more slowly
+        self.unit = max(3, round(self.root.winfo_fpixels(f"{points}p")))
         self.paint_fonts()
         self.root.configure(bg=colours["panel"])
         for frame, units in self.padded:
@@ -2316,6 +2327,8 @@ class Looks:
         self.paint_columns(window.log.text)
         for name in NAMES:
             window.roster.tag_configure(name, foreground=colours[name])
+        for field in (window.entry, window.finder.field, *window.fields.values()):
+            field.configure(font="TkTextFont")  # else the cursor keeps its size while it is empty
         window.fit_roster()
         if window.at_end:
             window.log.to_end()
@@ -2326,13 +2339,14 @@ class Looks:
         for kind in ("Text", "Menu", "Fixed", "Default"):
             call("font", "configure", f"Tk{kind}Font", "-size", self.size)
         family = call("font", "actual", "TkDefaultFont", "-family")
-        call("font", "configure", "ChatSmall", "-family", family, "-size", self.size - 2)
+        call("font", "configure", "ChatSmall", "-family", family, "-size", self.size * 9 // NORMAL)
         for font, size in (("ChatBold", self.size), ("ChatTitle", self.size + 1)):
             call("font", "configure", font, "-family", family, "-size", size, "-weight", "bold")
 
     def paint_menu(self, menu: "tk.Menu", colours: dict) -> None:
         """Give a menu its colours."""
         menu.configure(bg=colours["bg"], fg=colours["text"], disabledforeground=colours["muted"])
+        menu.configure(selectcolor=colours["text"])
         menu.configure(activebackground=colours["accent"], activeforeground=colours["bg"])
         menu.configure(relief="flat", bd=self.unit, activeborderwidth=self.unit // 2)
 
@@ -2361,7 +2375,9 @@ class Looks:
         style.configure(
             "Here.TLabel", font="ChatSmall", foreground=muted, padding=(unit, 0, 0, unit)
         )
-        style.configure("Danger.TLabel", foreground=colours["danger"])
+        around = (0, 2 * unit)
+        style.configure("Danger.TLabel", foreground=colours["danger"], padding=around)
+        style.configure("Wait.TLabel", foreground=muted, padding=around)
         style.configure("Tip.TLabel", background=text, foreground=bg, padding=unit)
         style.configure("Banner.TFrame", background=colours["private"])
         style.configure(
@@ -2403,7 +2419,8 @@ class Looks:
         ring = [("focus", text)]
         style.map("Accent.TButton", background=[("active", text)], bordercolor=ring)
         style.map("Accent.TButton", lightcolor=ring, darkcolor=ring)
-        style.configure("TCheckbutton", padding=unit, indicatorsize=3 * unit)
+        style.configure("TCheckbutton", padding=unit, indicatorsize=4 * unit)
+        style.configure("TCheckbutton", indicatormargin=(0, 0, 2 * unit, 0))
         style.configure("TCheckbutton", indicatorbackground=bg, indicatorforeground=text)
         style.map("TCheckbutton", background=[("active", colours["own"])])
         style.configure("TMenubutton", padding=(2 * unit, unit), arrowsize=unit)
@@ -2412,7 +2429,8 @@ class Looks:
         style.configure("TPanedwindow", background=colours["line"])
         # What is called gripcount in Tk 8 is gripsize in Tk 9.
         style.configure("TScrollbar", background=colours["edge"], bordercolor=colours["panel"])
-        style.configure("TScrollbar", gripcount=0, gripsize=0, relief="flat", arrowsize=3 * unit)
+        style.configure("TScrollbar", gripcount=0, gripsize=0, relief="flat", arrowsize=2 * unit)
+        style.map("TScrollbar", background=[("disabled", colours["panel"])])  # all is in sight
         thumb = ("Vertical.Scrollbar.thumb", {"sticky": "nswe"})
         trough = ("Vertical.Scrollbar.trough", {"sticky": "ns", "children": [thumb]})
         style.layout("Vertical.TScrollbar", [trough])
@@ -2422,6 +2440,7 @@ class Looks:
         unit = self.unit
         bg, muted, accent = colours["bg"], colours["muted"], colours["accent"]
         text.configure(bg=ground, fg=colours["text"], font=font, pady=2 * unit)
+        text.configure(spacing1=unit // 2, spacing3=unit // 2)
         text.configure(highlightbackground=ground, highlightcolor=accent)
         text.configure(
             selectbackground=accent, selectforeground=bg, inactiveselectbackground=accent
@@ -2456,17 +2475,26 @@ class Looks:
             "caret": {"background": colours["text"], "foreground": ground},
         }
         for tag, options in tags.items():
-            text.tag_configure(tag, lmargin1=4 * unit, rmargin=4 * unit, spacing1=unit, **options)
+            text.tag_configure(tag, lmargin1=4 * unit, rmargin=4 * unit, **options)
             text.tag_raise(tag)
         text.tag_raise("sel")
 
     def paint_columns(self, text: "tk.Text") -> None:
-        """Line up times, names and texts; what is wrapped hangs under its text."""
+        """Line up times, names and texts; what is wrapped hangs under its text.
+
+        In a narrow window the text follows its name at once, or it would have no room.
+        """
         unit = self.unit
-        names = 7 * unit + self.measure("00:00", "ChatSmall") + self.measure("m" * 8, "ChatBold")
-        text["tabs"] = (names, "right", names + 2 * unit, "left", names + 12 * unit, "left")
+        names = 6 * unit + self.measure("00:00", "ChatSmall")
+        if text.winfo_width() < 42 * self.measure("m", "TkTextFont"):
+            indent = names
+            text["tabs"] = (names, "left", names + unit, "left")
+        else:
+            names += unit + self.measure("m" * 8, "ChatBold")
+            indent = names + 2 * unit
+            text["tabs"] = (names, "right", indent, "left", indent + 10 * unit, "left")
         for tag in text.tag_names():
-            text.tag_configure(tag, lmargin2=names + 2 * unit)
+            text.tag_configure(tag, lmargin2=indent)
 
     def paint_help(self, text: "tk.Text") -> None:
         """Give the page with all keys its colours and its two columns."""

@@ -272,9 +272,10 @@ def what_answers(data: bytes, error: Exception) -> str:
             kind = name
     if data[3:5] == b"\0\n":  # the length and the number of this packet, then a version
         kind = "a MySQL database"
-    words = data[:60].split(b"\n")[0].strip().decode(errors="backslashreplace")
+    # What of it can be read, and names the program most often.
+    words = max(re.findall(rb"[ -~]+", data[:80]), key=len, default=b"").decode()
     if kind:
-        return f'{kind} answers there with "{words}": the chat server has another port'
+        return f'{kind} answers there, "{words}": the chat server has another port'
     if data and not data[:HEADER].replace(b" ", b"").isdigit():
         return f'no chat server answers there, but "{words}": has your server another port?'
     return f"{error}: look at what the server prints, or for another port"
@@ -810,17 +811,18 @@ class Pipe:
     """Lines from a pipe, or from a terminal that we know nothing about.
 
     On Windows nothing wakes a thread that reads a pipe: so it is one of its own, which may wait for
-    ever. It reads a line whenever one is asked for, so nothing piles up. It does not use Python's
-    buffer, for that has a lock: whoever held it would disturb the end of the program.
+    ever. It reads when a line is asked for, so nothing piles up. And it reads below Python's own
+    buffer, which has a lock: whoever held that would disturb the end of the program.
     """
 
     HINT = ""
 
     def __init__(self):
         self.file = None
+        self.buffer = bytearray()  # read, but not returned yet
         self.over = False
         self.wanted = threading.Semaphore(0)  # how many lines are asked for
-        self.lines = queue.SimpleQueue()  # data of lines; nothing in it at the end; None: woken
+        self.lines = queue.SimpleQueue()  # lines as data; an empty one at the end; None: woken
 
     def read(self, prompt: str, screen: Screen) -> str:
         if self.file is None:
@@ -843,19 +845,31 @@ class Pipe:
 
     def fetch(self) -> None:
         """Thread of its own: read a line whenever one is asked for, until there are no more."""
-        data = b"..."
-        while data:
+        data = None
+        while data != b"":
             self.wanted.acquire()
             if self.over:
                 break
             try:
-                data = self.file.readline(MAX_PAYLOAD + 2)
-                rest = data
-                while len(rest) == MAX_PAYLOAD + 2 and not rest.endswith(b"\n"):
-                    rest = self.file.readline(MAX_PAYLOAD + 2)  # nobody wants such a long line
+                data = self.take_line()
             except OSError:  # the terminal is gone
                 data = b""
             self.lines.put(data)
+
+    def take_line(self) -> bytes:
+        """Return the next line, with its end; nothing after the last one."""
+        while b"\n" not in self.buffer:
+            del self.buffer[MAX_PAYLOAD + 1 :]  # too long to be sent: the rest need not be kept
+            data = self.file.read(MAX_PAYLOAD)
+            if not data:
+                break
+            self.buffer += data
+        end = self.buffer.find(b"\n") + 1
+        if end == 0:
+            end = len(self.buffer)
+        line = bytes(self.buffer[:end])
+        del self.buffer[:end]
+        return line
 
     def typed(self) -> None:
         return None

@@ -252,7 +252,7 @@ class Terminal:
         self.wait_until(lambda: part in self.screen.text())
 
     def calm(self) -> None:
-        """Wait until nothing has happened for a moment. The client wipes out what was typed only then."""
+        """Wait until nothing has happened for a moment."""
         while self.pump(0.25):
             pass
 
@@ -271,7 +271,6 @@ class Terminal:
     def enter(self, text: str) -> None:
         """Type a line, and press Enter when it stands there."""
         self.type(text)
-        self.calm()
         self.press("\r")
 
     def end(self) -> int:

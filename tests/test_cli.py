@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from kit import ROOT, TIMEOUT, Server, frame, wrapped
@@ -977,7 +978,9 @@ def test_on_windows_a_key_that_types_nothing_types_nothing(windows):
 
 @posix
 @pytest.mark.parametrize(
-    "keys, codes", [("/quit\r", [0]), ("\x1a", [0]), ("\x03", [0, 130])], ids=["/quit", "Z", "C"]
+    "keys, codes",
+    [("/quit\r", [0]), ("\x04", [0]), ("\x1a", [0]), ("\x03", [0, 130])],
+    ids=["/quit", "D", "Z", "C"],
 )
 def test_on_windows_a_person_leaves(server, windows, keys, codes):
     windows.press(keys)
@@ -1129,7 +1132,6 @@ def test_a_wrong_password_ends_a_pipe():
     assert code == 1 and "password" in complaints and "simsalabim" not in complaints
 
 
-@posix
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, getattr(signal, "SIGKILL", 0)], ids=["stopped", "killed"]
 )
@@ -1188,6 +1190,259 @@ def test_whoever_stops_reading_the_output_gets_no_complaint(server):
         client.process.wait(TIMEOUT)
         complaints = client.process.stderr.read().decode()
     assert complaints == ""
+
+
+# ---- A pipe ends by itself, whatever the server does not do ---------------------------------------
+
+
+@pytest.fixture
+def hurried(tmp_path):
+    """A copy of the client that waits only a moment for a welcome, and for answers."""
+    text = CLIENT.read_text(encoding="utf-8")
+    for name in ("WELCOME_SECONDS", "ANSWER_SECONDS", "GOODBYE_SECONDS"):
+        text, count = re.subn(rf"\n{name} = \d+", f"\n{name} = 0.6", text)
+        assert count == 1
+    (tmp_path / "hurried.py").write_text(text, encoding="utf-8")
+    return tmp_path / "hurried.py"
+
+
+def test_a_pipe_ends_if_the_server_never_sends_its_lines_back(liar, hurried):
+    with Pipe(hurried, "ada", "--port", liar.port) as client:
+        client.write(b"one\ntwo\n")
+        client.end_input()
+        liar.meet(*WELCOME)
+        assert [liar.hear(), liar.hear()] == ["one", "two"]
+        liar.say("ada", "one", "bob", "others are heard")
+        code, lines, complaints = client.end()
+    assert (code, lines[1:]) == (1, ["ada>> one", "bob>> others are heard"])
+    assert is_one_sentence(complaints, liar.port) and "1 of 2 lines are answered" in complaints
+
+
+def test_a_pipe_ends_if_others_speak_for_ever_and_nobody_answers(liar, hurried):
+    with Pipe(hurried, "ada", "--port", liar.port) as client:
+        client.write(b"one\n")
+        client.end_input()
+        liar.meet(*WELCOME)
+        end = time.monotonic() + TIMEOUT
+        while client.process.poll() is None and time.monotonic() < end:
+            with contextlib.suppress(ConnectionError):
+                liar.say("bob", "la la la")
+            time.sleep(0.05)
+        code, _, complaints = client.end()
+    assert code == 1 and "0 of 1 lines are answered" in complaints
+
+
+def test_a_pipe_ends_if_the_server_takes_nothing_any_more(liar, hurried):
+    liar.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with Pipe(hurried, "ada", "--port", liar.port) as client:
+        liar.meet(*WELCOME)
+        code, _, complaints = client.end(b"x" * 2000 + b"\n" + (b"y" * 60_000 + b"\n") * 200)
+    assert code == 1 and is_one_sentence(complaints, liar.port)
+    assert "has taken nothing for" in complaints
+
+
+@pytest.mark.parametrize("data", [b"", b"5    ", b"6         serv", frame("server")], ids=ascii)
+def test_a_pipe_ends_if_there_is_no_welcome(liar, hurried, data):
+    with Pipe(hurried, "ada", "--port", liar.port) as client:
+        client.end_input()
+        liar.meet()
+        liar.sock.sendall(data)
+        code, lines, complaints = client.end()
+    assert (code, lines) == (1, [""]) and is_one_sentence(complaints, liar.port)
+    assert "has not let us in for 0.6 seconds" in complaints
+
+
+def test_a_pipe_ends_if_the_welcome_comes_in_drips_that_never_end(liar, hurried):
+    with Pipe(hurried, "ada", "--port", liar.port) as client:
+        liar.meet()
+        for byte in itertools.chain(b"65000     ", itertools.repeat(ord("x"), 500)):
+            with contextlib.suppress(ConnectionError):
+                liar.sock.sendall(bytes([byte]))
+            if client.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        code, _, complaints = client.end()
+    assert code == 1 and "has not let us in" in complaints
+
+
+@pytest.mark.parametrize("data", [b"", b"5    ", b"3         a", frame("bob")], ids=ascii)
+@pytest.mark.parametrize("line", [b"", b"/quit\n"], ids=["the end", "/quit"])
+def test_a_pipe_ends_if_the_server_does_not_hang_up(liar, hurried, data, line):
+    with Pipe(hurried, "ada", "--port", liar.port) as client:
+        client.write(line)
+        client.end_input()
+        liar.meet(*WELCOME)
+        liar.sock.sendall(data)
+        code, _, complaints = client.end()
+    assert (code, complaints) == (0, "")
+
+
+def test_a_line_too_long_for_a_frame_is_not_sent(server):
+    for length in (65_537, 200_000, 65_538 * 2):
+        code, lines, complaints = pipe(server, b"x" * length + b"\nend\n")
+        assert (code, said(lines), complaints) == (0, ["end"], "")
+        assert "* error this is too long for a frame, and was not sent" in lines
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
+def test_a_pipe_is_read_as_utf_8_whatever_python_thinks(server, encoding):
+    bob = server.client("bob")
+    with Pipe(CLIENT, "ada", "--port", server.port, PYTHONIOENCODING=encoding) as client:
+        client.write("Grüße, 李雷 😀\n".encode())
+        client.end_input()
+        assert client.process.wait(TIMEOUT) == 0
+    bob.skip_to("ada", "Grüße, 李雷 😀")
+
+
+# ---- Something else listens there ----------------------------------------------------------------
+
+OTHERS = {
+    "SSH": (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "an SSH server", "OpenSSH_9.2p1"),
+    "a web server": (b"HTTP/1.1 400 Bad Request\r\n\r\n", "a web server", "400 Bad Request"),
+    "a mail server": (b"220 mail.example.org ESMTP\r\n", "a mail or FTP server", "ESMTP"),
+    "MySQL": (b"J\0\0\0\n8.0.33\0\x0b\0\0\0ab", "a MySQL database", "8.0.33"),
+    "Redis": (b"-ERR unknown command\r\n", "a Redis database", "unknown command"),
+    "TLS": (b"\x15\x03\x01\0\x02\x02\x46", "a server that wants TLS", ""),
+    "a chat without frames": (b"Welcome! What is your name?\n", "no chat server", "Welcome!"),
+    "few words": (b"hi\n", "no chat server", "hi"),
+}
+
+
+@pytest.mark.parametrize("hangs_up", [True, False], ids=["hangs up", "waits"])
+@pytest.mark.parametrize("data, kind, words", OTHERS.values(), ids=OTHERS)
+def test_what_else_listens_there_is_named(liar, hurried, data, kind, words, hangs_up):
+    with Pipe(hurried, "ada", "--port", liar.port) as client:
+        liar.meet()
+        liar.sock.sendall(data)
+        if hangs_up:
+            liar.hang_up()
+        code, lines, complaints = client.end()
+    assert (code, lines) == (1, [""])
+    assert kind in complaints and words in complaints and "port" in complaints
+    assert "start a server" not in complaints and len(complaints.strip().splitlines()) == 1
+
+
+# ---- The talk, without network and screen --------------------------------------------------------
+
+PAIRS = {  # what comes -> how it reads, who speaks, whether it is about us; whether it is an answer
+    "a message": (("bob", "hi"), ("bob>> hi", "bob", False), 0),
+    "ours": (("ada", "hi"), ("ada>> hi", "ada", False), 1),
+    "ours about ourselves": (("ada", "I, ada"), ("ada>> I, ada", "ada", False), 1),
+    "a private one to us": (("bob -> ada", "hi"), ("bob -> ada>> hi", "bob -> ada", False), 0),
+    "a private one of ours": (("ada -> bob", "hi"), ("ada -> bob>> hi", "ada -> bob", False), 1),
+    "somebody with a longer name": (("ada2", "hi"), ("ada2>> hi", "ada2", False), 0),
+    "about us": (("bob", "hi Ada!"), ("bob>> hi Ada!", "bob", True), 0),
+    "about somebody else": (("bob", "the adage"), ("bob>> the adage", "bob", False), 0),
+    "an error": (("server", "error no"), ("* error no", "", False), 1),
+    "somebody comes": (("server", "joined eve"), ("* eve joined", "", False), 0),
+    "somebody goes": (("server", "left eve"), ("* eve left", "", False), 0),
+    "and why": (("server", "left eve too slow"), ("* eve left too slow", "", False), 0),
+    "a notice nobody knows": (("server", "weather fine"), ("* weather fine", "", False), 0),
+    "nothing": (("server", ""), ("* ", "", False), 0),
+}
+
+
+@pytest.mark.parametrize("pair, line, answers", PAIRS.values(), ids=PAIRS)
+def test_what_a_pair_means(pair, line, answers):
+    conversation = cli.Conversation()
+    conversation.hear("server", "welcome ada")
+    assert conversation.hear(*pair) == line and conversation.answered == answers
+
+
+def test_who_is_here_is_known_to_the_tab_key():
+    conversation = cli.Conversation()
+    for text in ("welcome ada", "online ada bob Eve", "joined zoe", "left bob bye", "left nobody"):
+        conversation.hear("server", text)
+    assert conversation.people == {"ada", "Eve", "zoe"}
+    assert conversation.complete("e") == ["Eve"] and conversation.complete("b") == []
+    assert conversation.complete("/") == ["/help", "/msg", "/quit", "/who"]
+
+
+def test_all_is_answered_when_as_much_came_back_as_was_said():
+    conversation = cli.Conversation()
+    conversation.hear("server", "welcome ada")
+    for line in ("one", "/who", "/help", "/dance", "/quit"):
+        conversation.say(line)
+    conversation.hear("ada", "one")
+    assert not conversation.all_answered()
+    conversation.hear("server", "error /dance is no command")
+    assert conversation.all_answered()
+
+
+def test_nothing_that_a_server_sends_makes_the_client_large_or_slow():
+    conversation = cli.Conversation()
+    conversation.hear("server", "welcome ada")
+    for part in range(300):
+        names = " ".join(f"guest{part}x{number}" for number in range(1000))
+        conversation.hear("server", f"online {names}")
+        conversation.hear("server", f"joined {'x' * 60_000}{part}")
+    assert len(conversation.people) <= 10_000 and max(map(len, conversation.people)) <= 20
+    assert len(conversation.complete("g")) <= 200
+    start = time.perf_counter()
+    for _ in range(10):
+        conversation.complete("g")
+    assert (time.perf_counter() - start) / 10 < 0.1
+
+
+# ---- Key by key ----------------------------------------------------------------------------------
+
+KEYS = {  # keys -> what stands there, with | for the cursor
+    "letters": ("abc", "abc|"),
+    "left and a letter": (["a", "c", "left", "b"], "ab|c"),
+    "left at the start": (["left", "a", "left", "left", "left"], "|a"),
+    "right at the end": (["a", "right", "right", "b"], "ab|"),
+    "backspace": (["a", "b", "left", "backspace"], "|b"),
+    "backspace at the start": (["backspace", "a", "home", "backspace"], "|a"),
+    "delete": (["a", "b", "home", "delete", "delete", "delete"], "|"),
+    "home and end": (["b", "home", "a", "end", "c"], "abc|"),
+    "ctrl-u": (["a", "b", "c", "left", "ctrl-u"], "|c"),
+    "up and down": (["x", "up", "up", "up", "up"], "older|"),
+    "up and down again": (["x", "up", "up", "down", "down"], "x|"),
+    "down from nothing": (["x", "down"], "x|"),
+    "a word": (["/", "w", "tab"], "/who |"),
+    "a word in the middle": (["b", "left", "/", "h", "tab"], "/help |b"),
+    "two that fit": (["/", "tab"], "/|"),
+    "none that fits": (["x", "tab"], "x|"),
+    "keys that do nothing": (["unknown", "a", "unknown"], "a|"),
+    "control characters": ("a\x1b\x07\x80\u202eb", "ab|"),
+    "joiners and marks": ("می\u200c" + FAMILY, "می\u200c" + FAMILY + "|"),
+}
+
+
+@pytest.mark.parametrize("keys, whole", KEYS.values(), ids=KEYS)
+def test_what_a_key_does(keys, whole):
+    line = cli.Keys(cli.Conversation().complete, None)
+    line.lines = ["older", "old", ""]
+    line.begin()
+    for key in keys:
+        assert line.feed(key) is None
+    text, cursor = line.typed()
+    assert text[:cursor] + "|" + text[cursor:] == whole
+
+
+def test_keys_remember_no_more_than_some_lines():
+    line = cli.Keys(None, None)
+    for number in range(3000):
+        line.begin()
+        for key in str(number):
+            line.feed(key)
+        assert line.feed("enter") == "enter"
+    assert len(line.lines) <= 1001
+
+
+def test_escape_codes_become_keys():
+    tty = cli.Tty()
+    assert tty.keys("a\x1b[Db") == ["a", "left", "b"]
+    assert tty.keys("\x1bOA\x1b[3~\x1b[1;5C") == ["up", "delete", "right"]
+    assert tty.keys("\x1b[24~\r\x7f\t\x04") == ["unknown", "enter", "backspace", "tab", "ctrl-d"]
+
+
+@pytest.mark.skipif(not hasattr(cli.readline, "set_completer"), reason="there is no readline here")
+def test_a_readline_that_cannot_be_asked_is_not_used(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", sys.__stdin__)
+    monkeypatch.setattr(cli.readline, "__doc__", "the libedit one")
+    with pytest.raises(ValueError):
+        cli.Readline(None, False)
 
 
 # ---- What goes wrong -----------------------------------------------------------------------------
@@ -1269,7 +1524,6 @@ ENDINGS = {
 }
 
 
-@posix
 @pytest.mark.parametrize(
     "welcome", [b"", b"".join(map(frame, WELCOME))], ids=["before", "after the welcome"]
 )
@@ -1363,7 +1617,6 @@ def test_nothing_that_arrives_can_harm_the_terminal(liar):
         assert zoe.lines == ["* welcome zoe", *lines, "bob>> end", ">"] and not zoe.screen.bells
 
 
-@posix
 def test_nothing_that_arrives_can_harm_a_pipe_and_the_harmless_is_not_harmed(liar):
     payloads, lines = lies()
     for text in HARMLESS:
@@ -1420,7 +1673,6 @@ FORGERIES = {
 }
 
 
-@posix
 def test_a_text_cannot_pretend_to_be_from_somebody_else(liar):
     with Pipe(CLIENT, "ada", "--port", liar.port) as client:
         pairs = [payload for sender, text, _ in FORGERIES.values() for payload in (sender, text)]
@@ -1514,7 +1766,6 @@ def test_nothing_is_left_when_main_returns(server, data):
         assert client.end(data)[1][-1] == "code 0 [] []"
 
 
-@posix
 def test_nothing_is_left_when_the_server_goes_and_main_returns(server):
     with Pipe("-c", CHECK, "ada", "--port", server.port) as client:
         client.wait_for("* online ada")

@@ -125,7 +125,11 @@ def test_it_has_all_the_parts_of_a_lesson(path):
 def test_nothing_in_it_is_the_instructors_alone(path):
     assert not [cell for cell in load(path)["cells"] if "instructor" in tags(cell)]
     notes = (LESSONS / "notes" / f"{path.name[:2]}.md").read_text(encoding="utf-8")
-    assert source(load(path)["cells"][0]).splitlines()[0].removeprefix("# ") in notes
+    title = source(load(path)["cells"][0]).splitlines()[0].removeprefix("# ")
+    assert notes.startswith(f"# Notes for lesson {title}\n")
+    for name in predictions(path):
+        right, _ = classroom.registered(name, classroom.PREDICTIONS, "prediction")
+        assert f"{name} {right}" in notes
     for part in ("purpose", "minutes", "misconceptions", "answers to", "typical wrong answers"):
         assert part in notes.lower(), part
 

@@ -135,7 +135,7 @@ def test_a_command_in_a_sentence_works(command):
         encoding="utf-8",
         timeout=120,
     )
-    assert run.returncode == 0 and run.stdout, run.stdout + run.stderr
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_the_transcript_of_the_client_is_what_a_client_shows(folder):

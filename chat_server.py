@@ -57,8 +57,8 @@ STUCK_SECONDS = 0.3  # without a line written at the end: nobody waits for that 
 # How much may wait: memory has a bound
 MAX_BACKLOG = 4 << 20  # bytes for one person, who is let go beyond that
 MAX_BACKLOGS = 64 << 20  # bytes for all people together: beyond that, the longest goes
-MIN_CHUNK = 1024  # bytes that a reader takes at once from who says little
-MAX_CHUNK = 65_536  # the same from who says much
+MIN_CHUNK = 2048  # bytes that a reader takes at once from who says little
+MAX_CHUNK = 16_384  # the same from who says much
 MAX_TOGETHER = 500  # frames that a reader takes at once
 MAX_INBOX = 100  # events: above that, readers wait
 MAX_ROUND = 500  # events: after so many, the room sends
@@ -578,10 +578,10 @@ class Room:
 
     def lose(self, person: Person, reason: str) -> None:
         """Give up the connection to a person, with all that waits for it."""
+        self.inbox.put((self.dismiss, person, reason, ""))  # first: it has the right reason
         self.drop_backlog(person)
         person.lost = True
         person.shutdown(socket.SHUT_RDWR)
-        self.inbox.put((self.dismiss, person, reason, ""))
 
     def drop_backlog(self, person: Person) -> None:
         """Forget what waits for a person."""

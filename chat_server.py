@@ -57,7 +57,8 @@ STUCK_SECONDS = 0.3  # without a line written at the end: nobody waits for that 
 # How much may wait: memory has a bound
 MAX_BACKLOG = 4 << 20  # bytes for one person, who is let go beyond that
 MAX_BACKLOGS = 64 << 20  # bytes for all people together: beyond that, the longest goes
-MAX_CHUNK = 65_536  # bytes that a reader takes at once
+MIN_CHUNK = 2048  # bytes that a reader takes at once from who says little
+MAX_CHUNK = 16_384  # the same from who says much
 MAX_TOGETHER = 500  # frames that a reader takes at once
 MAX_INBOX = 100  # events: above that, readers wait
 MAX_ROUND = 500  # events: after so many, the room sends
@@ -68,7 +69,7 @@ MAX_ENTRIES = 500  # for the transcript, each what somebody said at once
 # What one address may do
 COME_SECONDS = 10  # in which it may connect as often as --max-per-address says
 TRY_SECONDS = 2  # that a wrong password costs those who come next from there
-FREE_TRIES = 5  # wrong passwords that cost nothing yet
+FREE_TRIES = 10  # wrong passwords that cost nothing yet
 MAX_PATIENCE = 10  # seconds that a password has to wait at most
 PER_ADDRESS = 20  # people and connections, unless --max-per-address says something else
 SPARE = 100  # connections beyond --max-clients, which are told that the room is full
@@ -78,6 +79,7 @@ SPARE = 100  # connections beyond --max-clients, which are told that the room is
 FINE = "[^\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 MESSAGE = re.compile(f"{FINE}{{1,{MAX_TEXT}}}")
 PLAIN = re.compile(f"(?!/){FINE}{{1,{MAX_TEXT}}}")  # a message that is no command
+PRINTABLE = b"\t" + bytes(range(0x20, 0x7F))  # ASCII without control characters but the tab
 RULE = f"a message is one line of 1 to {MAX_TEXT} characters in UTF-8, without control characters"
 JOINERS = "\u200c\u200d"  # Persian and emoji need them, so names may hold them
 # What nobody can see in a name.
@@ -231,7 +233,7 @@ class Person:
         self.writer = sock.dup()
         self.writer.setblocking(False)
 
-    def recv(self) -> bytes:
+    def recv(self, size: int) -> bytes:
         """Reader thread: wait for bytes and return them; nothing at the end, or if let go.
 
         TimeoutError if a name or the rest of a frame is late, or if the network is dead.
@@ -241,7 +243,7 @@ class Person:
             if not self.named:
                 self.sock.settimeout(max(0.001, self.deadline - time.monotonic()))
             try:
-                return self.sock.recv(MAX_CHUNK)
+                return self.sock.recv(size)
             except TimeoutError as error:
                 silence += LOOK_SECONDS
                 if error.errno:  # the system says so: the network is dead
@@ -299,13 +301,16 @@ def tune(sock: socket.socket) -> None:
 def read_from(person: Person, room: "Room") -> None:
     """Reader thread: the story of one client. This thread alone reads its socket."""
     reason, last_words = "", ""
+    size = MIN_CHUNK
     try:
         while True:
-            chunk = person.recv()
+            chunk = person.recv(size)
             if not chunk:
                 break
             person.buffer += chunk
             pass_on(person, room)
+            # Python gets the memory for a chunk before it waits for it: so, little for the quiet.
+            size = MAX_CHUNK if len(chunk) >= MIN_CHUNK else MIN_CHUNK
         if person.buffer:
             raise ConnectionError("hung up in the middle of a frame")
     except (ValueError, OSError) as error:
@@ -328,8 +333,9 @@ def pass_on(person: Person, room: "Room") -> None:
             break
         if room.options.trace:
             show_frames(person, room, payloads)
+        easy = not b"".join(payloads).translate(None, PRINTABLE)  # is nothing else in them?
         for data in payloads:
-            if person.named and PLAIN.fullmatch(data.decode(errors="surrogateescape")):
+            if person.named and is_plain(data, easy):
                 person.said.append(b"%-10d%b" % (len(data), data))
             else:
                 hand_over(person, room)
@@ -342,6 +348,13 @@ def pass_on(person: Person, room: "Room") -> None:
         hand_over(person, room)
         while room.inbox.qsize() > MAX_INBOX and not person.gone:
             person.pause(0.02)  # an inbox that can be full would be a place to get stuck at the end
+
+
+def is_plain(data: bytes, easy: bool) -> bool:
+    """Return whether a payload is a message and no command; easy if it is printable ASCII."""
+    if easy:  # one look at all that came is much quicker than a look at each of them
+        return 0 < len(data) <= MAX_TEXT and not data.startswith(b"/")
+    return PLAIN.fullmatch(data.decode(errors="surrogateescape")) is not None
 
 
 def hand_over(person: Person, room: "Room") -> None:
@@ -517,50 +530,58 @@ class Room:
                 self.send(person, news.of(person))
         else:
             for person in [*self.behind]:
-                self.send(person, b"")
+                self.send_backlog(person)
         for person in [*self.leaving]:
             self.hang_up(person)
 
     def send(self, person: Person, data: bytes) -> None:
         """Send what the system takes at once; the rest is this person's backlog."""
-        if person.lost:
-            return
         if self.options.trace:
             self.trace_all(person, data)
-        sent = 0
-        waited = len(person.backlog)
-        try:
-            if waited:  # nothing may overtake what has waited
-                del person.backlog[: person.writer.send(person.backlog)]
-            if data and not person.backlog:
-                sent = person.writer.send(data)
-        except BlockingIOError:
-            pass  # the system takes nothing more just now
-        except OSError as error:  # its reader may sleep, and would notice late
-            self.lose(person, error.strerror or str(error))
+        if person.backlog:  # nothing may overtake what has waited
+            self.keep(person, data)
+            self.send_backlog(person)
             return
-        if waited or sent < len(data):
-            person.backlog += data[sent:]
-            self.keep_in_bounds(person, len(person.backlog) - waited)
+        sent = self.write(person, data)
+        if sent < len(data) and not person.lost:
+            self.keep(person, data[sent:])
 
-    def keep_in_bounds(self, person: Person, growth: int) -> None:
-        """Take note of a backlog that has changed, and let go of whoever has too long a one."""
-        self.waiting += growth
-        if person.backlog:
-            self.behind.add(person)
-        else:
+    def send_backlog(self, person: Person) -> None:
+        """Send what the system takes of what has waited."""
+        sent = self.write(person, person.backlog)
+        del person.backlog[:sent]
+        self.waiting -= sent
+        if not person.backlog:
             self.behind.discard(person)
+
+    def write(self, person: Person, data: bytes) -> int:
+        """Return how many bytes the system takes now."""
+        try:
+            return person.writer.send(data)
+        except BlockingIOError:  # the system takes nothing just now
+            pass
+        except OSError as error:  # the reader may sleep, and would notice late
+            self.lose(person, error.strerror or str(error))
+        return 0
+
+    def keep(self, person: Person, data: bytes) -> None:
+        """Let data wait for a person; let go of whoever has too long a backlog then."""
+        person.backlog += data
+        self.waiting += len(data)
+        self.behind.add(person)
         if len(person.backlog) > MAX_BACKLOG and not person.gone:
             words = "too slow a reader"
             self.inbox.put((self.dismiss, person, words, f"bye {words}"))
         while self.waiting > MAX_BACKLOGS:
-            self.lose(max(self.behind, key=lambda one: len(one.backlog)), "too slow a reader")
+            longest = max(self.behind, key=lambda one: len(one.backlog))
+            self.lose(longest, "too slow a reader")
 
     def lose(self, person: Person, reason: str) -> None:
         """Give up the connection to a person, with all that waits for it."""
-        person.lost = True
+        self.inbox.put((self.dismiss, person, reason, ""))  # first: it has the right reason
         self.drop_backlog(person)
-        self.inbox.put((self.dismiss, person, reason, ""))
+        person.lost = True
+        person.shutdown(socket.SHUT_RDWR)
 
     def drop_backlog(self, person: Person) -> None:
         """Forget what waits for a person."""
@@ -571,7 +592,7 @@ class Room:
     def hang_up(self, person: Person) -> None:
         """Tell who was let go that this is the end, as soon as all is sent or time is over."""
         if person.backlog:
-            self.send(person, b"")
+            self.send_backlog(person)
         if not person.backlog:
             person.shutdown(socket.SHUT_WR)
         done = person.closed and not person.backlog
@@ -664,7 +685,8 @@ class Room:
         person.gone = True
         person.leave_by = time.monotonic() + LINGER_SECONDS
         self.leaving.append(person)
-        self.send(person, owed)
+        if owed and not person.lost:
+            self.send(person, owed)
         self.log(f"- {person.name or 'somebody'} left, {person.address} {reason}".rstrip())
         if person.name:
             del self.people[fold(person.name)]

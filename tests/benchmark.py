@@ -4,18 +4,19 @@
     python3 tests/benchmark.py chat_server.py lessons/models/asyncio_server.py --people 2,10,50
     python3 tests/benchmark.py chat_server.py -- java ChatServer {port}
 
-A file is run by this Python with --port, and with --max-rate 0 and --max-clients if it knows them. A command gets its
-port in place of {port}. All servers are measured in turns, --repeats times, so that whatever else this computer does
-hits all of them alike; the table shows medians.
+A file is run by this Python with --port, and with --max-rate 0 and --max-clients if it knows them.
+A command gets its port in place of {port}. All servers are measured in turns, --repeats times, so
+that whatever else this computer does hits all of them alike; the table shows medians.
 
     joining     everybody comes at once, until all of them have heard of all
     latency     one message at a time, until the last one has heard it
-    throughput  everybody talks, WINDOW messages each on their way: one message heard by 50 people is 50 deliveries
+    throughput  everybody talks, WINDOW messages each on their way; one that 50 hear counts 50
 
-In passing it is checked that nothing is lost, doubled or out of order. This side is Python as well, one loop over all
-sockets, and may be what limits the deliveries a second (then there is a star). The deliveries for each second of CPU
-time that the server has used do not depend on that: they are the figure to compare. Latency and joining include the
-time that this side needs to read. A notebook can call measure() itself. On Windows up to 500 people can be measured.
+In passing it is checked that nothing is lost, doubled or out of order. This side is Python as well,
+one loop over all sockets, and may be what limits the deliveries a second (then there is a star).
+The deliveries for each second of CPU time that the server has used do not depend on that: they are
+the figure to compare. Latency and joining include the time that this side needs to read. A notebook
+can call measure() itself. On Windows up to 500 people can be measured.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def frame(text: str) -> bytes:
 
 
 def pairs(data: bytes):
-    """Yield (sender, text) for everything in data, which ends with a whole pair; ValueError if it does not."""
+    """Yield (sender, text) for all in data; ValueError if it does not end with a whole pair."""
     texts, at = [], 0
     while at < len(data):
         end = at + 10 + int(data[at : at + 10])
@@ -79,11 +80,13 @@ SAID = len(
 def measure(
     command: "str | list", people: int = 10, seconds: float = 1, patience: float = PATIENCE
 ) -> dict:
-    """Start a server, measure it, stop it, and return the figures; raises WrongServer, or OSError if it cannot start.
+    """Start a server, measure it, stop it, and return the figures.
 
-    command is a Python file, or a list with {port} in it. Latency and throughput take so many seconds each. The
-    figures are those of COLUMNS, and busy, the share of the time in which this side worked. What the system does not
-    tell is None.
+    Raises WrongServer, or OSError if it cannot start.
+
+    command is a Python file, or a list with {port} in it. Latency and throughput take so many
+    seconds each. The figures are those of COLUMNS, and busy, the share of the time in which this
+    side worked. What the system does not tell is None.
     """
     with (
         running(command, people, patience) as (process, first),
@@ -109,7 +112,7 @@ def measure(
 
 
 class Crowd:
-    """People who talk and listen, all in one loop, which counts bytes and leaves the reading for later."""
+    """People who talk and listen, all in one loop, which counts bytes and reads them later."""
 
     def __init__(self, first: socket.socket, people: int, patience: float):
         self.socks, self.people, self.patience = [first], people, patience
@@ -137,7 +140,7 @@ class Crowd:
             self.selector.register(sock, selectors.EVENT_READ, number)
         before = [bytearray() for _ in self.socks]
         self.collect(before, lambda data: b"welcome" in data)
-        # All are in. Now one of them says a word: whatever they had to hear of each other comes before it.
+        # All are in. Now one of them says a word: what they had to hear of each other comes before.
         self.socks[0].sendall(frame("go"))
         self.collect(before, lambda data: data.endswith(frame(NAME.format(0)) + frame("go")))
         seconds = time.monotonic() - start
@@ -158,7 +161,7 @@ class Crowd:
                     missing.discard(number)
 
     def take_turns(self, seconds: float) -> list:
-        """Let one after the other say a message, and return the seconds that each took to reach everybody, sorted."""
+        """Let one after the other say a message; return, sorted, the seconds until all heard it."""
         delays, end = [], time.monotonic() + seconds
         while not delays or time.monotonic() < end:
             start = time.monotonic()
@@ -195,7 +198,7 @@ class Crowd:
                     self.record += data
 
     def listen(self):
-        """Wait until something comes, and yield each (person's number, bytes), valid only until the next."""
+        """Wait until something comes; yield (person's number, bytes), valid only until the next."""
         ready = self.selector.select(self.patience)
         if not ready:
             raise WrongServer(
@@ -255,7 +258,8 @@ class Crowd:
 @contextmanager
 def running(command: "str | list", people: int, patience: float):
     """Run a server for so many people; give its process and the first connection to it."""
-    port = 0  # a Python file is asked which one it got; of others, we hope that nobody takes the one that was free
+    # A Python file is asked which one it got; of others, we hope that nobody takes the free one.
+    port = 0
     if isinstance(command, str):
         known, options = (
             Path(command).read_text(encoding="utf-8"),
@@ -312,7 +316,7 @@ def connect(process: subprocess.Popen, port: int, patience: float) -> socket.soc
 
 
 def usage(pid: int) -> tuple:
-    """Return a process's CPU seconds so far and its megabytes of memory; None, None where the system does not tell."""
+    """Return a process's CPU seconds and megabytes; None, None if the system is silent."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks, pages = int(fields[11]) + int(fields[12]), int(fields[21])
@@ -374,7 +378,7 @@ def crowds(text: str) -> list:
 def compare(
     servers: dict, crowds: list, seconds: float, repeats: int, patience: float = PATIENCE
 ) -> dict:
-    """Measure all servers (a name -> a command) in turns; return (people, name) -> the medians, or what is wrong."""
+    """Measure all servers, name -> command, in turns; return (people, name) -> figures."""
     results = {(people, name): [] for people in crowds for name in servers}
     for _ in range(repeats):
         for (people, name), runs in results.items():
@@ -397,7 +401,7 @@ def median(runs: list) -> dict:
 
 
 def table(results: dict) -> list:
-    """Return the results as lines of text, each with its ratio to the first server among as many people."""
+    """Return the results as lines of text, each with its ratio to the first of as many people."""
     width = max(len(name) for _, name in results)
     heads = "".join(f"{head:>{room}}" for head, room, _ in COLUMNS.values())
     lines = [f"people {'server':{width}}{heads}{'ratio':>8}"]
@@ -414,7 +418,7 @@ def table(results: dict) -> list:
         lines.append(f"{line}{speed / baselines.setdefault(people, speed):>7.2f}x")
     if any("*" in line for line in lines):
         lines.append(
-            "* this side was the limit: the server can do more, and deliveries per CPU second say how much"
+            "* this side was the limit; deliveries per CPU second say what the server can do"
         )
     return lines
 

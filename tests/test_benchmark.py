@@ -1,5 +1,7 @@
-"""The benchmark: it runs, adds up right, and finds out a server that breaks its promises. No figure is compared with
-a clock."""
+"""The benchmark: it runs, adds up right, and finds out a server that breaks its promises.
+
+No figure is compared with a clock.
+"""
 
 import os
 import subprocess
@@ -45,13 +47,14 @@ BROKEN = {  # what stands instead of which lines, and how the benchmark puts it
     "a speaker's messages come the other way round": (
         READ,
         f"""if len(chunk) > {SIZE} and len(chunk) % {SIZE} == 0:
-                chunk = b"".join(chunk[at : at + {SIZE}] for at in range(len(chunk) - {SIZE}, -1, -{SIZE}))
+                starts = range(len(chunk) - {SIZE}, -1, -{SIZE})
+                chunk = b"".join(chunk[at : at + {SIZE}] for at in starts)
             {{}}""",
         "out of order",
     ),
     "one hears another order": (
         PUT,
-        'person.outbox.insert(0, packet) if person.name == "p0001" and sender is not SERVER else person.put(packet)',
+        'person.outbox.insert(99 * (person.name != "p0001" or sender is SERVER), packet)',
         "out of order: not everybody has heard the same",
     ),
     "a word is changed for all": (
@@ -92,7 +95,7 @@ BROKEN = {  # what stands instead of which lines, and how the benchmark puts it
 
 @pytest.fixture
 def processes(monkeypatch):
-    """All processes that the benchmark starts; they have to be over at the end, and all threads, too."""
+    """All processes that the benchmark starts; they have to be over at the end, and all threads."""
     started, threads = [], threading.active_count()
 
     class Recorded(subprocess.Popen):
@@ -107,7 +110,7 @@ def processes(monkeypatch):
 
 
 def broken(folder, old: str, new: str) -> str:
-    """Return the path of a model in which something else stands for an old line, {} being that line."""
+    """Return the path of a model with something else for an old line, {} being that line."""
     text = MODEL.read_text(encoding="utf-8")
     assert old in text
     if old.startswith(" "):

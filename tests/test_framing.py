@@ -1,7 +1,8 @@
-"""The framing block: the same in all three programs, alone enough, and right with any size of recv."""
+"""The framing block: the same in all three programs, alone enough, right with any size of recv."""
 
 import re
 import socket
+import sys
 from itertools import zip_longest
 
 import pytest
@@ -199,3 +200,64 @@ def test_the_end_of_the_stream_within_a_frame_is_an_error(ends, length):
     assert read_frame(here.recv, buffer) == b"whole"
     with pytest.raises(ConnectionError):
         read_frame(here.recv, buffer)
+
+
+# ---- All frames at once, as the server takes them ------------------------------------------------
+
+sys.path.insert(0, str(ROOT))
+import chat_server  # noqa: E402
+
+
+def one_by_one(stream: bytes) -> tuple:
+    """Return the payloads in a stream, what is left over, and whether a header is wrong."""
+    buffer, payloads = bytearray(stream), []
+    try:
+        while (data := take_frame(buffer)) is not None:
+            payloads.append(data)
+    except ValueError:
+        return payloads, buffer, True
+    return payloads, buffer, False
+
+
+def all_at_once(stream: bytes) -> tuple:
+    """Return the same, from the server's own function."""
+    buffer, payloads = bytearray(stream), []
+    try:
+        while more := chat_server.take_frames(buffer):
+            assert len(more) <= chat_server.MAX_TOGETHER
+            payloads += more
+    except ValueError:
+        return payloads, buffer, True
+    return payloads, buffer, False
+
+
+STREAMS = {
+    "many": b"".join(map(frame, TEXTS)) * 200,
+    "spaces before the digits": b" 5        hello         2hi" + frame("end"),
+    "a wrong header behind two frames": frame("one") + frame("two") + b"rubbish!!!" + frame("no"),
+    "a wrong header first": b"+5        hello",
+    "too long a length behind a frame": frame("one") + b"65537     ",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_all_at_once_gives_the_same_as_one_by_one(stream):
+    assert all_at_once(stream) == one_by_one(stream)
+
+
+def test_all_at_once_gives_the_same_wherever_the_stream_is_cut():
+    stream = b"".join(map(frame, ["one", "", "three", "x" * 30])) + b"rubbish!!!"
+    for cut in range(len(stream) + 1):
+        assert all_at_once(stream[:cut]) == one_by_one(stream[:cut])
+
+
+@pytest.mark.parametrize("header", [*WRONG_HEADERS.values()], ids=WRONG_HEADERS)
+def test_wrong_headers_are_as_wrong_all_at_once(header):
+    with pytest.raises(ValueError, match="wrong header"):
+        chat_server.take_frames(bytearray(header + b"x" * 100))
+
+
+@pytest.mark.parametrize("header, length", RIGHT_HEADERS.values(), ids=RIGHT_HEADERS)
+def test_right_headers_are_as_right_all_at_once(header, length):
+    assert chat_server.take_frames(bytearray(header + b"x" * length)) == [b"x" * length]

@@ -432,7 +432,7 @@ def test_all_backlogs_together_have_a_bound_and_who_reads_is_unharmed():
 
 
 def test_beyond_the_bound_for_all_the_longest_backlog_goes_first(tmp_path):
-    script = changed(tmp_path, MAX_BACKLOGS="3 << 20")
+    script = changed(tmp_path, MAX_BACKLOGS="1 << 20")
     small = wrapped(tmp_path, SMALL_BUFFERS, script)
     with Server("--max-rate", "0", "--max-clients", "200", script=small) as server:
         ada = server.client("ada")
@@ -446,11 +446,11 @@ def test_beyond_the_bound_for_all_the_longest_backlog_goes_first(tmp_path):
                 news += ada.skip_to("ada", text)
             return news
 
-        say(50)  # 0.4 MB wait for long
-        others = [server.client(f"other{number}", receive_buffer=4096) for number in range(4)]
-        lefts = say(50)  # 0.8 MB and 4 times 0.4 MB
+        say(30)  # 240 KB wait for long
+        others = [server.client(f"other{number}", receive_buffer=4096) for number in range(2)]
+        lefts = say(25)  # 440 KB and twice 200 KB
         assert [text for sender, text in lefts if text.startswith("left")] == []
-        lefts = say(40)  # 1.1 MB and 4 times 0.7 MB would be too much
+        lefts = say(15)  # 560 KB and twice 320 KB would be too much
         ada.send("the end")
         lefts += ada.skip_to("ada", "the end")
         assert [text for sender, text in lefts if text.startswith("left")] == [
@@ -458,7 +458,7 @@ def test_beyond_the_bound_for_all_the_longest_backlog_goes_first(tmp_path):
         ]
         for other in others:  # they miss nothing
             said = [pair for pair in other.skip_to("ada", "the end") if pair[0] == "ada"]
-            assert len(said) == 90
+            assert len(said) == 40
         assert not long.sock.recv(1 << 20).endswith(b"the end")
 
 

@@ -272,7 +272,7 @@ def test_a_server_in_a_thread_of_another_program_leaves_its_keyboard_alone():
     code = """
 import sys, threading, chat_server
 threading.Thread(target=chat_server.main, args=(["--port", "0"],), daemon=True).start()
-print("read:", sys.stdin.readline())
+print("read:", sys.stdin.readline(), flush=True)
 """
     with Program("-c", code, stdin=subprocess.PIPE) as program:
         program.wait_for("to join")

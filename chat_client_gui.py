@@ -1042,10 +1042,11 @@ class Log:
         lengths = []
         if starts:
             lengths = tcl.splitlist(tcl.getvar("::lengths"))
-        return [
-            (str(start), f"{start} + {length} chars")
-            for start, length in zip(starts, lengths, strict=True)
-        ]
+        found = []
+        for start, length in zip(starts, lengths, strict=True):
+            line, _, column = str(start).partition(".")
+            found.append((f"{line}.{column}", f"{line}.{int(column) + length}"))
+        return found
 
     def content(self) -> str:
         """Return all lines as text."""
@@ -1218,7 +1219,7 @@ class Window:
             try:
                 self.take(*event)
             except Exception as error:  # a mistake with one event must not end the handling of all
-                self.report(type(error), error, error.__traceback__)
+                self.root.report_callback_exception(type(error), error, error.__traceback__)
         self.show_state()
 
     def take(self, kind: str, source: "Connection | subprocess.Popen", *details) -> None:
@@ -1461,7 +1462,7 @@ class Window:
         label = name
         if fold(name) == fold(self.talk.me):
             label = f"{name} (you)"
-        width = self.roster.column("#0", "width") - 8 * self.looks.unit
+        width = self.roster_width - 8 * self.looks.unit
         measure = self.looks.measure
         if measure(label, "ChatBold") <= width:
             return f"● {label}"
@@ -1472,9 +1473,10 @@ class Window:
     def fit_roster(self, event=None) -> None:
         """Give the roster its width, less in a narrow window, and write the names anew."""
         width = min(self.looks.measure("m" * 12, "ChatBold"), self.root.winfo_width() * 3 // 10)
-        if width == self.roster.column("#0", "width"):
+        if width == self.roster_width:
             return
-        self.roster.column("#0", width=width)
+        self.roster_width = width
+        self.side["width"] = width
         for key, name in self.listed.items():
             self.roster.item(f"@{key}", text=self.label_of(name))
 
@@ -1823,6 +1825,7 @@ class Window:
         self.at_end = True  # is the newest line in sight?
         self.listed = {}  # the people that the roster shows, folded name -> name
         self.order = []  # the folded names as they are sorted there
+        self.roster_width = 0
         self.help = None  # the window with all keys
         self.root.protocol("WM_DELETE_WINDOW", self.leave)
         self.build_header()
@@ -1887,19 +1890,21 @@ class Window:
             self.host_button.configure(
                 state="disabled", text=f"To start a server here, put {SERVER.name} beside this"
             )
-        card.bind(
-            "<Configure>",
-            lambda event: self.problem.configure(wraplength=event.width - 8 * self.looks.unit),
-        )
+        card.bind("<Configure>", self.wrap_problem, add=True)
+
+    def wrap_problem(self, event) -> None:
+        """Let what is wrong take as many lines as it needs."""
+        self.problem["wraplength"] = event.width - 8 * self.looks.unit
 
     def build_room(self) -> None:
         """Make what is seen when connected: on the right who is here, below the line to type in."""
         pad = self.looks.pad
         self.chat = ttk.Frame(self.root)
-        side = put(pad(ttk.Frame(self.chat), 2, 3, 0, 0), side="right", fill="y")
+        self.side = put(pad(ttk.Frame(self.chat), 2, 3, 0, 0), side="right", fill="y")
+        self.side.pack_propagate(False)  # fit_roster() says how wide it is
         put(ttk.Frame(self.chat, style="Line.TFrame", width=1), side="right", fill="y")
-        self.here = put(ttk.Label(side, style="Here.TLabel"), anchor="w")
-        self.roster = scrolled(ttk.Treeview(side, show="tree", selectmode="browse"))
+        self.here = put(ttk.Label(self.side, style="Here.TLabel"), anchor="w")
+        self.roster = scrolled(ttk.Treeview(self.side, show="tree", selectmode="browse"))
         self.tip = ttk.Label(self.root, style="Tip.TLabel")
         bottom = put(pad(ttk.Frame(self.chat), 4, 3), side="bottom", fill="x")
         put(ttk.Frame(self.chat, style="Line.TFrame", height=1), side="bottom", fill="x")
@@ -1994,7 +1999,7 @@ class Window:
             (self.entry, "<Next>", lambda event: self.scroll(1)),
             (self.entry, "<KeyRelease>", self.on_type),
         ):
-            widget.bind(key, action)
+            widget.bind(key, action, add=True)
         for field in (self.entry, self.finder.field, *self.fields.values()):
             field.bind("<Control-a>", self.select_all)
             field.bind(RIGHT, self.popup_entry)
@@ -2106,7 +2111,8 @@ def scrolling(master: "ttk.Frame") -> "ttk.Frame":
 
     def show_focus(event) -> None:
         top = event.widget.winfo_rooty() - card.winfo_rooty()
-        if card.winfo_reqheight() > canvas.winfo_height():
+        inside = str(event.widget).startswith(f"{card}.")
+        if inside and card.winfo_reqheight() > canvas.winfo_height():
             canvas.yview_moveto((top - canvas.winfo_height() / 3) / card.winfo_reqheight())
 
     canvas.bind("<Configure>", arrange)

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from gui_kit import hanging_port, threads, wait_for_no_threads
 from kit import ROOT, TIMEOUT, Client, Program, Server, frame, wrapped
 
 sys.path.insert(0, str(ROOT))
@@ -164,18 +165,6 @@ def test_an_error_with_events_does_not_end_the_others_and_leaves_time_for_tk():
 # ---- The connection ------------------------------------------------------------------------------
 
 
-def threads():
-    names = ("receiver", "sender", "watcher", "browser")
-    return [thread for thread in threading.enumerate() if thread.name in names]
-
-
-def wait_for_no_threads():
-    end = time.monotonic() + TIMEOUT
-    for thread in threads():
-        thread.join(max(0, end - time.monotonic()))
-    assert not threads()
-
-
 @pytest.fixture
 def server():
     with Server("--max-rate", "0") as program:
@@ -319,19 +308,6 @@ def test_nobody_listening_and_no_such_host_become_a_sentence():
         connect(inbox, 1234, host=host)
         assert f"no computer called {host} is known" in next_event(inbox)[2]
     wait_for_no_threads()
-
-
-@contextlib.contextmanager
-def hanging_port():
-    """A port where a connect neither succeeds nor fails: its backlog is full."""
-    with socket.socket() as sock, contextlib.ExitStack() as stack:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen(0)
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(sock.getsockname())
-        yield sock.getsockname()[1]
 
 
 @pytest.mark.skipif(

@@ -17,7 +17,7 @@ from kit import ROOT, TIMEOUT
 
 INDENT = "  "  # before the rows of a line that goes on
 TOKEN = re.compile("\x1b\\[([0-9;?]*)([@-~])|\x1b[^[]|[^\x1b]", re.DOTALL)
-# The child makes the pseudo-terminal its own, so that Ctrl-C reaches it; then it becomes the program.
+# The child makes the pseudo-terminal its own, so that Ctrl-C reaches it, and becomes the program.
 BECOME = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)

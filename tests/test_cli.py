@@ -1200,7 +1200,7 @@ def test_whoever_stops_reading_the_output_gets_no_complaint(server):
     assert complaints == ""
 
 
-# ---- A pipe ends by itself, whatever the server does not do ---------------------------------------
+# ---- A pipe ends by itself, whatever the server does not do --------------------------------------
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@
     main thread        reads the socket, and shows what comes
     keyboard thread    reads the keyboard, and alone sends
 
-Left out, and done by chat_client_cli.py: a typed line that survives what comes in, colours, history,
-a second try, an end when a server says nothing.
+Left out, and done by chat_client_cli.py: a typed line that survives what comes in, colours,
+history, a second try, an end when a server says nothing.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def receive(sock: socket.socket) -> None:
 
 
 def show(sender: str, text: str) -> None:
-    """Print a message as `ada>> hello`, a notice as `* bob joined`; nothing in it can harm the terminal."""
+    """Print a message as `ada>> hello`, a notice as `* bob joined`, and neither can do harm."""
     if sender == "server":
         kind, _, rest = text.partition(" ")
         line = f"* {rest} {kind}" if kind in ("joined", "left") else f"* {text}"

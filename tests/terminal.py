@@ -1,4 +1,4 @@
-"""A program in a pseudo-terminal, and what a person sees there. Not for Windows, which has no such thing."""
+"""A program in a pseudo-terminal, and what a person sees there. Windows has no such thing."""
 
 import codecs
 import fcntl
@@ -17,15 +17,19 @@ from kit import ROOT, TIMEOUT
 
 INDENT = "  "  # before the rows of a line that goes on
 TOKEN = re.compile("\x1b\\[([0-9;?]*)([@-~])|\x1b[^[]|[^\x1b]", re.DOTALL)
-# The child makes the pseudo-terminal its own, so that Ctrl-C reaches it, and then becomes the program.
-BECOME = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+# The child makes the pseudo-terminal its own, so that Ctrl-C reaches it, and becomes the program.
+BECOME = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 class Screen:
     """As much of a terminal as the client and readline need; what it does not know fails the test.
 
-    A row is a list of cells, (text, colour) each; a wide character has an empty cell behind it. Rows that have
-    scrolled out of sight stay in the list, but no escape code reaches them any more.
+    A row is a list of cells, (text, colour) each; a wide character has an empty cell behind it.
+    Rows that have scrolled out of sight stay in the list, but no escape code reaches them any more.
     """
 
     def __init__(self, width: int, height: int, joins: bool = False):
@@ -92,7 +96,7 @@ class Screen:
             raise AssertionError(f"a raw control character: {character!r}")
 
     def put(self, character: str) -> None:
-        """Write one character; the cursor goes to the next row only when the next character comes, as in xterm."""
+        """Write one character; behind a full row the cursor waits for the next one, as in xterm."""
         size = cells_of(character)
         if self.joins and is_joined(self.before, character):
             size = 0
@@ -134,7 +138,7 @@ class Screen:
 
     @property
     def lines(self) -> list:
-        """All lines from the very first on, without spaces at their ends and empty lines below the last.
+        """All lines from the very first on, without spaces at their ends, or empty ones at the end.
 
         What the client has put into a row of its own, indented, belongs to the line above.
         """
@@ -197,7 +201,7 @@ class Terminal:
         self.settings = termios.tcgetattr(self.slave)
         locale = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
         mine = {"TERM": "xterm", "LC_ALL": locale, "INPUTRC": os.devnull, **environment}
-        # Unbuffered, readline would write its prompt byte by byte, and messages could come in between.
+        # Unbuffered, readline would write its prompt byte by byte.
         away = ("COLUMNS", "LINES", "NO_COLOR", "PYTHONUNBUFFERED")
         others = {name: value for name, value in os.environ.items() if name not in away}
         self.process = subprocess.Popen(
@@ -218,7 +222,7 @@ class Terminal:
 
     @property
     def typed(self) -> "str | None":
-        """What stands between prompt and cursor; None if there is no prompt, or anything behind the cursor."""
+        """What stands between prompt and cursor; None without a prompt, or with text behind it."""
         start, prompt, typed = self.screen.typed.partition("> ")
         return (
             typed if prompt and not start and self.lines[-1] == self.screen.typed.rstrip() else None
@@ -245,7 +249,7 @@ class Terminal:
         self.wait_until(lambda: self.lines[-len(lines) :] == list(lines))
 
     def wait_for_typed(self, text: str) -> None:
-        """Wait until exactly this stands between the prompt and the cursor, and nothing behind it."""
+        """Wait until exactly this stands between prompt and cursor, and nothing behind it."""
         self.wait_until(lambda: self.typed == text)
 
     def wait_for_part(self, part: str) -> None:

@@ -1,4 +1,7 @@
-"""The terminal client as a person meets it, and as a tool in a pipe; against the kit's server, and one that lies."""
+"""The terminal client as a person meets it, and as a tool in a pipe.
+
+Against the kit's server, and against one that lies.
+"""
 
 import contextlib
 import importlib.util
@@ -102,7 +105,7 @@ def liar():
 
 
 class Pipe:
-    """The client (or something else) between pipes. Its input stays open until it is told to end."""
+    """The client (or something else) between pipes. Its input stays open until told to end."""
 
     def __init__(self, *command: str, folder=ROOT, **environment):
         self.process = subprocess.Popen(
@@ -152,7 +155,7 @@ def lines_of(output: bytes) -> list:
 
 
 def pipe(server, data: bytes, *options: str, name: str = "ada", script=CLIENT) -> tuple:
-    """Run the client with data as its whole input; return exit code, lines of output, complaints."""
+    """Run the client with data as its whole input; return exit code, output, complaints."""
     with Pipe(script, name, "--port", server.port, *options) as client:
         return client.end(data)
 
@@ -615,7 +618,11 @@ def test_no_color_means_no_colour(server, sit):
 
 @posix
 def test_output_that_is_no_terminal_gets_no_escape_codes(server, tmp_path):
-    starter = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[2:], stdout=open(sys.argv[1], 'wb')))"
+    starter = """
+import subprocess, sys
+with open(sys.argv[1], "wb") as file:
+    sys.exit(subprocess.call(sys.argv[2:], stdout=file))
+"""
     output = tmp_path / "output"
     with Terminal(
         "-c", starter, output, sys.executable, CLIENT, "ada", "--port", server.port
@@ -899,7 +906,8 @@ def getwch():
             units = data.decode().encode("utf-16-le")
         except UnicodeDecodeError:
             continue
-        codes.extend(units[i:i + 2].decode("utf-16-le", "surrogatepass") for i in range(0, len(units), 2))
+        for at in range(0, len(units), 2):
+            codes.append(units[at:at + 2].decode("utf-16-le", "surrogatepass"))
     return codes.pop(0)
 sys.modules["msvcrt"] = types.SimpleNamespace(
     kbhit=kbhit, getwch=getwch, ungetwch=lambda code: codes.insert(0, code))
@@ -1192,7 +1200,7 @@ def test_whoever_stops_reading_the_output_gets_no_complaint(server):
     assert complaints == ""
 
 
-# ---- A pipe ends by itself, whatever the server does not do ---------------------------------------
+# ---- A pipe ends by itself, whatever the server does not do --------------------------------------
 
 
 @pytest.fixture
@@ -1449,7 +1457,7 @@ def test_a_readline_that_cannot_be_asked_is_not_used(monkeypatch):
 
 
 def complaint(port: int, *options: str, host: str = "127.0.0.1", script=CLIENT) -> bool:
-    """Run the client with an open pipe; fail if it does not end with one sentence and exit code 1."""
+    """Run the client with an open pipe; fail if it does not end with one sentence and code 1."""
     with Pipe(script, "ada", f"--port={port}", f"--host={host}", *options) as client:
         code, lines, complaints = client.end()
     assert (code, lines) == (1, [""])
@@ -1580,7 +1588,7 @@ HARMLESS = [
 
 
 def harmless(text: str) -> str:
-    """Return what has to be seen of a text: for each character that could do harm, a visible one."""
+    """Return what has to be seen of a text: a visible character for each that could do harm."""
     harm = [
         *range(9),
         *range(10, 32),
@@ -1735,7 +1743,9 @@ def test_a_wrong_option_is_explained():
 
 
 def test_nothing_runs_on_import():
-    check = "import threading, chat_client_cli; print(threading.active_count(), callable(chat_client_cli.main))"
+    check = (
+        "import threading, chat_client_cli as c; print(threading.active_count(), callable(c.main))"
+    )
     with Pipe("-c", check) as client:
         assert client.end() == (0, ["1 True"], "")
 
@@ -1747,16 +1757,17 @@ import chat_client_cli
 code = chat_client_cli.main(sys.argv[1:])
 end = time.monotonic() + 3
 def left():
-    threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    sockets = [one for one in gc.get_objects() if isinstance(one, socket.socket) and one.fileno() >= 0]
-    return threads, sockets
-while any(left()) and time.monotonic() < end:
+    threads = [thread.name for thread in threading.enumerate()][1:]
+    sockets = [one for one in gc.get_objects() if isinstance(one, socket.socket)]
+    return threads, [sock for sock in sockets if sock.fileno() >= 0]
+while left() not in [([], []), (["stdin"], [])] and time.monotonic() < end:
     time.sleep(0.02)
 print("code", code, *left())
 """
 
 
-# A thread that waits for a line of a pipe that stays open: no system has a way to end that, so it ends with the program.
+# A thread that waits for a line of a pipe that stays open ends with the program: nothing wakes it
+# on every system.
 STILL_OPEN = ["stdin"]
 
 
@@ -1779,7 +1790,8 @@ def test_nothing_is_left_when_ctrl_c_ends_main(server):
         client.write(b"one\n")
         client.wait_for("ada>> one")
         client.process.send_signal(signal.SIGINT)
-        assert client.end()[1][-1] == f"code 0 {STILL_OPEN} []"
+        # Ctrl-C may come before the next line is asked for: then nobody waits for it.
+        assert client.end()[1][-1] in (f"code 0 {STILL_OPEN} []", "code 0 [] []")
 
 
 def test_nothing_is_left_when_a_name_is_refused_or_no_server_is_there(server):

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""A small chat client: it asks for a name, and then sends what you type and shows what comes, both at the same time.
+"""A small chat client: it asks for a name, sends what you type and shows what comes.
 
     python3 small_client.py        joins the server on this computer
 
     main thread        reads the socket, and shows what comes
     keyboard thread    reads the keyboard, and alone sends
 
-Left out, and done by chat_client_cli.py: a typed line that survives what comes in, colours, history, a second try.
+Left out, and done by chat_client_cli.py: a typed line that survives what comes in, colours,
+history, a second try, an end when a server says nothing.
 """
 
 import argparse
@@ -17,7 +18,8 @@ import sys
 import threading
 
 CONNECT_SECONDS = 5
-# What could harm a terminal: control characters but the tab, and what turns the direction of the text around it.
+# What could harm a terminal: control characters but the tab, and what turns the direction of the
+# text around it.
 UNSAFE = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 # ---- Framing -------------------------------------------------------------------------------------
@@ -92,7 +94,10 @@ def type_to(sock: socket.socket) -> None:
 
 
 def receive(sock: socket.socket) -> None:
-    """Show each pair of frames as a line until the server hangs up; OSError or ValueError if it does not end well."""
+    """Show each pair of frames as a line until the server hangs up.
+
+    OSError or ValueError if it does not end well.
+    """
     buffer = bytearray()
     while (sender := read_frame(sock.recv, buffer)) is not None:
         text = read_frame(sock.recv, buffer)
@@ -102,7 +107,7 @@ def receive(sock: socket.socket) -> None:
 
 
 def show(sender: str, text: str) -> None:
-    """Print a message as `ada>> hello`, a notice as `* bob joined`; nothing in it can harm the terminal."""
+    """Print a message as `ada>> hello`, a notice as `* bob joined`, and neither can do harm."""
     if sender == "server":
         kind, _, rest = text.partition(" ")
         line = f"* {rest} {kind}" if kind in ("joined", "left") else f"* {text}"

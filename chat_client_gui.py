@@ -1788,8 +1788,8 @@ class Window:
     def open_menu(self) -> None:
         """Open the menu of the window."""
         button = self.menu_button
-        self.menu.tk_popup(button.winfo_rootx(), button.winfo_rooty() + button.winfo_height())
-        self.menu.focus_set()
+        x = button.winfo_rootx() + button.winfo_width() - self.menu.winfo_reqwidth()
+        self.menu.tk_popup(x, button.winfo_rooty() + button.winfo_height())
 
     def show_help(self) -> None:
         """Show one page about all keys, the version, and what is left out."""
@@ -1864,17 +1864,14 @@ class Window:
         self.canvas = card.master
         put(ttk.Label(card, text="Join a chat", style="Bold.TLabel"), anchor="w")
         self.fields = {}
-        for key, label in (
-            ("name", "Your name"),
-            ("host", "Host: the computer where the server runs"),
-            ("port", "Port"),
-            ("password", "Password of the room, if it has one"),
-        ):
-            put(ttk.Label(card, text=label, style="Field.TLabel"), anchor="w")
-            field = put(ttk.Entry(card, width=36), fill="x")
-            field.insert(0, getattr(options, key))
-            field.bind("<Return>", self.connect)
-            self.fields[key] = field
+        self.build_field(card, "name", "Your name", options)
+        address = put(ttk.Frame(card), fill="x")
+        left = put(ttk.Frame(address), side="left", fill="x", expand=True)
+        right = put(self.looks.pad(ttk.Frame(address), 2, 0, 0, 0), side="right")
+        self.build_field(left, "host", "Host: where the server runs", options)
+        self.build_field(right, "port", "Port", options)
+        self.fields["port"]["width"] = 8
+        self.build_field(card, "password", "Password of the room, if it has one", options)
         self.fields["password"]["show"] = "•"
         self.problem = put(ttk.Label(card, style="Danger.TLabel"), fill="x")
         connect = ttk.Button(card, text="Connect", style="Accent.TButton", command=self.connect)
@@ -1891,6 +1888,16 @@ class Window:
                 state="disabled", text=f"To start a server here, put {SERVER.name} beside this"
             )
         card.bind("<Configure>", self.wrap_problem, add=True)
+
+    def build_field(
+        self, master: "ttk.Frame", key: str, label: str, options: argparse.Namespace
+    ) -> None:
+        """Make a field of the form, with its label above it."""
+        put(ttk.Label(master, text=label, style="Field.TLabel"), anchor="w")
+        field = put(ttk.Entry(master, width=24), fill="x")
+        field.insert(0, getattr(options, key))
+        field.bind("<Return>", self.connect)
+        self.fields[key] = field
 
     def wrap_problem(self, event) -> None:
         """Let what is wrong take as many lines as it needs."""
@@ -2123,6 +2130,8 @@ def scrolling(master: "ttk.Frame") -> "ttk.Frame":
 
 def first_in_bindtags(widget, tag: str) -> None:
     """Let a widget and all in it look for a key at tag first, before their class has its way."""
+    if widget.winfo_class() == "Menu":
+        return  # an open menu has all keys to itself
     widget.bindtags((tag, *widget.bindtags()))
     for child in widget.winfo_children():
         first_in_bindtags(child, tag)
@@ -2361,7 +2370,7 @@ class Looks:
         menu.configure(bg=colours["bg"], fg=colours["text"], disabledforeground=colours["muted"])
         menu.configure(selectcolor=colours["text"])
         menu.configure(activebackground=colours["accent"], activeforeground=colours["bg"])
-        menu.configure(relief="flat", bd=self.unit, activeborderwidth=self.unit // 2)
+        menu.configure(relief="raised", bd=2, activeborderwidth=self.unit // 2)
 
     def paint_styles(self, colours: dict) -> None:
         """Set up the theme: what holds for all widgets, then for each kind of label."""

@@ -1788,8 +1788,8 @@ class Window:
     def open_menu(self) -> None:
         """Open the menu of the window."""
         button = self.menu_button
-        self.menu.tk_popup(button.winfo_rootx(), button.winfo_rooty() + button.winfo_height())
-        self.menu.focus_set()
+        x = button.winfo_rootx() + button.winfo_width() - self.menu.winfo_reqwidth()
+        self.menu.tk_popup(x, button.winfo_rooty() + button.winfo_height())
 
     def show_help(self) -> None:
         """Show one page about all keys, the version, and what is left out."""
@@ -1864,17 +1864,14 @@ class Window:
         self.canvas = card.master
         put(ttk.Label(card, text="Join a chat", style="Bold.TLabel"), anchor="w")
         self.fields = {}
-        for key, label in (
-            ("name", "Your name"),
-            ("host", "Host: the computer where the server runs"),
-            ("port", "Port"),
-            ("password", "Password of the room, if it has one"),
-        ):
-            put(ttk.Label(card, text=label, style="Field.TLabel"), anchor="w")
-            field = put(ttk.Entry(card, width=36), fill="x")
-            field.insert(0, getattr(options, key))
-            field.bind("<Return>", self.connect)
-            self.fields[key] = field
+        self.build_field(card, "name", "Your name", options)
+        address = put(ttk.Frame(card), fill="x")
+        left = put(ttk.Frame(address), side="left", fill="x", expand=True)
+        right = put(self.looks.pad(ttk.Frame(address), 2, 0, 0, 0), side="right")
+        self.build_field(left, "host", "Host: where the server runs", options)
+        self.build_field(right, "port", "Port", options)
+        self.fields["port"]["width"] = 8
+        self.build_field(card, "password", "Password of the room, if it has one", options)
         self.fields["password"]["show"] = "•"
         self.problem = put(ttk.Label(card, style="Danger.TLabel"), fill="x")
         connect = ttk.Button(card, text="Connect", style="Accent.TButton", command=self.connect)
@@ -1891,6 +1888,16 @@ class Window:
                 state="disabled", text=f"To start a server here, put {SERVER.name} beside this"
             )
         card.bind("<Configure>", self.wrap_problem, add=True)
+
+    def build_field(
+        self, master: "ttk.Frame", key: str, label: str, options: argparse.Namespace
+    ) -> None:
+        """Make a field of the form, with its label above it."""
+        put(ttk.Label(master, text=label, style="Field.TLabel"), anchor="w")
+        field = put(ttk.Entry(master, width=24), fill="x")
+        field.insert(0, getattr(options, key))
+        field.bind("<Return>", self.connect)
+        self.fields[key] = field
 
     def wrap_problem(self, event) -> None:
         """Let what is wrong take as many lines as it needs."""
@@ -2123,6 +2130,8 @@ def scrolling(master: "ttk.Frame") -> "ttk.Frame":
 
 def first_in_bindtags(widget, tag: str) -> None:
     """Let a widget and all in it look for a key at tag first, before their class has its way."""
+    if widget.winfo_class() == "Menu":
+        return  # an open menu has all keys to itself
     widget.bindtags((tag, *widget.bindtags()))
     for child in widget.winfo_children():
         first_in_bindtags(child, tag)
@@ -2225,31 +2234,38 @@ COLOURS = {  # token: (light, dark)
     "panel": ("#f6f8fa", "#1e2128"),  # header, roster, wire view, entry
     "text": ("#1f2328", "#e6edf3"),
     "muted": ("#59636e", "#9aa4af"),  # times, notices
-    "line": ("#d8dee4", "#30363d"),  # between two areas
-    "edge": ("#7d8793", "#77808b"),  # around what can be used: 3 to 1 at the least
+    "edge": ("#828a94", "#6b7380"),  # around what can be used, between areas; at least 3:1
     "accent": ("#0b57d0", "#6cb2ff"),  # the one primary button, focus, links
     "own": ("#eaf3ff", "#1d2b40"),  # behind my messages
     "private": ("#fff4d6", "#3a2f14"),  # behind private ones
     "mention": ("#f3ecff", "#2e2440"),  # behind those with my name
-    "lit": ("#ffe08a", "#5c4a00"),  # a message and its frames
+    "lit": ("#8a5a00", "#ffd866"),  # behind a message and its frames, and what was found
     "danger": ("#b42318", "#ff8a80"),  # refused, lost
     "good": ("#116329", "#7ee787"),  # connected
-    "name0": ("#0550ae", "#79c0ff"),
-    "name1": ("#116329", "#7ee787"),
-    "name2": ("#953800", "#ffa657"),
-    "name3": ("#8250df", "#d2a8ff"),
-    "name4": ("#a40e26", "#ff9492"),
-    "name5": ("#1b6f75", "#56d4dd"),
-    "name6": ("#6f4e00", "#e3b341"),
-    "name7": ("#a3287a", "#f778ba"),
+    "header": ("#a40e26", "#ff9492"),  # in the wire view
+    "payload": ("#0550ae", "#79c0ff"),
+    # Of names: computed to be far apart for everybody, those who see two colours of three, too.
+    "name0": ("#5c0f00", "#3eb9b0"),
+    "name1": ("#9427ff", "#94a077"),
+    "name2": ("#756719", "#a98be0"),
+    "name3": ("#401d56", "#c3f2a7"),
+    "name4": ("#2a17b5", "#e0cf30"),
+    "name5": ("#685f8f", "#d8c1f7"),
+    "name6": ("#0d5038", "#af9b01"),
+    "name7": ("#b12859", "#5bf8db"),
 }
-NAMES = [token for token in COLOURS if token.startswith("name")]
+NAMES = [token for token in COLOURS if token[:-1] == "name"]
 SMALLEST, NORMAL, BIGGEST = 8, 11, 28  # points; the last for a projector
 
 
 def colour_of(name: str) -> str:
     """Return the tag with the colour of a name, the same today and tomorrow."""
     return NAMES[sum(name.encode(errors="replace")) % len(NAMES)]
+
+
+def ground_of(colour: str) -> dict:
+    """Return options that let the ground of a whole line have a colour."""
+    return {"background": colour, "lmargincolor": colour, "rmargincolor": colour}
 
 
 class Looks:
@@ -2354,7 +2370,7 @@ class Looks:
         menu.configure(bg=colours["bg"], fg=colours["text"], disabledforeground=colours["muted"])
         menu.configure(selectcolor=colours["text"])
         menu.configure(activebackground=colours["accent"], activeforeground=colours["bg"])
-        menu.configure(relief="flat", bd=self.unit, activeborderwidth=self.unit // 2)
+        menu.configure(relief="raised", bd=2, activeborderwidth=self.unit // 2)
 
     def paint_styles(self, colours: dict) -> None:
         """Set up the theme: what holds for all widgets, then for each kind of label."""
@@ -2371,7 +2387,7 @@ class Looks:
         ring = [("focus", accent)]
         style.map(".", bordercolor=ring, lightcolor=ring, darkcolor=ring)
         style.map(".", foreground=[("disabled", muted)])
-        style.configure("Line.TFrame", background=colours["line"])
+        style.configure("Line.TFrame", background=colours["edge"])
         style.configure("Bold.TLabel", font="ChatBold")
         style.configure("Title.TLabel", font="ChatTitle", padding=(2 * unit, 0))
         style.configure("Muted.TLabel", font="ChatSmall", foreground=muted)
@@ -2422,17 +2438,17 @@ class Looks:
         style.configure(
             "Accent.TButton", **bright, foreground=bg, font="ChatBold", padding=2 * unit
         )
-        ring = [("focus", text)]
-        style.map("Accent.TButton", background=[("active", text)], bordercolor=ring)
-        style.map("Accent.TButton", lightcolor=ring, darkcolor=ring)
+        style.map("Accent.TButton", background=[("active", text)])
+        style.map("Accent.TButton", bordercolor=[("focus", text)])  # and within it:
+        style.map("Accent.TButton", lightcolor=[("focus", bg)], darkcolor=[("focus", bg)])
         style.configure("TCheckbutton", padding=unit, indicatorsize=4 * unit)
         style.configure("TCheckbutton", indicatormargin=(0, 0, 2 * unit, 0))
         style.configure("TCheckbutton", indicatorbackground=bg, indicatorforeground=text)
         style.map("TCheckbutton", background=[("active", colours["own"])])
         style.configure("TMenubutton", padding=(2 * unit, unit), arrowsize=unit)
         style.map("TMenubutton", background=[("active", colours["own"])])
-        style.configure("Sash", sashthickness=2 * unit, gripcount=0, gripsize=0)
-        style.configure("TPanedwindow", background=colours["line"])
+        style.configure("Sash", sashthickness=unit, gripcount=0, gripsize=0)
+        style.configure("TPanedwindow", background=colours["edge"])
         # What is called gripcount in Tk 8 is gripsize in Tk 9.
         style.configure("TScrollbar", background=colours["edge"], bordercolor=colours["panel"])
         style.configure("TScrollbar", gripcount=0, gripsize=0, relief="flat", arrowsize=2 * unit)
@@ -2463,25 +2479,24 @@ class Looks:
             "new": {"foreground": colours["danger"], "font": "ChatSmall", "justify": "center"},
         }
         for kind in ("own", "private", "mention"):
-            tags[kind] = dict.fromkeys(
-                ("background", "lmargincolor", "rmargincolor"), colours[kind]
-            )
+            tags[kind] = ground_of(colours[kind])
         for name in NAMES:
             tags[name] = {"foreground": colours[name], "font": "ChatBold"}
         tags |= {
             "time": {"foreground": muted, "font": "ChatSmall"},
-            "name": {"font": "ChatBold", "foreground": colours["name3"]},
-            "header": {"foreground": colours["name4"], "underline": True},
-            "payload": {"foreground": colours["name0"]},
+            "name": {"font": "ChatBold"},
+            "header": {"foreground": colours["header"], "underline": True},
+            "payload": {"foreground": colours["payload"]},
             "wrong": {"foreground": colours["danger"]},
             "link": {"foreground": accent, "underline": True},
-            "lit": dict.fromkeys(("background", "lmargincolor", "rmargincolor"), colours["lit"]),
-            "found": {"background": colours["lit"]},
+            "lit": {"foreground": bg, **ground_of(colours["lit"])},
+            "found": {"background": colours["lit"], "foreground": bg},
             "found-here": {"background": accent, "foreground": bg},
             "caret": {"background": colours["text"], "foreground": ground},
         }
         for tag, options in tags.items():
-            text.tag_configure(tag, lmargin1=4 * unit, rmargin=4 * unit, **options)
+            text.tag_configure(tag, lmargin1=4 * unit, lmargin2=12 * unit, rmargin=4 * unit)
+            text.tag_configure(tag, **options)
             text.tag_raise(tag)
         text.tag_raise("sel")
 

@@ -14,8 +14,8 @@
 --
 -- TCP gives us its bytes in pieces, as they came; a frame that is not whole yet we ask it to bring
 -- again, together with more. Wireshark reads a capture at least twice, and any packet again when
--- somebody clicks on it. So what depends on what came before (who speaks?) is found out in the first
--- reading, packet by packet, and remembered. This file has four parts:
+-- somebody clicks on it. So what depends on what came before (who speaks?) is found out in the
+-- first reading, packet by packet, and remembered. This file has four parts:
 --
 --     1 frames     where does one begin and end?
 --     2 people     who speaks? In the first reading only

@@ -451,7 +451,7 @@ class Tape:
         expected = self.sent[back] % 2**32
         if not flags & ACK:
             expected = 0
-        # version 4 with 20 bytes of header, 40 bytes of both headers, 64 hosts far at most, 6 is TCP
+        # version 4, 20 bytes of header; 40 bytes of both headers; 64 hosts far at most; 6 is TCP
         ip = struct.pack(">BBHIBBH4s4s", 0x45, 0, 40 + len(data), 0, 64, 6, 0, source[0], target[0])
         # 5 words of header; a window of 65,535 bytes
         sizes = (5 << 4, flags, 65_535, 0, 0)

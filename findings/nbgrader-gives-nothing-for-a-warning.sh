@@ -82,7 +82,7 @@ expected = {"plain": full, "print": full, "log": nothing, "warn": nothing, "wron
 assert points == expected, "the behaviour has changed"
 PYTHON
 env/bin/python make.py source
-timeout 200 env/bin/nbgrader generate_assignment sheet --create >make.log 2>&1 || { cat make.log; exit 1; }
+timeout 900 env/bin/nbgrader generate_assignment sheet --create >make.log 2>&1 || { cat make.log; exit 1; }
 env/bin/python make.py submitted
-timeout 400 env/bin/nbgrader autograde sheet --create >grade.log 2>&1 || { cat grade.log; exit 1; }
+timeout 900 env/bin/nbgrader autograde sheet --create >grade.log 2>&1 || { cat grade.log; exit 1; }
 timeout 60 env/bin/python scores.py

@@ -61,10 +61,10 @@ tell() {
     echo "$1 exit code $2, answer: $answer, hidden test: $hidden"
 }
 code=0
-timeout 200 env/bin/nbgrader generate_assignment sheet --create >nbgrader.log 2>&1 || code=$?
+timeout 900 env/bin/nbgrader generate_assignment sheet --create >nbgrader.log 2>&1 || code=$?
 nbgrader=$(tell "nbgrader:" "$code" release/sheet/sheet.ipynb)
 code=0
-timeout 200 env/bin/otter assign source/sheet/sheet.ipynb dist >otter.log 2>&1 || code=$?
+timeout 900 env/bin/otter assign source/sheet/sheet.ipynb dist >otter.log 2>&1 || code=$?
 otter=$(tell "otter:   " "$code" dist/student/sheet.ipynb)
 echo "$nbgrader"
 echo "$otter"

@@ -19,6 +19,8 @@ connections.
     --half-open     ... or tell nobody: whatever else is sent is taken, and lost; with both of
                     these, chance chooses
 
+    --pcap FILE     write what passes as a capture, which Wireshark reads
+
 Chance depends on the seed, the connection's number (1, 2, ...), the way (-> to the server, <- to
 the client), and the position in the bytes that go that way. So the same --seed does the same to the
 same bytes, whatever recv() returns and whichever thread is faster. Where one side hangs up, or
@@ -78,6 +80,12 @@ class Way:
         self.cut = 0  # the position of the next cut
         self.sizes = random.Random(key)
         self.frames = Frames()
+        self.tape = None  # with --pcap, where the capture is written
+
+    def note(self, flags: int, data: bytes = b"") -> None:
+        """Write to the capture, if there is one, what goes this way."""
+        if self.tape:
+            self.tape.add(self.arrow, flags, data)
 
     def pieces(self, chunk: bytes):
         """Cut chunk where chance cuts the whole stream, wherever chunk begins.
@@ -137,6 +145,8 @@ class Connection:
         key = f"{self.options.seed} {self.number}"
         there = Way(self.options, f"{key} ->", "->", client, server)
         back = Way(self.options, f"{key} <-", "<-", server, client)
+        if self.options.capture:
+            there.tape = back.tape = Tape(self.options.capture, client, server)
         second = threading.Thread(
             target=self.carry, args=(back,), name=f"connection {self.number} back", daemon=True
         )
@@ -144,6 +154,8 @@ class Connection:
         self.carry(there)
         second.join()
         if self.how == "RST":
+            there.note(RST)
+            back.note(RST)
             reset_when_closed(client)
             reset_when_closed(server)
         say(f"{self.number:3} is over: {there.passed:,} bytes went ->, {back.passed:,} bytes <-")
@@ -193,6 +205,7 @@ class Connection:
             if pause > 0:
                 note += f" after {1000 * pause:.0f} ms"
             self.draw(way, way.frames.mark(bytes(piece)), note)
+        way.note(PSH, bytes(piece))  # before it goes, so that no answer stands before it
         way.passed += len(piece)
         last = way.passed == self.options.drop_after
         if last:
@@ -214,6 +227,7 @@ class Connection:
             if read(way.source) == b"":
                 return  # the target is not told
         if self.how != "RST":
+            way.note(FIN)
             way.target.shutdown(socket.SHUT_WR)
             until = time.monotonic()
             if self.over.is_set():
@@ -369,7 +383,93 @@ def say(text: str) -> None:
             sys.stdout = None  # nobody reads us any more, and print() knows what that means
 
 
-# ---- 3. The program ------------------------------------------------------------------------------
+# ---- 3. The capture ------------------------------------------------------------------------------
+
+RAW_IP = 101  # the kind of capture: each packet begins with its IP header
+LONGEST_PIECE = 60_000  # bytes in a packet: IP writes its length in 16 bits
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16  # TCP's flags
+
+
+class Capture:
+    """The file of --pcap. Any thread writes to it, a whole packet at a time."""
+
+    def __init__(self, path: str):
+        self.lock = threading.Lock()  # held by who writes; guards the tapes' numbers, too
+        self.file = open(path, "wb", buffering=0)  # no buffer: others can read along
+        self.file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, CHUNK, RAW_IP))
+
+    def write(self, packet: bytes) -> None:
+        """Write a packet; if that fails, say so once, and let the connections go on."""
+        if self.file is None:
+            return
+        seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+        head = struct.pack("<IIII", seconds, rest // 1000, len(packet), len(packet))
+        try:
+            self.file.write(head + packet)
+        except OSError as error:
+            self.file = None
+            say(f"the capture ends here: {error}")
+
+
+class Tape:
+    """One connection in the capture, as if client and server had talked without the proxy.
+
+    What goes each way is what the proxy sends: its pieces, each a packet, not those that came.
+    """
+
+    def __init__(self, capture: Capture, client: socket.socket, server: socket.socket):
+        self.capture = capture
+        here, there = address(client), address(server)
+        self.ends = {"->": (here, there), "<-": (there, here)}
+        self.sent = {"->": 0, "<-": 0}  # sequence numbers: bytes, SYN and FIN that went each way
+        self.add("->", SYN)
+        self.add("<-", SYN | ACK)
+        self.add("->", ACK)
+
+    def add(self, arrow: str, flags: int, data: bytes = b"") -> None:
+        """Write what goes this way, as several packets if it is too long for one."""
+        while len(data) > LONGEST_PIECE:
+            self.add_packet(arrow, flags, data[:LONGEST_PIECE])
+            data = data[LONGEST_PIECE:]
+        self.add_packet(arrow, flags, data)
+
+    def add_packet(self, arrow: str, flags: int, data: bytes) -> None:
+        """Write one packet; all but the very first also say how much has come (ACK)."""
+        if flags != SYN:
+            flags |= ACK
+        with self.capture.lock:
+            self.capture.write(self.packet(arrow, flags, data))
+            self.sent[arrow] += len(data)
+            if flags & (SYN | FIN):
+                self.sent[arrow] += 1
+
+    def packet(self, arrow: str, flags: int, data: bytes) -> bytes:
+        """Return data behind an IPv4 and a TCP header; their checksums are 0: nobody's network."""
+        source, target = self.ends[arrow]
+        back = "<-" if arrow == "->" else "->"
+        number = self.sent[arrow] % 2**32
+        expected = self.sent[back] % 2**32
+        if not flags & ACK:
+            expected = 0
+        # version 4, 20 bytes of header; 40 bytes of both headers; 64 hosts far at most; 6 is TCP
+        ip = struct.pack(">BBHIBBH4s4s", 0x45, 0, 40 + len(data), 0, 64, 6, 0, source[0], target[0])
+        # 5 words of header; a window of 65,535 bytes
+        sizes = (5 << 4, flags, 65_535, 0, 0)
+        tcp = struct.pack(">HHIIBBHHH", source[1], target[1], number, expected, *sizes)
+        return ip + tcp + data
+
+
+def address(sock: socket.socket) -> tuple:
+    """Return whom sock is connected with, as 4 bytes and a port; 127.0.0.1 for what is no IPv4."""
+    port = 0
+    try:
+        host, port = sock.getpeername()[:2]
+        return socket.inet_aton(host), port
+    except OSError:  # IPv6, or it is gone already
+        return socket.inet_aton("127.0.0.1"), port
+
+
+# ---- 4. The program ------------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -382,6 +482,13 @@ def main(argv: "list | None" = None) -> int:
             f"cannot listen on 127.0.0.1:{options.listen}, {error}: try another --listen",
             file=sys.stderr,
         )
+        return 1
+    try:
+        if options.pcap:
+            options.capture = Capture(options.pcap)
+    except OSError as error:
+        print(f"cannot write the capture, {error}: try another --pcap", file=sys.stderr)
+        listener.close()
         return 1
     host, port = options.to
     say(f"listening on 127.0.0.1:{listener.getsockname()[1]}")
@@ -443,6 +550,7 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
         parser.error(problem)
     host, _, port = options.to.rpartition(":")
     options.to = host.strip("[]"), int(port)
+    options.capture = None  # opened by main
     options.ends = []
     if options.reset:
         options.ends.append("RST")
@@ -471,6 +579,7 @@ def add_options(add) -> None:
     add("--half-open", action="store_true", help=last)
     add("--seed", type=int, metavar="N", default=some, help=seed)
     add("--draw", action="store_true", help=draw)
+    add("--pcap", metavar="FILE", help="written anew; a named pipe for Wireshark works as well")
 
 
 def problem_with(options: argparse.Namespace) -> str:

@@ -320,6 +320,23 @@ print("at once:", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         assert int(program.wait_for("at once:").split()[-1]) != 0
 
 
+def test_both_ends_of_a_connection_are_closed_on_purpose():
+    """Not by the luck of a reference count, which PyPy does not have."""
+    code = """
+import socket, chat_server
+here, there = socket.socketpair()
+person = chat_server.Person(here, ("127.0.0.1", 1))
+person.shutdown(socket.SHUT_WR)
+print("open:", person.writer.fileno() >= 0)
+person.shutdown(socket.SHUT_RDWR)
+there.close()
+chat_server.read_to_the_end(person)
+print("closed:", person.writer.fileno(), person.sock.fileno())
+"""
+    with Program("-c", code) as program:
+        assert program.output() == ["open: True", "closed: -1 -1"]
+
+
 # ---- Gone is gone --------------------------------------------------------------------------------
 
 WAYS_TO_GO = {"closing": Client.close, "a reset": Client.reset}
@@ -734,8 +751,12 @@ def test_threads_that_cannot_be_started_are_the_newcomers_trouble_only(tmp_path)
     """As on a system that allows no more of them: none can be started while the file is there."""
     full = tmp_path / "full"
     first = f"""
-import os, threading
-start = threading.Thread.start
+import os, socket, threading
+start, accept, kept = threading.Thread.start, socket.socket.accept, []
+def accept_and_keep(self):  # so that nothing is closed by the luck of a reference count
+    kept.append(accept(self))
+    return kept[-1]
+socket.socket.accept = accept_and_keep
 def start_if_allowed(self):
     if os.path.exists({str(full)!r}):
         raise RuntimeError("can't start new thread")

@@ -63,6 +63,7 @@ MAX_WIRE = 1000  # lines of the wire view
 MAX_CHUNKS = 200  # what one recv or send carried: so many are kept
 MAX_PEOPLE = 5000  # in the roster; a server can lie
 MAX_SHOWN = 20  # messages without an answer
+MAX_MARKS = 1000  # places that were found
 
 # ---- 1. Framing ----------------------------------------------------------------------------------
 
@@ -914,6 +915,9 @@ def make_a_bell(tcl: "tk.Tk", inbox: Inbox, answer) -> str:
     return channel
 
 
+NEW = ("new",)  # what the line above the first message is about that nobody has seen
+
+
 class Log:
     """A Text that only grows: it keeps limit lines, and follows its end unless one reads above.
 
@@ -954,8 +958,8 @@ class Log:
             return
         following = self.at_end()
         for _, about in self.fresh:
-            if about == "new" and "new" in self.about:  # there is one such line
-                self.remove(self.about.index("new"))
+            if about == NEW and NEW in self.about:  # there is one such line
+                self.remove(self.about.index(NEW))
         self.text["state"] = "normal"
         for pieces, about in self.fresh:
             for characters, tags in pieces:
@@ -1007,28 +1011,25 @@ class Log:
     def to_new(self) -> None:
         """Scroll to the first line that was not seen, if there is one, else to the newest."""
         self.to_end()
-        if "new" in self.about:
-            self.text.see(f"{self.about.index('new') + 1}.0")
+        if NEW in self.about:
+            self.text.see(f"{self.about.index(NEW) + 1}.0")
 
     def about_at(self, index: str) -> tuple:
         """Return what the line at index is about."""
         place = line_of(self.text, index) - 1
-        if place < len(self.about) and self.about[place] != "new":
+        if place < len(self.about):
             return self.about[place]
         return ()
 
-    def light(self, frames: tuple) -> None:
+    def light(self, frames: set) -> None:
         """Light up the lines that are about these frames, and no others."""
         self.text.tag_remove("lit", "1.0", "end")
-        lines = [
-            place + 1
-            for place, about in enumerate(self.about)
-            if about != "new" and not set(frames).isdisjoint(about)
-        ]
-        for line in lines:
-            self.text.tag_add("lit", f"{line}.0", f"{line + 1}.0")
-        if lines:
-            self.text.see(f"{lines[0]}.0")
+        for place, about in enumerate(self.about):
+            if not frames.isdisjoint(about):
+                self.text.tag_add("lit", f"{place + 1}.0", f"{place + 2}.0")
+        first = self.text.tag_nextrange("lit", "1.0")
+        if first:
+            self.text.see(first[0])
 
     def find(self, words: str) -> list:
         """Return where words stand, (from, to), in small letters or in capitals."""
@@ -1172,7 +1173,7 @@ class Finder:
         text = self.log.text
         for tag in ("found", "found-here"):
             text.tag_remove(tag, "1.0", "end")
-        for start, end in found[-MAX_LINES:]:
+        for start, end in found[-MAX_MARKS:]:
             text.tag_add("found", start, end)
         if found:
             text.tag_add("found-here", *found[self.place])
@@ -1402,7 +1403,9 @@ class Window:
         self.state["text"] = words[talk.state]
         self.dot["style"] = f"{talk.state}.TLabel"
         self.title["text"] = talk.room or "chat"
-        title = f"{talk.room or 'chat'} – chat"
+        title = "chat"
+        if talk.room:
+            title = f"{talk.room} – chat"
         if self.unread:
             title = f"({self.unread}) {title}"
         self.root.title(title)
@@ -1513,7 +1516,7 @@ class Window:
         """Note a message that nobody sees now: the first such one has a line `new` above it."""
         seen = self.front and self.at_end
         if not seen and not self.missed and not self.unread and line.kind != "own":
-            self.log.add([("new\n", "new")], "new")
+            self.log.add([("new\n", "new")], NEW)
         self.missed += 1
         if not self.front:
             self.unread += 1
@@ -1655,11 +1658,11 @@ class Window:
             log = self.wire.log
         frames = set(log.about_at(index))
         for about in self.log.about:
-            if about != "new" and not frames.isdisjoint(about):
+            if not frames.isdisjoint(about):
                 frames.update(about)
                 break
-        self.log.light(tuple(frames))
-        self.wire.log.light(tuple(frames))
+        self.log.light(frames)
+        self.wire.log.light(frames)
 
     def open_last_link(self) -> None:
         """Open the last link."""
@@ -1979,7 +1982,7 @@ class Window:
         keys = [(key, action) for _, _, some, action in self.actions for key in some.split()]
         keys += [("<F10>", self.open_menu), ("<Escape>", self.escape)]
         for key, action in keys:
-            self.root.bind_class("Keys", key, lambda event, action=action: [action(), "break"][1])
+            self.root.bind_class("Keys", key, alone(action))
         first_in_bindtags(self.root, "Keys")
         self.root.bind_class("TButton", "<Return>", lambda event: event.widget.invoke())
         messages = self.log.text
@@ -2126,6 +2129,16 @@ def scrolling(master: "ttk.Frame") -> "ttk.Frame":
     card.bind("<Configure>", arrange)
     canvas.winfo_toplevel().bind("<FocusIn>", show_focus, add=True)
     return card
+
+
+def alone(action):
+    """Return what can be bound to a key so that this does the action and nothing else."""
+
+    def run(event) -> str:
+        action()
+        return "break"
+
+    return run
 
 
 def first_in_bindtags(widget, tag: str) -> None:

@@ -112,10 +112,15 @@ class Connection:
         self.outbox.put(text)
 
     def close(self) -> None:
-        """Any thread: end both threads. Closing the socket would not wake them up."""
+        """Any thread: end both threads, also one that waits in recv() or send().
+
+        On Linux and macOS shutdown() wakes it and close() would not; on Windows only close() does.
+        """
         self.outbox.put(None)
         with suppress(OSError):  # not connected yet, or not any more
             self.sock.shutdown(socket.SHUT_RDWR)
+        if sys.platform == "win32":
+            self.sock.close()
 
     def run(self, host: str, port: int) -> None:
         """Receiver thread: connect, let the sender go, receive until the end, say why."""

@@ -913,6 +913,10 @@ class Readline:
         if plain:
             readline.parse_and_bind("set enable-bracketed-paste off")  # an escape code, too
         signal.signal(signal.SIGUSR1, self.interrupted)
+        # A signal that comes while readline is at work is looked at when the next one comes. So one
+        # comes now and then, or Ctrl-C and Ctrl-Z could wait for the next key.
+        signal.signal(signal.SIGALRM, self.interrupted)
+        signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
 
     def read(self, prompt: str, screen: Screen) -> str:
         readline.set_pre_input_hook(lambda: self.begin(screen))
@@ -960,6 +964,7 @@ class Readline:
         while self.reading:
             self.signal()
             time.sleep(0.01)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def signal(self) -> None:
         """Interrupt the main thread, so that it calls interrupted()."""

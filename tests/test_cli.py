@@ -530,10 +530,11 @@ def test_a_taken_or_bad_name_is_asked_for_again_and_all_the_rest_is_kept():
         with Terminal(CLIENT, "eve", "--port", server.port, "--password", "sesame") as ada:
             ada.wait_for("* the name eve is taken: choose another", "your name:")
             ada.enter("a" * 21)
-            bad = "* a name has 1 to 20 printable characters and no spaces: choose another"
-            ada.wait_for(bad, "your name:")
+            bad = re.compile(r"\* a name has 1 to 20 .*: choose another")
+            ada.wait_until(lambda: bad.fullmatch(ada.lines[-2]) and ada.lines[-1] == "your name:")
             ada.enter("")
-            ada.wait_for(bad, "your name:")
+            ada.wait_until(lambda: len(list(filter(bad.fullmatch, ada.lines))) == 2)
+            ada.wait_until(lambda: ada.lines[-1] == "your name:")
             ada.enter("ada")
             ada.wait_for("* welcome ada", "* online Eve ada", ">")
             ada.enter("/quit")
@@ -573,7 +574,6 @@ def test_a_person_who_is_asked_for_a_name_can_leave(keys, codes):
 def test_ctrl_c_leaves_in_the_middle_of_a_long_line(server, sit):
     ada = sit(server, width=20)
     ada.type("x" * 50)
-    ada.calm()  # while readline is busy, Python does not hear of Ctrl-C
     ada.press("\x03")
     assert ada.end() in (0, 130) and ada.is_as_before() and ada.screen.column == 0
 

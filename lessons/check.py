@@ -1039,10 +1039,12 @@ class Stand(NamedTuple):
     function: str
     code: str  # the text of that line
     waits: str  # what for, as far as one can tell
+    caller: str  # the line of the user's text that called this function
 
     def sentence(self) -> str:
         text = f"line {self.line}, in {self.function}: {self.code}"
-        return f"{text}   [{self.waits}]" if self.waits else text
+        notes = [note for note in (self.waits, self.caller) if note]
+        return f"{text}   [{', '.join(notes)}]" if notes else text
 
 
 # What a line waits for, if the thread stands there. The first that fits counts.
@@ -1119,12 +1121,16 @@ def read_stands(text: str) -> list:
 
 def stand_of(who: str, calls: list) -> "Stand | None":
     """Return where a thread stands in the user's own text: its innermost call there."""
-    for file, line, function in calls:
-        if not LIBRARY.search(file) and os.path.basename(file) != "sitecustomize.py":
-            code = linecache.getline(file, int(line)).strip()
-            waits = next((words for pattern, words in WAITS if re.search(pattern, code)), "")
-            return Stand(who, file, int(line), function, code, waits)
-    return None
+    own = [call for call in calls if not LIBRARY.search(call[0])]
+    own = [call for call in own if os.path.basename(call[0]) != "sitecustomize.py"]
+    if not own:
+        return None
+    file, line, function = own[0]
+    linecache.checkcache(file)
+    code = linecache.getline(file, int(line)).strip()
+    waits = next((words for pattern, words in WAITS if re.search(pattern, code)), "")
+    caller = f"from line {own[1][1]}" if len(own) > 1 else ""
+    return Stand(who, file, int(line), function, code, waits, caller)
 
 
 def told_stands(stands: list) -> list:
@@ -4850,7 +4856,8 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
 def reads_twice(scene: Scene, stands: list) -> bool:
     """Return whether more threads read from sockets than there are clients."""
     readers = sum(stand.waits == "waits for bytes" for stand in stands)
-    return isinstance(scene, Chat) and 0 < len(scene.clients) < readers
+    clients = [client for client in scene.clients if not client.label.startswith("other")]
+    return isinstance(scene, Chat) and 0 < len(clients) < readers
 
 
 def sentence(act) -> str:

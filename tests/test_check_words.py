@@ -333,3 +333,65 @@ def test_a_program_that_cannot_run_twice_is_checked_one_after_the_other(tmp_path
     alone = alone.replace("\ndef ", f"\nlock = s.create_server(('127.0.0.1', {port}))\n\n\ndef ", 1)
     run, said = check(tmp_path, alone, "--stage", "many", patience="--patience=8")
     assert run.returncode == 0, said
+
+
+TWO_READERS = """
+import socket, sys, threading, time
+def read_exactly(sock, size):
+    data = b""
+    while len(data) < size:
+        chunk = sock.recv(size - len(data))
+        if not chunk:
+            raise ConnectionError("hung up")
+        data += chunk
+        time.sleep(0.002)
+    return data
+def frame(data):
+    return b"%-10d" % len(data) + data
+names = {}
+def serve(sock):
+    while True:
+        try:
+            text = read_exactly(sock, int(read_exactly(sock, 10)))
+        except ValueError:
+            continue
+        except OSError:
+            return
+        if names.setdefault(sock, text) is not text:
+            sock.sendall(frame(names[sock]) + frame(text))
+listener = socket.create_server(("127.0.0.1", int(sys.argv[2])))
+while True:
+    sock, _ = listener.accept()
+    for _ in range(2):
+        threading.Thread(target=serve, args=(sock,), daemon=True).start()
+"""
+
+
+def test_two_readers_of_one_socket_are_told_apart_from_a_wrong_header(tmp_path):
+    _, said = check(tmp_path, TWO_READERS, "--stage", "frames")
+    assert "(symptom 43)" in said, said
+
+
+def test_without_signals_python_writes_where_it_stands_each_second(tmp_path):
+    """As on Windows, where there is no signal that could ask for it."""
+    sys.path.insert(0, str(CHECK.parent))
+    import check as checker
+
+    (tmp_path / "sitecustomize.py").write_text(
+        "import faulthandler\ndel faulthandler.register\n" + checker.PRELUDE, encoding="utf-8"
+    )
+    (tmp_path / "program.py").write_text("print(input('name? '))\n", encoding="utf-8")
+    ours = {"CHECK_STACKS": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, tmp_path / "program.py"]
+    run = subprocess.Popen(command, env=os.environ | ours, stdin=subprocess.PIPE)
+    try:
+        path, end = tmp_path / f"stacks-{run.pid}", time.monotonic() + TIMEOUT
+        while not (path.exists() and "in <module>" in path.read_text()):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        (stand,) = checker.read_stands(path.read_text().partition("Timeout")[2])[:1]
+        assert (stand.line, stand.waits) == (1, "waits for the keyboard")
+        assert stand.code == "print(input('name? '))"
+    finally:
+        run.kill()
+        run.communicate()

@@ -136,7 +136,8 @@ def test_a_wrong_client_is_told_what_is_wrong(kind, tmp_path):
         source = text.replace(*source)
     (tmp_path / "client.py").write_text(source, encoding="utf-8")
     patience = 8 if kind == "speaks and listens in turn" else IMPATIENT  # it has to be nudged
-    done = run("client.py", "--json", "results.json", folder=tmp_path, patience=patience)
+    call = ["--first", "client.py", "--json", "results.json"]
+    done = run(*call, folder=tmp_path, patience=patience)
     assert done.returncode == 1, done.stdout + done.stderr
     tests = results(tmp_path / "results.json")["tests"]
     assert [test["extra_data"]["outcome"] for test in tests] == (

@@ -1,0 +1,397 @@
+"""What the checker says of programs as people write them: how they start, hang, and die."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from kit import ROOT, TIMEOUT
+
+CHECK = ROOT / "lessons" / "check.py"
+PROGRAMS = Path(__file__).parent / "programs"
+PATIENCE = "--patience=1.5"
+
+SERVE = """
+import socket, sys
+def serve(port):
+    listener = socket.create_server(("127.0.0.1", port))
+    sock, _ = listener.accept()
+    sock.sendall(sock.recv(100))
+"""
+CLIENT = (
+    "import socket, sys\nsock = socket.create_connection(('127.0.0.1', {port}))\nsock.send(b'x')"
+)
+FIRST_BYTE = {  # case -> (program, options, what it says)
+    "it does not compile": ("def main(:", [], ["does not compile under Python 3", "line 1"]),
+    "it is for Python 2": ("print 'hello'", [], ["written for Python 2", "line 1"]),
+    "a package is missing": ("import nowhere_to_be_found", [], ["needs the package nowhere_to_be"]),
+    "it asks for its port": (
+        f"{SERVE}\nserve(int(input('which port? ')))",
+        [],
+        ["waits for the keyboard", "which port?", "--type LINE"],
+    ),
+    "it has a port of its own": (f"{SERVE}\nserve(0)", [], ["listens on 127.0.0.1:", "--at 127"]),
+    "it has another address": (
+        f"{SERVE.replace('127.0.0.1', '127.0.0.2')}\nserve(int(sys.argv[-1]))",
+        [],
+        ["listens on 127.0.0.2:", "is that address in its text", "--at 127.0.0.2:"],
+    ),
+    "it wants other words": (
+        f"{SERVE}\nserve(int(sys.argv[1]))",
+        [],
+        ["does not understand how it was started", "{host} {port}"],
+    ),
+    "it says how to use it": (
+        "import sys\nsys.exit('usage: server.py HOST PORT')",
+        [],
+        ["does not understand how it was started"],
+    ),
+    "it only defines things": (SERVE, [], ["only defines things", "nothing in it is called"]),
+    "it is a client": (CLIENT.format(port=9), [], ["this is a client", "--client"]),
+    "it is a server": (
+        f"{SERVE}\nserve(0)",
+        ["--client"],
+        ["this is a server", "without --client"],
+    ),
+    "it goes to another port": (CLIENT.format(port=4099), ["--client"], ["--at 127.0.0.1:4099"]),
+    "it never accepts": (
+        f"{SERVE}\nimport time\nlistener = socket.create_server(('127.0.0.1', int(sys.argv[-1])))\n"
+        "time.sleep(1000)",
+        [],
+        ["never calls accept()", "main thread", "time.sleep(1000)"],
+    ),
+}
+
+
+def check(folder: Path, program: str, *options: str, patience: str = PATIENCE):
+    """Run the checker on a program, and return what it says in one line."""
+    path = folder / "program.py"
+    path.write_text(program, encoding="utf-8")
+    command = [sys.executable, CHECK, "--first", patience, *options]
+    if "--" not in options:
+        command.append("program.py")
+    run = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=90)
+    assert "Traceback" not in run.stderr, run.stderr
+    return run, " ".join((run.stdout + run.stderr).split())
+
+
+@pytest.mark.parametrize("case", FIRST_BYTE)
+def test_each_way_to_fail_before_the_first_byte_has_its_own_sentence(tmp_path, case):
+    program, options, sentences = FIRST_BYTE[case]
+    run, said = check(tmp_path, program, *options)
+    assert run.returncode == 1, said
+    for sentence in sentences:
+        assert sentence in said, run.stdout
+
+
+def test_a_notebook_is_no_program(tmp_path):
+    (tmp_path / "server.ipynb").write_text('{"cells": []}', encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, CHECK, tmp_path / "server.ipynb"], capture_output=True, encoding="utf-8"
+    )
+    assert run.returncode == 2
+    assert "is a notebook" in run.stderr
+
+
+def test_what_a_program_asks_for_can_be_typed(tmp_path):
+    classic = (PROGRAMS / "classic_server.py").read_text(encoding="utf-8")
+    asking = classic.replace("int(sys.argv[2])", "int(input('port: '))")
+    call = ["--type", "{port}", "--brief", "classic", "--stage", "start"]
+    run, said = check(tmp_path, asking, *call)
+    assert run.returncode == 0, said
+
+
+def test_a_slow_start_is_no_mistake(tmp_path):
+    slow = (PROGRAMS / "classic_server.py").read_text(encoding="utf-8")
+    slow = slow.replace("listener =", "import time\ntime.sleep(4)\nlistener =")
+    run, said = check(
+        tmp_path, slow, "--brief", "classic", "--stage", "start", patience="--patience=8"
+    )
+    assert run.returncode == 0, said
+
+
+def test_a_file_that_is_called_like_a_module_is_named(tmp_path):
+    (tmp_path / "queue.py").write_text("people = []\n", encoding="utf-8")
+    program = f"from queue import SimpleQueue\n{SERVE}"
+    _, said = check(tmp_path, program)
+    assert "queue.py, beside your program, has the name of a module" in said
+    assert "(symptom 40)" in said
+
+
+def test_the_checker_survives_a_file_beside_it_that_is_called_like_a_module(tmp_path):
+    copy = shutil.copy(CHECK, tmp_path)
+    for name in ("socket.py", "random.py", "json.py", "threading.py"):
+        (tmp_path / name).write_text("1 / 0\n", encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, copy, "--list"], capture_output=True, encoding="utf-8", cwd=tmp_path
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+# ---- The tutorial's server -----------------------------------------------------------------------
+
+
+def test_a_server_without_echo_is_named_once_and_the_rest_is_tried(tmp_path):
+    classic = (PROGRAMS / "classic_server.py").read_text(encoding="utf-8")
+    path = tmp_path / "server.py"
+    path.write_text(classic, encoding="utf-8")
+    call = [sys.executable, CHECK, PATIENCE, "--stage", "broadcast", "--all", "--json"]
+    run = subprocess.run(
+        [*call, "r.json", path], capture_output=True, encoding="utf-8", cwd=tmp_path
+    )
+    assert run.stdout.count("(symptom 38)") == 1, run.stdout
+    assert "heard it, ada did not: our page sends it to the sender as well" in " ".join(
+        run.stdout.split()
+    )
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    extra = {test["extra_data"]["stage"]: test["extra_data"] for test in report["tests"]}
+    assert extra["many"]["outcome"] == "right"
+    assert extra["frames"]["right"] >= 7
+    assert "keeps_one_order" not in " ".join(extra["broadcast"]["not_right"])
+
+
+def test_a_server_without_echo_that_dies_when_somebody_leaves_is_found_out(tmp_path):
+    classic = (PROGRAMS / "classic_server.py").read_text(encoding="utf-8")
+    dies = classic.replace("    names.pop(sock, None)", "    print(names[sock].decode['utf-8'])")
+    _, said = check(tmp_path, dies)
+    assert "'builtin_function_or_method' object is not subscriptable" in said
+    assert re.search(r"your program says: program\.py, line \d+: print\(names\[sock\]", said)
+
+
+def test_a_reader_of_headers_of_64_bytes_is_named(tmp_path):
+    _, said = check(tmp_path, (PROGRAMS / "header64_server.py").read_text(encoding="utf-8"))
+    assert "(symptom 41)" in said and "--brief header64" in said, said
+
+
+@pytest.mark.parametrize("line", ["{name}: {text}", "<{name}> {text}", "12:34 {name} | {text}"])
+def test_a_client_may_show_a_message_in_its_own_way(tmp_path, line):
+    client = (PROGRAMS / "classic_client.py").read_text(encoding="utf-8")
+    client = client.replace(
+        'f"{name}: {read_frame(sock)}"', f"{line!r}.format(name=name, text=read_frame(sock))"
+    )
+    run, said = check(
+        tmp_path, client, "--client", "--stage", "two-at-once", patience="--patience=4"
+    )
+    assert run.returncode == 0, said
+
+
+# ---- Where it stands -----------------------------------------------------------------------------
+
+
+def test_where_each_thread_of_a_silent_program_stands_is_shown(tmp_path):
+    step = (ROOT / "lessons" / "steps" / "05_threads.py").read_text(encoding="utf-8")
+    silent = step.replace("person.sock.sendall(", "len(")
+    _, said = check(tmp_path, silent)
+    assert "where it stands now" in said
+    assert re.search(r"main thread: line \d+, in \w+: .*accept\(", said), said
+    assert re.search(r"(a thread|\d threads): line \d+, in \w+: .*recv\(", said), said
+
+
+def test_the_program_sees_nothing_of_it(tmp_path):
+    program = (
+        "import os, sys, threading\n"
+        "print('argv', sys.argv, __name__, os.path.basename(__file__))\n"
+        "print('threads', threading.active_count(), 'PYTHONPATH' in os.environ)\n"
+        "print('path', [p for p in sys.path if 'check-' in p], 'CHECK_STACKS' in os.environ)\n"
+        "raise SystemExit(3)\n"
+    )
+    _, said = check(tmp_path, program)
+    assert "| argv ['program.py', '--port'," in said
+    assert "__main__ program.py" in said
+    assert "| threads 1 False" in said
+    assert "| path [] False" in said
+
+
+def test_a_thread_that_died_of_an_error_is_wrong_and_its_line_is_shown(tmp_path):
+    step = (ROOT / "lessons" / "steps" / "05_threads.py").read_text(encoding="utf-8")
+    dies = step.replace("sock.sendall(", "sock.sendal(")
+    _, said = check(tmp_path, dies)
+    assert "wrong" in said.split("stage")[0], said
+    assert re.search(r"your program says: program\.py, line \d+: .*sendal.*AttributeError", said), (
+        said
+    )
+
+
+# ---- Reports, and what goes on while it runs -----------------------------------------------------
+
+
+def test_a_file_that_cannot_be_written_is_said_before_the_run(tmp_path):
+    begin = time.monotonic()
+    run, said = check(tmp_path, SERVE, "--html", "no/such/page.html")
+    assert run.returncode == 2
+    assert "cannot write no/such/page.html" in said
+    assert not run.stdout and time.monotonic() - begin < 10
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are not on Windows")
+def test_reports_are_written_when_it_is_stopped(tmp_path):
+    command = [sys.executable, "-u", CHECK, "--json", "r.json", "--html", "p.html"]
+    run = subprocess.Popen(
+        [*command, ROOT / "lessons" / "steps" / "05_threads.py"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    while not run.stdout.readline().startswith("right           1"):
+        pass
+    run.send_signal(signal.SIGTERM)
+    run.communicate(timeout=TIMEOUT)
+    assert run.returncode == 130
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert report["tests"][0]["status"] == "passed"
+    assert "<svg" in (tmp_path / "p.html").read_text(encoding="utf-8") or report["score"] >= 5
+
+
+class Page(HTMLParser):
+    """What stands in a page: its tags, all closed, and addresses from outside."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.outside = [], []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in ("meta", "html"):
+            self.open.append(tag)
+        self.outside += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_startendtag(self, tag, attributes):
+        pass
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            assert self.open[-1] == tag or self.open[-1] in ("td", "tr", "th"), self.open
+            self.open.remove(tag)
+
+
+def test_the_page_needs_nothing_from_outside_and_shows_what_happened(tmp_path):
+    step = (ROOT / "lessons" / "steps" / "04_hanging_up.py").read_text(encoding="utf-8")
+    check(tmp_path, step, "--html", "page.html", "--stage", "many")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    page = Page()
+    page.feed(text)
+    assert page.outside == []
+    for part in ("<svg", "prefers-color-scheme: dark", "your program", "where its threads stand"):
+        assert part in text, part
+    assert "accept" in text
+
+
+def test_quick_leaves_the_long_rules_out_and_says_so(tmp_path):
+    _, said = check(tmp_path, SERVE, "--quick", "--only", "deadlines")
+    assert "left out: the rules of 10 and 30 seconds (--quick)" in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="it is watched in a terminal of this system")
+def test_it_runs_again_when_the_file_is_saved_and_keys_show_more(tmp_path):
+    import pty
+
+    path = tmp_path / "server.py"
+    path.write_text("def main(:\n", encoding="utf-8")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, CHECK, "--watch", PATIENCE, "--stage", "start", str(path)]
+    run = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+
+    def wait_for(part: bytes) -> None:
+        nonlocal seen
+        end = time.monotonic() + 3 * TIMEOUT
+        while part not in seen:
+            assert time.monotonic() < end, seen[-3000:].decode(errors="replace")
+            seen += os.read(ours, 65_536)
+        seen = seen.partition(part)[2]
+
+    try:
+        wait_for(b"watching: save the file")
+        wait_for(b"does not compile")
+        os.write(ours, b"h")
+        wait_for(b"ask yourself")
+        text = (ROOT / "lessons" / "steps" / "05_threads.py").read_text(encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
+        wait_for(b"watching")
+        wait_for("start ✓".encode())
+        os.write(ours, b"q")
+        assert run.wait(TIMEOUT) == 0
+    finally:
+        run.kill()
+        run.wait()
+        os.close(ours)
+
+
+def test_a_program_that_cannot_run_twice_is_checked_one_after_the_other(tmp_path):
+    step = (ROOT / "lessons" / "steps" / "05_threads.py").read_text(encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    alone = step.replace("import argparse\n", "import argparse\nimport socket as s\n", 1)
+    alone = alone.replace("\ndef ", f"\nlock = s.create_server(('127.0.0.1', {port}))\n\n\ndef ", 1)
+    run, said = check(tmp_path, alone, "--stage", "many", patience="--patience=8")
+    assert run.returncode == 0, said
+
+
+TWO_READERS = """
+import socket, sys, threading, time
+def read_exactly(sock, size):
+    data = b""
+    while len(data) < size:
+        chunk = sock.recv(size - len(data))
+        if not chunk:
+            raise ConnectionError("hung up")
+        data += chunk
+        time.sleep(0.002)
+    return data
+def frame(data):
+    return b"%-10d" % len(data) + data
+names = {}
+def serve(sock):
+    while True:
+        try:
+            text = read_exactly(sock, int(read_exactly(sock, 10)))
+        except ValueError:
+            continue
+        except OSError:
+            return
+        if names.setdefault(sock, text) is not text:
+            sock.sendall(frame(names[sock]) + frame(text))
+listener = socket.create_server(("127.0.0.1", int(sys.argv[2])))
+while True:
+    sock, _ = listener.accept()
+    for _ in range(2):
+        threading.Thread(target=serve, args=(sock,), daemon=True).start()
+"""
+
+
+def test_two_readers_of_one_socket_are_told_apart_from_a_wrong_header(tmp_path):
+    _, said = check(tmp_path, TWO_READERS, "--stage", "frames")
+    assert "(symptom 43)" in said, said
+
+
+def test_without_signals_python_writes_where_it_stands_each_second(tmp_path):
+    """As on Windows, where there is no signal that could ask for it."""
+    sys.path.insert(0, str(CHECK.parent))
+    import check as checker
+
+    (tmp_path / "sitecustomize.py").write_text(
+        "import faulthandler\ndel faulthandler.register\n" + checker.PRELUDE, encoding="utf-8"
+    )
+    (tmp_path / "program.py").write_text("print(input('name? '))\n", encoding="utf-8")
+    ours = {"CHECK_STACKS": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, tmp_path / "program.py"]
+    run = subprocess.Popen(command, env=os.environ | ours, stdin=subprocess.PIPE)
+    try:
+        path, end = tmp_path / f"stacks-{run.pid}", time.monotonic() + TIMEOUT
+        while not (path.exists() and "in <module>" in path.read_text()):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        (stand,) = checker.read_stands(path.read_text().partition("Timeout")[2])[:1]
+        assert (stand.line, stand.waits) == (1, "waits for the keyboard")
+        assert stand.code == "print(input('name? '))"
+    finally:
+        run.kill()
+        run.communicate()

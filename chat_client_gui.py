@@ -168,7 +168,7 @@ class Inbox:
         return self.events.empty()
 
 
-def empty(inbox: Inbox, after, handle) -> None:
+def hand_over(inbox: Inbox, after, handle) -> None:
     """Main thread, when the bell rings: give handle what is in the inbox, a little at a time.
 
     After 10 ms it lets Tk draw and hear the keyboard, and goes on 15 ms later: so after is Tk's. An
@@ -180,7 +180,7 @@ def empty(inbox: Inbox, after, handle) -> None:
             handle(inbox.take())
     finally:
         if not inbox.is_done():
-            after(PAUSE_MS, empty, inbox, after, handle)
+            after(PAUSE_MS, hand_over, inbox, after, handle)
 
 
 class Connection:
@@ -188,6 +188,7 @@ class Connection:
 
     The window calls send() and close(), which never wait. The threads tell the inbox, each time
     with this connection: "pair", sender, text; "wire", a chunk; and at last, once: "lost", reason.
+    (Of the inbox they need put() and qsize(): a queue.SimpleQueue will do, where there is no Tk.)
     """
 
     def __init__(self, inbox: Inbox, host: str, port: int, first: str):
@@ -245,9 +246,7 @@ class Connection:
             self.sock.connect((self.host, self.port))
         except (socket.gaierror, UnicodeError):
             raise OSError(f"no computer called {self.host} is known here") from None
-        self.sock.setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-        )  # small things without delay
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small things at once
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # notice a dead network
         self.ends = (self.sock.getsockname(), self.sock.getpeername())
         self.deadline = time.monotonic() + PATIENCE
@@ -738,7 +737,7 @@ def mistake(name: str, host: str, port: str, password: str = "") -> tuple:
         return "name", "A name has no spaces, and something that can be seen."
     if fold(name) == "server":
         return "name", "The server itself is called server: choose another name."
-    if not host:
+    if not host.isprintable() or len(host.split()) != 1:
         return "host", "The host is the computer where the server runs: 127.0.0.1 is this one."
     if not port.isascii() or not port.isdigit() or int(port[:9]) > 65535:
         return (
@@ -930,7 +929,7 @@ class Log:
         self.limit = limit
         self.fresh = []  # (pieces, about) of lines that flush() will show
         self.about = []  # of the lines that are shown
-        self.tail = []  # pieces
+        self.tail = ()  # pieces
         text.mark_set("tail", "1.0")
 
     def add(self, pieces: list, about: tuple = ()) -> None:
@@ -951,9 +950,8 @@ class Log:
         self.text["state"] = "disabled"
         del self.about[place]
 
-    def flush(self, tail: "list | None" = None) -> None:
+    def flush(self, tail: tuple = ()) -> None:
         """Show what is new in one go."""
-        tail = tail or []
         if not self.fresh and tail == self.tail:
             return
         following = self.at_end()
@@ -973,7 +971,7 @@ class Log:
         if following:
             self.text.see("end")
 
-    def show_tail(self, tail: list) -> None:
+    def show_tail(self, tail: tuple) -> None:
         """Replace what stands below all lines."""
         place = self.text.index("tail")
         self.text.delete("tail", "end - 1 char")
@@ -1192,6 +1190,7 @@ class Window:
         self.history = History()
         self.connection = None  # a Connection, if there is one
         self.server = None  # the process of a server that we have started
+        self.own_room = ""  # its address
         self.invitations = []  # what others have to type to join that server
         self.timer = None  # of the countdown to the next try to connect
         self.tries = 0  # how many have failed
@@ -1212,7 +1211,7 @@ class Window:
 
     def empty_inbox(self) -> None:
         """Work off what is in the inbox; Tk calls this when its bell rings."""
-        empty(self.inbox, self.root.after, self.handle)
+        hand_over(self.inbox, self.root.after, self.handle)
 
     def handle(self, events: list) -> None:
         """Work off events, then draw what has changed."""
@@ -1258,6 +1257,7 @@ class Window:
         if what == "listens":
             self.fill("host", "127.0.0.1")
             self.fill("port", words)
+            self.own_room = f"127.0.0.1:{words}"
             self.connect()
         elif what == "join":
             self.invitations.append(words)
@@ -1361,9 +1361,8 @@ class Window:
 
     def leave(self) -> None:
         """Close the window at once: this waits for nobody, neither a network nor a thread."""
-        alone = self.talk.state == "in" and len(self.talk.people) == 1
         question = "The server ends with this window, and others may be in its room. Close it?"
-        if self.server and not alone and not self.ask("Close", question):
+        if self.server and not self.is_alone() and not self.ask("Close", question):
             return
         self.let_go()
         if self.server:
@@ -1374,6 +1373,11 @@ class Window:
         for script in self.root.tk.splitlist(self.root.tk.call("after", "info")):
             self.root.tk.call("after", "cancel", script)  # else Tk would miss its command
         self.root.destroy()
+
+    def is_alone(self) -> bool:
+        """Do we know that nobody else is in the room of our server?"""
+        there = self.talk.state == "in" and self.talk.room == self.own_room
+        return there and len(self.talk.people) == 1
 
     def ask(self, title: str, question: str) -> bool:
         """Ask a question; Return means no."""
@@ -1542,7 +1546,7 @@ class Window:
         pieces += [(part, (kind, tag)) for part, tag in parts_of(line.text, me)]
         return [*pieces, ("\n", kind)]
 
-    def unanswered(self) -> list:
+    def unanswered(self) -> tuple:
         """Return as pieces what has no answer yet: it stands below all messages."""
         unsure = self.talk.not_confirmed()
         texts = unsure + [text for _, text in self.talk.waiting]
@@ -1560,7 +1564,7 @@ class Window:
             pieces.append(("\n", "waiting"))
         if len(texts) > MAX_SHOWN:
             pieces.append((f"\t\t… and {len(texts) - MAX_SHOWN} more\n", "waiting"))
-        return pieces
+        return tuple(pieces)
 
     def show_newer(self) -> None:
         """Show the button that leads to what was missed, if there is anything."""

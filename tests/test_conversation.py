@@ -471,6 +471,8 @@ def test_who_comes_and_goes_in_a_row_is_told_in_one_line():
         (("SERVER", "h", "1"), "name", "another"),
         (("\ud800", "h", "1"), "name", "printable"),
         (("ada", "", "1"), "host", "computer"),
+        (("ada", "a b", "1"), "host", "computer"),
+        (("ada", "a\nb", "1"), "host", "computer"),
         (("ada", "h", ""), "port", "number"),
         (("ada", "h", "65536"), "port", "number"),
         (("ada", "h", "9" * 5000), "port", "number"),

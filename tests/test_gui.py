@@ -641,9 +641,12 @@ def test_closing_works_at_once_in_every_state(windows, listener):
     close(dead)
 
 
-def test_twenty_open_close_cycles_leave_nothing_behind(windows, server):
+CYCLES = 20
+
+
+def test_open_close_cycles_leave_nothing_behind(windows, server):
     descriptors = []
-    for cycle in range(20):
+    for cycle in range(CYCLES):
         window = windows.open(f"ada{cycle}", "--port", server.port)
         if cycle % 3:  # some are closed while they connect
             windows.wait_until(lambda window=window: window.talk.state == "in")

@@ -80,7 +80,7 @@ def test_the_advice_fits_the_system(tmp_path, system, release, command):
 def tcl_with_a_bell(handle):
     """Give an interpreter without a window, and an inbox whose events come to handle."""
     tcl, inbox = tk.Tcl(), gui.Inbox()
-    channel = gui.make_a_bell(tcl, inbox, lambda: gui.empty(inbox, tcl.after, handle))
+    channel = gui.make_a_bell(tcl, inbox, lambda: gui.hand_over(inbox, tcl.after, handle))
     yield tcl, inbox
     tcl.tk.call("close", channel)
     inbox.bell.close()
@@ -157,8 +157,8 @@ def test_an_error_with_events_does_not_end_the_others_and_leaves_time_for_tk():
         calls.append(call)
 
     with pytest.raises(RuntimeError):
-        gui.empty(inbox, after, slow)
-    assert calls == [(gui.PAUSE_MS, gui.empty, inbox, after, slow)]
+        gui.hand_over(inbox, after, slow)
+    assert calls == [(gui.PAUSE_MS, gui.hand_over, inbox, after, slow)]
     assert seen == list(range(gui.BATCH))
 
 

@@ -256,6 +256,12 @@ def test_its_server_is_not_ended_under_its_guests_without_a_question(windows, mo
         window.disconnect()
         window.leave()
         assert asked == [{"default": "no", "parent": window.root}] and window.root.winfo_exists()
+        with Server() as elsewhere:
+            fill_form(window, port=str(elsewhere.port))
+            window.connect()
+            windows.wait_until(lambda: window.talk.state == "in")
+            window.leave()  # alone there, but not in its own room
+            assert len(asked) == 2
     monkeypatch.setattr(gui.messagebox, "askyesno", lambda *_, **__: True)
     process = window.server
     windows.close(window)

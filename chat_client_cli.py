@@ -975,8 +975,10 @@ class Readline:
         draw = self.drawing
         self.drawing = None  # at once: while we draw, the next signal may come
         if draw:
-            draw()
-            self.drawn.set()
+            try:
+                draw()
+            finally:
+                self.drawn.set()  # the other thread waits for it, and has the screen's lock
         if self.over and self.reading:
             raise Over
 

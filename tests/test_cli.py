@@ -364,9 +364,9 @@ def read(prompt):
 threading.Thread.start, builtins.input = start, read
 """
 BUSY_READLINE = """
-import readline, time
+import os, readline, time
 def hook():
-    print("BUSY")
+    os.write(1, b"BUSY\\n")  # not with print(), which may be at work already for a message
     time.sleep(1)
 readline.set_startup_hook(hook)
 """
@@ -1781,7 +1781,8 @@ def test_nothing_is_left_when_the_server_goes_and_main_returns(server):
     with Pipe("-c", CHECK, "ada", "--port", server.port) as client:
         client.wait_for("* online ada")
         server.stop(signal.SIGKILL)
-        assert client.end()[1][-1] == f"code 1 {STILL_OPEN} []"
+        # The end may come before the next line is asked for: then nobody waits for it.
+        assert client.end()[1][-1] in (f"code 1 {STILL_OPEN} []", "code 1 [] []")
 
 
 @posix

@@ -4629,18 +4629,33 @@ class Session:
                     return None
                 self.change.wait(0.2)
 
-    def is_far(self, number: int, act) -> bool:
-        """Return whether a check can wait, so that what comes first is known first."""
-        for which, other in self.order:
-            if other.__name__ not in self.verdicts:
-                near = which + 2
-                return number > near and (act.seconds < 3 or which < 4)
-        return False
+    def has_turn(self, number: int, act) -> bool:
+        """Return whether it is a check's turn: what comes first shall be known first.
+
+        Each program that is started costs time. So it begins with two lanes and the next stages;
+        once the first stages are right, what takes long may begin, too.
+        """
+        here = self.number_in_work()
+        if act.seconds >= RULE_SECONDS:
+            return here >= 4
+        busy = sum(other.seconds < RULE_SECONDS for other in self.playing)
+        if busy >= min(self.lanes, LANES if here >= 4 else 2):
+            return False
+        return number <= here + 2 or (act.seconds >= 3 and here >= 4)
+
+    def number_in_work(self) -> int:
+        """Return the number of the first stage that is not known whole."""
+        for number, act in self.order:
+            if act.__name__ not in self.verdicts:
+                return number
+        return len(self.stages)
 
     def can_begin(self, number: int, act) -> bool:
-        """Return whether the checks that this one needs are right, as far as they were asked."""
-        busy = sum(other.seconds < RULE_SECONDS for other in self.playing)
-        if act.seconds < RULE_SECONDS and (busy >= self.lanes or self.is_far(number, act)):
+        """Return whether it is its turn, and the checks that it needs are right."""
+        here = self.number_in_work()
+        if self.lanes > 1 and not self.has_turn(number, act):
+            return False
+        if self.lanes == 1 and (self.playing or number > here):
             return False
         asked = {other.__name__ for _, other in self.order}
         needed = [name for name in act.needs if name in asked]
@@ -4778,7 +4793,7 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
         *textwrap.wrap(f"ask yourself: {question}", WIDTH),
         f"read: {stage.lesson}.ipynb",
     ]
-    room = max(4, BLOCK - 1 - len(above) - len(below))
+    room = max(4, BLOCK - 2 - len(above) - len(below))
     lines = [*above, *shorten(transcript(story), room), *below]
     seconds = time.monotonic() - began
     places = [*told_stands(stands)[1:]]

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from gui_kit import (
+    come_back,
     fill_form,
     hanging_port,
     opened_windows,
@@ -744,8 +745,7 @@ def test_the_button_starts_a_server_on_this_computer_and_it_ends_with_the_window
     process, port = window.server, int(window.fields["port"].get())
     window.host()
     assert "runs already" in window.problem["text"]
-    window.connect()
-    windows.wait_until(lambda: window.talk.state == "in")
+    come_back(windows, window)
     with Client(port, "bob"):
         windows.wait_until(lambda: "bob" in people(window))
         window.leave()

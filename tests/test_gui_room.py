@@ -10,7 +10,18 @@ import time
 import types
 
 import pytest
-from gui_kit import fill_form, opened_windows, paste, people, say, shown, tags_at, type_in, wire
+from gui_kit import (
+    come_back,
+    fill_form,
+    opened_windows,
+    paste,
+    people,
+    say,
+    shown,
+    tags_at,
+    type_in,
+    wire,
+)
 from kit import ROOT, TIMEOUT, Client, Program, Server, frame, lasting_port
 from test_conversation import ODD
 
@@ -232,8 +243,8 @@ def test_what_was_not_confirmed_is_not_offered_elsewhere(windows):
         os.kill(one.process.pid, signal.SIGCONT)
         window.disconnect()
         fill_form(window, port=str(one.port))
-        window.connect()
-        windows.wait_until(lambda: window.talk.state == "in" and "send again" in shown(window))
+        come_back(windows, window)
+        windows.wait_until(lambda: "send again" in shown(window))
         place = window.log.text.search("forget", "end", backwards=True)
         window.use(window.log.text, place)
         assert "for the first room only" not in shown(window)

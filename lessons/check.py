@@ -60,6 +60,7 @@ from typing import NamedTuple
 PATIENCE = 8  # seconds for what has to come: a loaded machine is slow
 QUIET_SECONDS = 2.0  # if all that time the program sleeps, nothing will come
 TOLD_SECONDS = 3.0  # the same for notices and ends: 2 seconds for them are allowed
+FREE_SECONDS = 4  # for a name to come free: 2 are allowed
 DEADLINE_PATIENCE = PATIENCE  # for what has to come after 10 or 30 seconds of silence
 START_SECONDS = 20  # to listen at all; more as long as it works
 LONGEST_START = 90  # for who works all that time
@@ -1812,7 +1813,7 @@ class Client:
             self.note(f"-> {show(b''.join(pieces))}, {how}")
         for piece in pieces:
             self.push(piece) if how else self.sends(piece)
-            self.scene.wait(0.004 if how else 0.03)
+            self.scene.wait(0.003 if how else 0.012)
 
     def enters(self) -> None:
         """Say the name and a first message; hear that message."""
@@ -1995,9 +1996,11 @@ class Client:
         for patience in (min(2, self.scene.patience), self.scene.patience):
             end = time.monotonic() + patience
             with suppress(Silence):
-                while pair := self.pair(end):
+                while pair := self.pair(end, min(0.7, QUIET_SECONDS)):
                     if pair[0] == "server" and pair[1].split()[:1] == ["refused"]:
                         return True
+                    if pair[0] == "server" and pair[1].split()[:1] == ["welcome"]:
+                        return False
                     if pair[0] == self.name and pair[1] == HELLO:
                         return False
                 return True
@@ -2732,7 +2735,7 @@ def frees_a_name(scene: Chat) -> None:
 
 def comes_again(gone: Client) -> Client:
     """Return a new client of the name of one that has gone; that may take a moment to be free."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + min(gone.scene.patience, FREE_SECONDS)
     while True:
         again = gone.scene.client("again", gone.name)
         try:

@@ -1,18 +1,24 @@
-"""Make the pictures of the window that the README shows, from a real conversation with a real server.
+"""Make the pictures of the window that the README and the lessons show, from real conversations.
 
     python3 tests/make_screenshots.py        needs Xvfb, and import and convert from ImageMagick
 
-They are window-light.png, window-dark.png, window-wire.png and, for lesson 11, window-blurry.png in lessons/images/.
+They stand in lessons/images/: window-light.png, window-dark.png, window-find.png, window-lost.png
+(the connection, and what was said meanwhile), window-wire.png (a recv that held one and a half
+frames, the next one with the rest, and a message that is lit up) and window-blurry.png. They look
+best with the fonts Noto Sans and Noto Color Emoji.
 """
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
-from kit import ROOT, TIMEOUT, Server
+from kit import ROOT, TIMEOUT, Program, Server, frame
 
 sys.path.insert(0, str(ROOT))
 import tkinter as tk
@@ -20,115 +26,150 @@ import tkinter as tk
 import chat_client_gui as gui
 
 IMAGES = ROOT / "lessons" / "images"
+PEOPLE = ("bob", "李雷", "Zoë")
 TALK = (  # (who, what); ada is the window
     ("bob", "did anybody get five sends to arrive as one recv?"),
     ("李雷", "yes! 我也是. TCP is a stream, it keeps no borders between sends"),
     ("Zoë", "bonjour 👋 https://docs.python.org/3/howto/sockets.html helped me"),
     ("ada", "same here, three messages glued together"),
-    (
-        "bob",
-        "ada, what did you do about it? I tried to wait a little between two sends, and it went wrong all the same",
-    ),
+    ("bob", "ada, what did you do about it? I tried to wait a little between two sends"),
     ("ada", "a header in front of each message says how many bytes to wait for"),
     ("bob", "/msg ada psst, F12 shows the bytes"),
     ("ada", "/msg bob thanks, I had no idea!"),
-    ("Zoë", "ada: and emoji? 🎉 is one character but four bytes"),
+    ("Zoë", "and emoji? 🎉 is one character but four bytes"),
     ("ada", "the header counts bytes, not characters, so it does not matter"),
+)
+SAYS = (
+    "server",
+    "welcome ada",
+    "server",
+    "online ada bob",
+    "bob",
+    "two for you",
+    "bob",
+    "hi ada 👋",
 )
 
 
 def main() -> None:
-    """Start a display and a server, hold the conversation in each window, take the pictures."""
+    """Start a display, hold the conversations, take the pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     read, write = os.pipe()
-    command = [
-        "Xvfb",
-        "-displayfd",
-        str(write),
-        "-screen",
-        "0",
-        "1280x1024x24",
-        "-dpi",
-        "96",
-        "-nolisten",
-        "tcp",
-    ]
-    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as screen:
+    size = ("-screen", "0", "2000x1400x24", "-dpi", "96", "-nolisten", "tcp")
+    with subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), *size], pass_fds=[write], stderr=subprocess.DEVNULL
+    ) as screen:
         os.close(write)
         with os.fdopen(read) as pipe:
             os.environ["DISPLAY"] = f":{pipe.readline().strip()}"
         try:
-            take("window-light.png")
-            take("window-dark.png", "--dark")
-            take("window-wire.png", wire=True)
-            take_blurry_and_sharp("window-blurry.png")
+            take_talk(IMAGES / "window-light.png")
+            take_talk(IMAGES / "window-dark.png", "--dark")
+            take_talk(IMAGES / "window-find.png", look=find)
+            take_talk(IMAGES / "window-lost.png", look=lose)
+            take_wire(IMAGES / "window-wire.png")
+            take_blurry_and_sharp(IMAGES / "window-blurry.png")
         finally:
             screen.terminate()
 
 
-def take_blurry_and_sharp(file: str) -> None:
-    """Put two pictures above each other: the window enlarged as a picture, and drawn at that size."""
-    with tempfile.TemporaryDirectory() as folder:
-        small, big = Path(folder) / "small.png", Path(folder) / "big.png"
-        take(small)
-        take(big, scale=1.5)
-        enlarged = [
-            "(",
-            small,
-            "-crop",
-            "460x130+0+0",
-            "+repage",
-            "-filter",
-            "triangle",
-            "-resize",
-            "150%",
-            ")",
-        ]
-        drawn = ["(", big, "-crop", "690x195+0+0", "+repage", ")"]
-        subprocess.run(
-            ["convert", *enlarged, *drawn, "-append", "-strip", IMAGES / file], check=True
-        )
-    print(IMAGES / file)
+def open_window(*options: str, scale: float = 1) -> gui.Window:
+    """Return a window, on a screen with finer dots or not."""
+    root = tk.Tk()
+    root.tk.call("tk", "scaling", float(root.tk.call("tk", "scaling")) * scale)
+    return gui.Window(root, gui.parse_options(["ada", *options]))
 
 
-def take(file: "str | Path", *options: str, wire: bool = False, scale: float = 1) -> None:
-    """Take one picture after the conversation, with the bytes in sight or not, on a screen with finer dots or not."""
+def take_talk(path: Path, *options: str, look=None, scale: float = 1) -> None:
+    """Take a picture after the conversation; look(window, server) does something before that."""
     with Server("--max-rate", "0") as server:
-        others = {name: server.client(name) for name in ("bob", "李雷", "Zoë")}
-        root = tk.Tk()
-        root.tk.call("tk", "scaling", float(root.tk.call("tk", "scaling")) * scale)
-        window = gui.Window(root, gui.parse_options(["ada", "--port", str(server.port), *options]))
+        others = {name: server.client(name) for name in PEOPLE}
+        window = open_window("--port", str(server.port), *options, scale=scale)
         wait_until(window, lambda: len(window.talk.people) == 4)
-        for name, text in TALK[:-3] if wire else TALK:
+        for name, text in TALK:
             if name == "ada":
                 window.say(window.talk.say([text]))
             else:
                 others[name].send(text)
-            shown = text.split(maxsplit=2)[2] if text.startswith("/msg") else text
-            wait_until(
-                window,
-                lambda shown=shown: shown in window.log.content() and not window.talk.waiting,
-            )
-        if wire:
-            show_the_wire(window, others)
-        window.root.event_generate("<FocusIn>")
+            words = text.removeprefix("/msg ada ").removeprefix("/msg bob ")
+            wait_until(window, lambda words=words: words in window.log.content())
+        window.on_focus(True)
         window.entry.focus_force()
-        drawn = time.monotonic() + 0.5
-        wait_until(window, lambda drawn=drawn: time.monotonic() > drawn)
-        subprocess.run(
-            ["import", "-window", str(window.root.winfo_id()), "-strip", IMAGES / file], check=True
-        )
-        window.leave()
-        print(IMAGES / file)
+        if look:
+            look(window, server)
+        take(window, path)
 
 
-def show_the_wire(window: gui.Window, others: dict) -> None:
-    """Open the wire view, and let messages arrive together and alone."""
-    window.toggle_wire()
-    others["Zoë"].send("👋", "hi ada")
-    wait_until(window, lambda: "hi·ada" in window.wire.log.content())
-    window.say(window.talk.say(["so the header tells us how many bytes to wait for?"]))
-    wait_until(window, lambda: not window.talk.waiting)
+def find(window: gui.Window, server: Server) -> None:
+    """Look for a word."""
+    window.finder.show()
+    window.finder.field.insert(0, "header")
+    window.finder.field.focus_force()
+    window.finder.look(0)
+    window.finder.look(-1)
+
+
+def lose(window: gui.Window, server: Program) -> None:
+    """Say something that the server does not hear any more."""
+    os.kill(server.process.pid, signal.SIGSTOP)
+    window.say(window.talk.say(["is anybody there?", "/msg bob can you hear me?"]))
+    server.process.kill()
+    wait_until(window, lambda: window.talk.state == "away")
+
+
+def take_wire(path: Path) -> None:
+    """Be a server whose bytes are cut in the middle of a frame; light up a message."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        window = open_window("--port", str(listener.getsockname()[1]))
+        window.root.update()
+        sock, _ = listener.accept()
+        data = b"".join(map(frame, SAYS))
+        first = len(b"".join(map(frame, SAYS[:4])))
+        half = len(b"".join(map(frame, SAYS[:6])))
+        cuts = (0, first, half - 16, half + 4, len(data))  # in the middle of frames
+        with sock:
+            for start, end in pairwise(cuts):
+                sock.sendall(data[start:end])
+                chunks = len(window.wire.chunks)
+                wait_until(window, lambda chunks=chunks: len(window.wire.chunks) > chunks)
+            wait_until(window, lambda: SAYS[-1] in window.log.content())
+            window.toggle_wire()
+            window.root.update()
+            window.light(window.log.text, window.log.text.search("two for you", "1.0"))
+            window.wire.panes.sashpos(0, 190)  # more room for the bytes
+            window.root.update()
+            window.wire.log.to_end()
+            window.on_focus(True)
+            window.entry.focus_force()
+            take(window, path)
+
+
+def take_blurry_and_sharp(path: Path) -> None:
+    """Put two pictures side by side: the window enlarged as a picture, and drawn at that size."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, big = Path(folder) / "small.png", Path(folder) / "big.png"
+        take_talk(small)
+        take_talk(big, scale=2)
+        enlarged = ["-crop", "460x150+0+88", "+repage", "-filter", "triangle", "-resize", "200%"]
+        drawn = ["-crop", "920x300+0+176", "+repage"]
+        label = ["-background", "#1f2328", "-fill", "white", "-pointsize", "26"]
+        above = ["(", *label, "label: enlarged as a picture: blurry ", ")"]
+        below = ["(", *label, "label: drawn at that size: sharp ", ")"]
+        first = ["(", *above, "(", small, *enlarged, ")", "-append", ")"]
+        second = ["(", *below, "(", big, *drawn, ")", "-append", ")"]
+        command = ["convert", "-background", "#1f2328", *first, *second, "-append", "-strip", path]
+        subprocess.run(command, check=True)
+    print(path)
+
+
+def take(window: gui.Window, path: Path) -> None:
+    """Let the window draw itself, take its picture, close it."""
+    drawn = time.monotonic() + 0.7
+    wait_until(window, lambda: time.monotonic() > drawn)
+    place = ["-window", str(window.root.winfo_id()), "-strip"]
+    subprocess.run(["import", *place, path], check=True)
+    window.leave()
+    print(path)
 
 
 def wait_until(window: gui.Window, condition) -> None:

@@ -198,9 +198,7 @@ def test_the_transcript_shows_a_traceback_where_it_came(tmp_path):
     def line_with(part: str) -> int:
         return next(i for i, line in enumerate(lines) if part in line)
 
-    assert line_with("ada -> b'3         ada'") < line_with(
-        "program | Traceback"
-    )
+    assert line_with("ada -> b'3         ada'") < line_with("program | Traceback")
     assert (
         line_with("program | ValueError: ouch")
         < line_with("ada <- the end")

@@ -79,7 +79,7 @@ SERVERS = [
     Animal("half_a_character", FRAMING, "frames", 8,
         "`UnicodeDecodeError` now and then, mostly with long messages full of emoji.",
         [("buffer += chunk", "buffer += chunk.decode().encode()")]),
-    Animal("no_echo", NAMES, "frames", 0,
+    Animal("no_echo", NAMES, "frames", 38,
         "I hear the others, but never myself, and so I do not know whether anybody hears "
         "me.",
         [("            self.announce(text, person.name)\n",

@@ -492,7 +492,11 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
         "--host", default="127.0.0.1", help="where the server runs; default %(default)s"
     )
     parser.add_argument("--port", type=int, default=1234, help="on which port; default %(default)s")
-    parser.add_argument("--password", default="", help="if the room asks for one")
+    parser.add_argument(
+        "--password",
+        default=os.environ.get("CHAT_PASSWORD", ""),  # which does not stand in a list of processes
+        help="if the room asks for one; or set CHAT_PASSWORD",
+    )
     parser.add_argument("--times", action="store_true", help="show when each line came")
     parser.add_argument(
         "--plain",

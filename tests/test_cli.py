@@ -1707,6 +1707,13 @@ def test_a_server_that_greets_nobody_is_fine(liar):
 # ---- The program ---------------------------------------------------------------------------------
 
 
+def test_a_password_from_the_environment_lets_in_and_stands_in_no_command(monkeypatch):
+    with Server("--password=-sesame") as server:
+        monkeypatch.setenv("CHAT_PASSWORD", "-sesame")
+        code, words, complaints = pipe(server, b"one\n")
+    assert (code, complaints) == (0, "") and "ada>> one" in words
+
+
 def test_trace_shows_header_and_payload_and_no_password():
     with Server("--password", "sesame") as server:
         code, lines, complaints = pipe(

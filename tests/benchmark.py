@@ -35,6 +35,7 @@ from pathlib import Path
 
 WINDOW = 16  # messages of each person that are said, but not heard by all yet
 PATIENCE = 10  # seconds without a byte, where something is owed
+START_SECONDS = 20  # until a server listens: a loaded machine is slow, and what has ended is seen
 BUSY = 0.8  # of the time: if this side works more than that, it is the limit
 NAME, TEXT = (
     "p{:04}",
@@ -278,7 +279,7 @@ def running(command: "str | list", people: int, patience: float):
                 command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
             )
         try:
-            yield process, connect(process, port or listening(process, output, patience), patience)
+            yield process, connect(process, port or listening(process, output), patience)
         except WrongServer as error:
             lines = output.read_text(encoding="utf-8", errors="replace").splitlines()
             raise WrongServer(f"{error}; its last line: {lines[-1] if lines else 'none'}") from None
@@ -291,9 +292,9 @@ def running(command: "str | list", people: int, patience: float):
                 process.wait()
 
 
-def listening(process: subprocess.Popen, output: Path, patience: float) -> int:
+def listening(process: subprocess.Popen, output: Path) -> int:
     """Return the port that a server says it listens on."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + START_SECONDS
     while True:
         gone = process.poll() is not None
         if line := re.search(rb"listening on \S*:(\d+)\s", output.read_bytes()):
@@ -305,7 +306,7 @@ def listening(process: subprocess.Popen, output: Path, patience: float) -> int:
 
 def connect(process: subprocess.Popen, port: int, patience: float) -> socket.socket:
     """Return a connection to a server that is just starting."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + START_SECONDS
     while True:
         try:
             return socket.create_connection(("127.0.0.1", port), patience)

@@ -63,6 +63,7 @@ MAX_WIRE = 1000  # lines of the wire view
 MAX_CHUNKS = 200  # what one recv or send carried: so many are kept
 MAX_PEOPLE = 5000  # in the roster; a server can lie
 MAX_SHOWN = 20  # messages without an answer
+MAX_MOVES = 20  # people who come and go in one line
 MAX_MARKS = 1000  # places that were found
 
 # ---- 1. Framing ----------------------------------------------------------------------------------
@@ -1197,7 +1198,7 @@ class Window:
         self.front = True  # is the window in front of all others?
         self.unread = 0  # messages that came while it was not
         self.missed = 0  # messages that came while one was reading above
-        self.moves = []  # who came and went in the last line, if that is such a line
+        self.moves = []  # lines that the last line has been made of: who came and went
         self.day = ""  # of the last line
         self.rings = tk.BooleanVar(root, True)  # does a mention ring the bell?
         self.marks = tk.BooleanVar(root, True)  # is it marked?
@@ -1504,17 +1505,26 @@ class Window:
         day = time.strftime("%A, %d %B %Y")
         if day != self.day:
             self.day = day
-            self.log.add([(f"{day}\n", "heading")])
-        if line.kind != "moved":
             self.moves = []
+            self.log.add([(f"{day}\n", "heading")])
+        if line.kind == "moved":
+            line = self.join_moves(line)
         else:
-            self.moves = [*self.moves, line.text][-20:]
-            if len(self.moves) > 1:
-                self.log.take_back()
-                line = line._replace(text=in_one_line(self.moves))
+            self.moves = []
         if line.speaker:
             self.count_message(line)
         self.log.add(self.pieces_of(line), tuple(line.frames))
+
+    def join_moves(self, line: Line) -> Line:
+        """Return a line for all who have just come and gone, in the place of the last such line."""
+        if len(self.moves) == MAX_MOVES:
+            self.moves = []
+        if self.moves:
+            self.log.take_back()
+        self.moves.append(line)
+        text = in_one_line([move.text for move in self.moves])
+        frames = [frame for move in self.moves for frame in move.frames]
+        return Line("moved", "", text, frames)
 
     def count_message(self, line: Line) -> None:
         """Note a message that nobody sees now: the first such one has a line `new` above it."""
@@ -1590,7 +1600,9 @@ class Window:
     # What keys and mouse do.
 
     def on_type(self, event=None) -> None:
-        """Say how long the line is when it becomes too long."""
+        """Say how long the line is when it becomes too long; what was said before is read now."""
+        if event and event.char and event.char.isprintable():
+            self.status["text"] = ""
         size = len(self.entry.get())
         self.counter["text"] = ""
         if size > MAX_TEXT - 200:

@@ -334,6 +334,19 @@ def test_who_comes_and_goes_in_a_row_takes_one_line(windows, server, ada, bob):
     assert shown(ada).index("now") < shown(ada).rindex("cid joined")
 
 
+def test_so_many_moves_take_another_line_and_a_new_day_too(windows, ada, monkeypatch):
+    for number in range(gui.MAX_MOVES + 5):
+        ada.show_line(gui.Line("moved", "", f"guest{number} joined", [(9, "recv", number)]))
+    monkeypatch.setattr(gui.time, "strftime", lambda _: "tomorrow")
+    ada.show_line(gui.Line("moved", "", "somebody joined"))
+    ada.show_line(gui.Line("moved", "", "somebody left"))
+    ada.log.flush()
+    lines = ada.log.content().splitlines()
+    assert lines[-4].count("guest") == gui.MAX_MOVES and lines[-3].count("guest") == 5
+    assert lines[-2] == "tomorrow" and "somebody joined; somebody left" in lines[-1]
+    assert len(ada.log.about_at(f"{len(lines) - 3}.0")) == gui.MAX_MOVES
+
+
 def test_new_stands_above_the_first_line_not_seen_and_the_button_leads_there(windows, ada, bob):
     hear(windows, ada, bob, *(f"line {number}" for number in range(100)))
     windows.update()

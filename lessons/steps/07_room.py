@@ -7,7 +7,8 @@
     reader threads   one a client, the only one that reads its socket: they fill the inbox
     room thread      empties the inbox: knows who is here, decides who hears what, and alone sends
 
-It knows no commands, and says no goodbye (lesson 08).
+It knows no commands, and says no goodbye (lesson 08). What somebody has sent before leaving is
+still read out, at the rate that is allowed (lesson 07), and nobody looks who comes (lesson 13).
 """
 
 import argparse

@@ -108,6 +108,11 @@ def come_back(windows, window):
     windows.wait_until(is_in)
 
 
+def focused(window):
+    """Return the widget that the keys of this window go to, whichever window is in front."""
+    return window.root.focus_lastfor()
+
+
 def shown(window):
     return window.log.text.get("1.0", "end")
 

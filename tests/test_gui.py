@@ -13,6 +13,7 @@ import pytest
 from gui_kit import (
     come_back,
     fill_form,
+    focused,
     hanging_port,
     opened_windows,
     paste,
@@ -30,6 +31,7 @@ sys.path.insert(0, str(ROOT))
 import chat_client_gui as gui
 
 tk = pytest.importorskip("tkinter", reason="this Python has no tkinter")
+stops = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no such signals")
 
 
 @pytest.fixture
@@ -89,6 +91,7 @@ def test_a_room_password_is_sent_with_the_name(windows):
         assert window.fields["password"]["show"]
 
 
+@stops
 def test_a_server_that_accepts_and_says_nothing_is_given_up(windows, server, monkeypatch):
     monkeypatch.setattr(gui, "PATIENCE", 0.5)
     os.kill(server.process.pid, signal.SIGSTOP)
@@ -118,6 +121,7 @@ def test_messages_are_shown_with_name_time_and_kind(windows, server):
         assert bob.skip_to("ada", "from me") is not None
 
 
+@stops
 def test_a_message_is_grey_until_the_echo_comes(windows, server):
     window = windows.join(server.port)
     os.kill(server.process.pid, signal.SIGSTOP)
@@ -273,7 +277,7 @@ def test_tab_completes_in_the_entry_and_moves_on_where_nothing_is_typed(windows,
         window.entry.event_generate("<Tab>")
         assert window.entry.get() == "/msg bob "
         type_in(window, "", "<Tab>")
-        windows.wait_until(lambda: window.root.focus_get() is not window.entry)
+        windows.wait_until(lambda: focused(window) is not window.entry)
 
 
 def test_several_pasted_lines_wait_for_return_and_above_ten_for_an_answer(
@@ -342,7 +346,7 @@ def test_a_click_on_a_button_leaves_the_keyboard_with_the_entry(windows, server)
         button.focus_force()
         window.root.update()
         button.invoke()
-        windows.wait_until(lambda: window.root.focus_get() is window.entry)
+        windows.wait_until(lambda: focused(window) is window.entry)
     windows.wait_until(lambda: not window.talk.waiting)
 
 
@@ -407,6 +411,7 @@ def test_a_counter_appears_near_2000_characters(windows, server):
     assert people(window) == {"ada"} and "x" * 2000 + "\n" in shown(window)
 
 
+@stops
 def test_after_kill_9_what_is_not_confirmed_stays_and_goes_again_with_one_click(windows):
     with Server("--port", str(lasting_port())) as server:
         window, port = windows.join(server.port), server.port
@@ -609,6 +614,7 @@ def test_a_lying_server_can_neither_break_nor_fool_the_window(windows, listener)
         assert window.talk.not_confirmed() == ["mine"]
 
 
+@stops
 def test_closing_works_at_once_in_every_state(windows, listener):
     def close(window):
         start = time.monotonic()

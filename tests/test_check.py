@@ -274,8 +274,14 @@ SLIPS = {
         "commands",
         11,
         [
-            ("    read_to_the_end(person)\n", "    person.sock.close()\n"),
-            ("            self.writer.shutdown(how)\n", "            pass\n"),
+            (
+                "    room.inbox.put((room.dismiss, person, reason, last_words))\n",
+                "    if last_words:\n"
+                "        person.sock.sendall(SERVER + frame(last_words))\n"
+                "        person.writer.close()\n"
+                "        person.sock.close()\n"
+                "    room.inbox.put((room.dismiss, person, reason, last_words))\n",
+            ),
         ],
     ),
     "a rate limit that limits nothing": (

@@ -233,42 +233,73 @@ def test_a_right_server_passes(tmp_path, flag):
     assert (result.returncode, result.stderr) == (0, "")
 
 
-# What slips through where a checker looks too little -> (the stage, the symptom, the change)
+# What slips through where a checker looks too little -> (the stage, the symptom, the changes)
 SLIPS = {
     "a name's length in bytes": (
         "names",
         22,
-        "1 <= len(name) <=",
-        '1 <= len(name.encode(errors="replace")) <=',
+        [("1 <= len(name) <=", '1 <= len(name.encode(errors="replace")) <=')],
     ),
     "news of who is refused": (
         "leaving",
         25,
-        "        if refusal:\n",
-        '        self.announce(f"joined {name}")\n        if refusal:\n',
+        [
+            (
+                "        if refusal:\n",
+                '        self.announce(f"joined {name}")\n        if refusal:\n',
+            )
+        ],
     ),
-    "a header that ends with a newline": ("messages", 7, 'strip(b" ")', 'strip(b" \\n")'),
+    "sockets of who does not hang up": (
+        "leaving",
+        37,
+        [
+            (" or time.monotonic() > person.leave_by:", ":"),
+            ("person.sock.settimeout(LINGER_SECONDS)", "person.sock.settimeout(60)"),
+            ("while time.monotonic() < end and person", "while person"),
+        ],
+    ),
+    "a header that ends with a newline": ("messages", 7, [('strip(b" ")', 'strip(b" \\n")')]),
     "a clear screen in a private message": (
         "commands",
         32,
-        "if not MESSAGE",
-        'if text[:1] != "/" and not MESSAGE',
+        [("if not MESSAGE", 'if text[:1] != "/" and not MESSAGE')],
     ),
     "folded names in the roster": (
         "commands",
         22,
-        "[other.name for other in self.people.values()]",
-        "list(self.people)",
+        [("[other.name for other in self.people.values()]", "list(self.people)")],
+    ),
+    "a reset instead of an end": (
+        "commands",
+        11,
+        [
+            (
+                "    room.inbox.put((room.dismiss, person, reason, last_words))\n",
+                "    if last_words:\n"
+                "        person.sock.sendall(SERVER + frame(last_words))\n"
+                "        person.writer.close()\n"
+                "        person.sock.close()\n"
+                "    room.inbox.put((room.dismiss, person, reason, last_words))\n",
+            ),
+        ],
+    ),
+    "a rate limit that limits nothing": (
+        "deadlines",
+        0,
+        [("            if rate:\n", "            if False:\n")],
     ),
 }
 
 
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_small_slip_is_found(tmp_path, slip):
-    stage, symptom, right, wrong = SLIPS[slip]
+    stage, symptom, changes = SLIPS[slip]
     text = (ROOT / "chat_server.py").read_text(encoding="utf-8")
-    assert right in text
-    result = run("--only", stage, write(tmp_path, text.replace(right, wrong)), folder=tmp_path)
+    for right, wrong in changes:
+        assert right in text
+        text = text.replace(right, wrong)
+    result = run("--quick", "--only", stage, write(tmp_path, text), folder=tmp_path)
     assert result.returncode == 1 and f"(symptom {symptom})" in result.stdout, result.stdout
 
 

@@ -52,7 +52,10 @@ for module, names in THEIRS.items():
 
 @pytest.fixture(scope="module")
 def checks():
-    """The checker at work on each program, in the background: its last stage waits a while."""
+    """The checker at work on each program, on all at the same time: its last stage waits a while.
+
+    It begins when the first test asks for it: the tests before that one measure time.
+    """
     programs = [ROOT / "chat_server.py", *(FOLDER / model for model in MODELS)]
     runs = {path.name: Program(ROOT / "lessons" / "check.py", path) for path in programs}
     yield runs
@@ -61,7 +64,7 @@ def checks():
 
 
 @pytest.fixture(scope="module", params=MODELS, autouse=True)
-def model(request, checks):
+def model(request):
     """The path of a model, which is the server to all tests here: they run once over each model."""
     path = ROOT / request.param if request.param == "chat_server.py" else FOLDER / request.param
     with pytest.MonkeyPatch.context() as patch:

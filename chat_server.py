@@ -425,7 +425,7 @@ def read_to_the_end(person: Person) -> None:
     end = time.monotonic() + 2 * LINGER_SECONDS
     with person.sock, suppress(OSError):
         person.sock.settimeout(LINGER_SECONDS)
-        while time.monotonic() < end and person.sock.recv(MAX_CHUNK):
+        while time.monotonic() < end and person.sock.recv(MAX_PAYLOAD):
             time.sleep(0.002)  # in no hurry: it may be a flood
 
 

@@ -112,6 +112,20 @@ def test_a_ban_is_for_all_who_come_from_there_until_it_is_lifted(server):
     bob.expect("server", "joined eve")
 
 
+def test_this_computer_is_never_banned_but_the_one_who_was_named_has_to_go(server):
+    """Who is in charge may sit at it, and so may a whole class."""
+    ada, bob, eve = server.gather("ada", "bob", "eve")
+    server.type("/ban eve")
+    assert eve.notice("bye")
+    assert eve.rest() == []
+    assert "127.0.0.1 is this computer" in server.wait_for("only eve goes")
+    for person in (ada, bob):
+        person.expect("server", "left eve kicked")
+        person.send("I am still here")
+        person.skip_to(person.name, "I am still here")
+    server.client("eve")
+
+
 @linux
 def test_a_ban_can_be_lifted_by_the_address(server):
     eve = from_elsewhere(server, "127.0.0.8", "eve")

@@ -336,7 +336,7 @@ def pass_on(person: Person, room: "Room") -> None:
         easy = not b"".join(payloads).translate(None, PRINTABLE)  # is nothing else in them?
         for data in payloads:
             if person.named and is_plain(data, easy):
-                person.said.append(b"%-10d%b" % (len(data), data))
+                person.said.append(b"%-10d%b" % (len(data), data))  # as frame() does, but quicker
             else:
                 hand_over(person, room)
                 room.inbox.put(understand(person, room, data))
@@ -425,7 +425,7 @@ def read_to_the_end(person: Person) -> None:
     end = time.monotonic() + 2 * LINGER_SECONDS
     with person.sock, suppress(OSError):
         person.sock.settimeout(LINGER_SECONDS)
-        while time.monotonic() < end and person.sock.recv(MAX_CHUNK):
+        while time.monotonic() < end and person.sock.recv(MAX_PAYLOAD):
             time.sleep(0.002)  # in no hurry: it may be a flood
 
 
@@ -641,7 +641,8 @@ class Room:
         if fold(name) in {*self.people, "server"}:
             return f"the name {name} is taken"
         if len(self.people) >= self.options.max_clients:
-            return f"the room is full, {len(self.people)} are here"
+            option = "with --max-clients the server would allow more"
+            return f"the room is full, {len(self.people)} are here: {option}"
         return ""
 
     def say(self, person: Person, frames: list) -> None:
@@ -722,10 +723,17 @@ class Room:
             self.log(f"nobody called {name[:MAX_NAME]!r} is here")
 
     def ban(self, name: str) -> None:
-        """Let go of all from somebody's address, and let nobody in from there."""
+        """Let go of all from somebody's address, and let nobody in from there.
+
+        From this computer only that one person: who is in charge may sit at it, too.
+        """
         person = self.people.get(fold(name))
         if not person:
             self.log(f"nobody called {name[:MAX_NAME]!r} is here")
+            return
+        if is_of_this_computer(person):
+            self.log(f"{person.host} is this computer, which is never banned: only {name} goes")
+            self.kick(name)
             return
         self.banned[person.host] = person.name
         for other in [*self.people.values()]:
@@ -781,6 +789,14 @@ class Room:
         self.log(f"{person.address} {arrow} {len(payload):·<10}|{text}")
 
 
+def is_of_this_computer(person: Person) -> bool:
+    """Return whether both ends of a connection have one address: banned, it would lock us out."""
+    try:
+        return person.writer.getsockname()[0] == person.host
+    except OSError:  # just lost
+        return False
+
+
 def mistake_in(name: str) -> str:
     """Return what is wrong with a name; nothing if somebody may be called so."""
     if not 1 <= len(name) <= MAX_NAME:
@@ -814,7 +830,8 @@ class Origin:
         self.open = 0  # connections
         self.coming = Purse(COME_SECONDS)  # for new connections
         self.trying = Purse(FREE_TRIES * TRY_SECONDS)  # for wrong passwords
-        self.purses = []  # those of people who have left
+        self.here = []  # purses of people who are connected
+        self.left = []  # purses of people who are gone, until they are full
         self.wrong = 0  # wrong passwords
         self.reported = 0  # those of them that are in the log
         self.turned_away = 0  # connections since the last report
@@ -862,20 +879,30 @@ class Door:
         return self.limit > 0 and (self.loopback_too or not host.startswith("127."))
 
     def purse(self, host: str, now: float) -> Purse:
-        """Return a purse for who has come: the emptiest that was left there, or a new one."""
-        left = self.known[host].purses
-        if not left:
-            return Purse(BURST_SECONDS)
-        emptiest = max(left, key=lambda purse: purse.free_at)
-        left.remove(emptiest)
-        return emptiest
+        """Return a purse for who has come: the emptiest that was left there, or a new one.
+
+        A new one is no fuller than any of those who are here: who hangs up and comes again at once
+        may be quicker than the reader that notices it.
+        """
+        origin = self.known[host]
+        if origin.left:
+            purse = max(origin.left, key=lambda one: one.free_at)
+            origin.left.remove(purse)
+        else:
+            purse = Purse(BURST_SECONDS)
+            if self.is_limited(host):
+                emptiest = max((one.free_at for one in origin.here), default=-math.inf)
+                purse.free_at = min(emptiest, now)  # who is not to blame has nothing to pay off
+        origin.here.append(purse)
+        return purse
 
     def leave(self, host: str, purse: Purse) -> None:
         """Take note that somebody has left, and keep the purse for who comes next."""
         origin = self.known[host]
         origin.open -= 1
+        origin.here.remove(purse)
         if self.is_limited(host):
-            origin.purses.append(purse)
+            origin.left.append(purse)
 
     def note_wrong_password(self, host: str, now: float) -> None:
         """Take note that somebody had a wrong password."""
@@ -897,8 +924,8 @@ class Door:
             if origin.wrong > origin.reported:
                 lines.append(f"wrong password from {host}, {origin.wrong} so far")
                 origin.reported = origin.wrong
-            origin.purses = [purse for purse in origin.purses if not purse.is_full(now)]
-            nobody = origin.open == 0 and not origin.purses
+            origin.left = [purse for purse in origin.left if not purse.is_full(now)]
+            nobody = origin.open == 0 and not origin.left
             if nobody and origin.coming.is_full(now) and origin.trying.is_full(now):
                 del self.known[host]
         return lines

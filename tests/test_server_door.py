@@ -66,21 +66,30 @@ def outcomes(door: Door, hosts: list, now: float) -> list:
     return [door.admit(host, now) == "" for host in hosts]
 
 
+def come(door: Door, host: str, now: float) -> Purse:
+    """Let somebody in who may come, and return the purse."""
+    assert door.admit(host, now) == ""
+    return door.purse(host, now)
+
+
+def come_and_go(door: Door, host: str, now: float) -> None:
+    door.leave(host, come(door, host, now))
+
+
 def test_so_many_of_one_address_may_be_connected_and_others_are_not_concerned():
     door = Door(2)
     assert outcomes(door, [FAR, FAR, FAR, OTHER, OTHER, OTHER], now=100) == [True, True, False] * 2
-    door.leave(FAR, Purse(2))
+    door.leave(FAR, door.purse(FAR, now=100))
     assert outcomes(door, [FAR, FAR, OTHER], now=200) == [True, False, False]
 
 
 def test_the_refusal_names_the_address_and_the_option():
     door = Door(1)
-    door.admit(FAR, now=100)
+    purse = come(door, FAR, now=100)
     assert FAR in door.admit(FAR, now=100)
     assert "--max-per-address" in door.admit(FAR, now=100)
-    door.leave(FAR, Purse(2))
-    door.admit(FAR, now=100)
-    door.leave(FAR, Purse(2))
+    door.leave(FAR, purse)
+    come_and_go(door, FAR, now=100)
     words = door.admit(FAR, now=100)
     assert "too many" in words
     assert "--max-per-address" in words
@@ -90,24 +99,23 @@ def test_the_refusal_names_the_address_and_the_option():
 def test_who_comes_and_goes_may_do_so_in_a_burst_and_then_a_few_times_a_second():
     door = Door(20)
 
-    def come_and_go(now: float) -> int:
+    def times(now: float) -> int:
         count = 0
         while door.admit(FAR, now) == "":
-            door.leave(FAR, Purse(2))
+            door.leave(FAR, door.purse(FAR, now))
             count += 1
         return count
 
-    assert 20 <= come_and_go(now=100) <= 21
-    assert come_and_go(now=100.1) == 0
-    assert 2 <= come_and_go(now=101.2) <= 3
-    assert 20 <= come_and_go(now=200) <= 21
+    assert 20 <= times(now=100) <= 21
+    assert times(now=100.1) == 0
+    assert 2 <= times(now=101.2) <= 3
+    assert 20 <= times(now=200) <= 21
 
 
 def test_trying_again_and_again_does_not_make_the_wait_longer():
     door = Door(1)
     for _ in range(2):
-        door.admit(FAR, now=100)
-        door.leave(FAR, Purse(2))
+        come_and_go(door, FAR, now=100)
     for tenth in range(95):
         assert door.admit(FAR, now=100 + tenth / 10) != ""
     assert door.admit(FAR, now=111) == ""
@@ -126,19 +134,32 @@ def test_20_of_one_address_may_come_unless_said_and_this_computer_is_limited_if_
 
 def test_who_comes_again_gets_the_purse_that_was_left_there():
     door = Door(5)
-    for _ in range(3):
-        door.admit(FAR, now=100)
-    spent, half, full = Purse(2), Purse(2), Purse(2)
+    half, spent, full = [come(door, FAR, now=100) for _ in range(3)]
     spent.pay(3, now=100)
     half.pay(1, now=100)
     for purse in (half, spent, full):
         door.leave(FAR, purse)
-    door.admit(OTHER, now=100)
-    assert door.purse(OTHER, now=100).is_full(100), "it was not left there"
-    door.admit(FAR, now=100)
-    assert door.purse(FAR, now=100) is spent, "the emptiest comes first"
-    door.admit(FAR, now=100)
-    assert door.purse(FAR, now=100) is half
+    assert come(door, OTHER, now=100).is_full(100), "it was not left there"
+    assert come(door, FAR, now=100) is spent, "the emptiest comes first"
+    assert come(door, FAR, now=100) is half
+
+
+def test_who_comes_again_before_we_notice_gets_no_fuller_purse():
+    door = Door(5)
+    spent = come(door, FAR, now=100)
+    spent.pay(3, now=100)  # 1 second more than there was
+    again = come(door, FAR, now=100)
+    assert again is not spent
+    assert again.pay(0, now=100) == 0, "it may be somebody else, who has nothing to pay off"
+    assert again.pay(0.5, now=100) == 0.5, "but it is empty"
+    assert come(door, OTHER, now=100).is_full(100)
+    assert come(door, FAR, now=200).is_full(200)
+
+
+def test_without_a_limit_nobody_suffers_from_the_others_at_an_address():
+    door = Door()
+    come(door, HOME, now=100).pay(3, now=100)
+    assert come(door, HOME, now=100).is_full(100)
 
 
 def test_wrong_passwords_make_all_wait_who_come_from_there_but_not_for_long():
@@ -182,14 +203,12 @@ def test_the_report_says_how_many_once():
 def test_the_door_forgets_whom_it_need_not_remember():
     door = Door(2)
     hosts = [f"10.0.{number // 250}.{number % 250}" for number in range(1000)]
-    for host in hosts:
-        door.admit(host, now=100)
+    purses = [come(door, host, now=100) for host in hosts]
     door.report(now=1000)
     assert len(door.known) == 1000, "they are still connected"
-    for host in hosts:
-        spent = Purse(2)
-        spent.pay(2, now=1000)
-        door.leave(host, spent)
+    for host, purse in zip(hosts, purses, strict=True):
+        purse.pay(2, now=1000)
+        door.leave(host, purse)
     door.report(now=1001)
     assert len(door.known) == 1000, "their purses are not full yet"
     door.note_wrong_password(FAR, now=1001)
@@ -263,6 +282,23 @@ def test_nobody_drowns_the_room_by_coming_and_going():
         print(f"{len(joined)} of {tries} got in")
         assert tries > 20, "this machine is too slow to try"
         assert 5 <= len(joined) <= 5 + 1 + 2
+
+
+@linux
+def test_coming_again_at_once_does_not_fill_the_purse():
+    """Each hangs up only afterwards, so the server cannot have noticed that anybody has left."""
+    options = ["--max-per-address", "5", "--max-rate", "5"]
+    with Server(*options) as server, contextlib.ExitStack() as stack:
+        start = time.monotonic()
+        for number in range(3):
+            eve = stack.enter_context(Guest(server.port, "127.0.0.3", f"eve{number}"))
+            texts = [str(number) for number in range(9)]  # with the name, that is a whole burst
+            eve.send(*texts)
+            for text in texts:
+                eve.skip_to(f"eve{number}", text)
+        elapsed = time.monotonic() - start
+    print(f"27 messages in {elapsed:.1f} s")
+    assert elapsed > 2.5, "the second and the third have to wait for each of theirs"
 
 
 @linux

@@ -90,9 +90,9 @@ def test_who_is_kicked_is_not_heard_any_more(server):
 def test_a_ban_is_for_all_who_come_from_there_until_it_is_lifted(server):
     ada = server.client("ada")
     eve = from_elsewhere(server, "127.0.0.7", "eve")
+    assert eve.notice("welcome")  # only then is it sure who comes first
     mallory = from_elsewhere(server, "127.0.0.7", "mallory")
-    for person in (eve, mallory):
-        assert person.notice("welcome")
+    assert mallory.notice("welcome")
     mallory.skip_to("server", "online ada eve mallory")
     server.type("/ban eve")
     for person in (eve, mallory):
@@ -110,6 +110,20 @@ def test_a_ban_is_for_all_who_come_from_there_until_it_is_lifted(server):
     server.wait_for("127.0.0.7 may come again")
     assert from_elsewhere(server, "127.0.0.7", "eve").notice("welcome")
     bob.expect("server", "joined eve")
+
+
+def test_this_computer_is_never_banned_but_the_one_who_was_named_has_to_go(server):
+    """Who is in charge may sit at it, and so may a whole class."""
+    ada, bob, eve = server.gather("ada", "bob", "eve")
+    server.type("/ban eve")
+    assert eve.notice("bye")
+    assert eve.rest() == []
+    assert "127.0.0.1 is this computer" in server.wait_for("only eve goes")
+    for person in (ada, bob):
+        person.expect("server", "left eve kicked")
+        person.send("I am still here")
+        person.skip_to(person.name, "I am still here")
+    server.client("eve")
 
 
 @linux

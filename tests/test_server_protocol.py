@@ -600,7 +600,9 @@ def test_a_full_room_refuses_until_somebody_leaves():
         ada, bob = server.gather("ada", "bob")
         late = server.client()
         late.send("eve")
-        assert "full" in late.notice("refused")
+        words = late.notice("refused")
+        assert "full" in words
+        assert "--max-clients" in words
         assert late.rest() == []
         bob.send("/quit")
         assert bob.rest() == []

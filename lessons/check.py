@@ -3510,9 +3510,8 @@ def says_why_it_hangs_up(scene: Chat) -> None:
 
 @check("commands", symptom=11, needs=(*ROOM, "says_why_it_hangs_up"), topics=("headers", "errors"))
 def its_last_words_arrive(scene: Chat) -> None:
-    """Who has sent 20 KB more behind a wrong header hears `bye ...`, and then a proper end. (To
-    close a socket that has unread bytes resets the connection, and takes back what was said.)
-    """
+    """Who has sent 20 KB more behind a wrong header hears `bye ...`, and then a proper end."""
+    # To close a socket that has unread bytes resets the connection, and takes back what was said.
     for _ in range(3):
         ada = scene.join("ada")
         ada.sends(b"+5        " + bytes(20_000))

@@ -880,11 +880,19 @@ def listening_ports(program: Program) -> list:
                     name = os.readlink(f"/proc/{pid}/fd/{number}")
                     if name.startswith("socket:["):
                         inodes.add(name[8:-1])
-        for table in ("tcp", "tcp6"):
-            with open(f"/proc/net/{table}") as file:
-                rows = [line.split() for line in file][1:]
-            addresses += [address_of(row[1]) for row in rows if row[3] == "0A" and row[9] in inodes]
+        for row in listening_rows():
+            if row[9] in inodes:
+                addresses.append(address_of(row[1]))
     return addresses
+
+
+def listening_rows() -> list:
+    """Return what Linux knows of each socket that listens, as words."""
+    rows = []
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError), open(f"/proc/net/{table}") as file:
+            rows += [line.split() for line in file][1:]
+    return [row for row in rows if row[3] == "0A"]
 
 
 def address_of(text: str) -> tuple:
@@ -920,7 +928,6 @@ class Target:
         self.file = file  # the Python file, if it is one
         self.typed = typed  # lines for what it asks when it starts
         self.echo = brief.echo  # does one hear what one says oneself?
-        self.complained = False  # did we say that it has no echo?
         self.line = None  # how a client shows a message, once it has shown one
 
     def start(self) -> Program:
@@ -1760,7 +1767,6 @@ class Client:
         self.last = None  # the pair that came last
         self.notices = []  # what the server itself said, since somebody looked
         self.aside = []  # what a witness has heard that nobody has asked for yet
-        self.greetings = 0  # bytes that a server says before we say anything
         self.scene.should = f"to {label}: a connection"
         try:
             self.sock = self.connect(slow)
@@ -1799,7 +1805,6 @@ class Client:
                 f"{self.other} has not read what {self.label} sent for "
                 f"{self.scene.patience:g} seconds"
             ) from error
-
         except OSError as error:  # what comes back, or does not, will tell
             self.note(f"cannot send: {error.strerror or error}")
 
@@ -1814,8 +1819,12 @@ class Client:
         if how:
             self.note(f"-> {show(b''.join(pieces))}, {how}")
         for piece in pieces:
-            self.push(piece) if how else self.sends(piece)
-            self.scene.wait(0.003 if how else 0.012)
+            if how:
+                self.push(piece)
+                self.scene.wait(0.003)
+            else:
+                self.sends(piece)
+                self.scene.wait(0.012)
 
     def enters(self) -> None:
         """Say the name and a first message; hear that message."""
@@ -1907,11 +1916,9 @@ class Client:
 
     def expect(self, what: str) -> bool:
         """Note what should come now; return whether it can."""
-        return (
-            self.scene.expect(f"to {self.label}{what}")
-            if not self.quiet or self.scene.program
-            else False
-        )
+        if self.quiet and not self.scene.program:
+            return False
+        return self.scene.expect(f"to {self.label}{what}")
 
     def hears(self, sender: "Client | str", text: str, maybe: str = HELLO) -> None:
         """The next message is this one. Notices, and what newcomers say first, may stand before it.
@@ -2022,11 +2029,12 @@ class Client:
         """The server ends this connection, whatever it says before."""
         if not self.expect(": the end of its connection"):
             return
-        began = time.monotonic()
+        began = news = time.monotonic()
         while not self.over:
-            self.receive(time.monotonic() + 0.1)
+            if self.receive(time.monotonic() + 0.1):
+                news = time.monotonic()  # what the system still sends needs no program
             late = time.monotonic() > began + self.scene.patience
-            if not self.over and (late or self.scene.is_quiet(began, TOLD_SECONDS)):
+            if not self.over and (late or self.scene.is_quiet(news, TOLD_SECONDS)):
                 self.stays_open(time.monotonic() - began)
         if self.buffer:
             self.note(f"<- {show(self.buffer)}")
@@ -2300,13 +2308,11 @@ def complain_of_accept(scene: Chat) -> None:
 def nobody_accepts(program: Program) -> bool:
     """Return whether a connection waits for accept() all the time, on Linux."""
     with suppress(OSError, ValueError, IndexError):
-        for table in ("tcp", "tcp6"):
-            with open(f"/proc/net/{table}") as file:
-                rows = [line.split() for line in file][1:]
-            for row in rows:
-                here = address_of(row[1])[1] == program.address[1] and row[3] == "0A"
-                if here and int(row[4].partition(":")[2], 16) > 0:
-                    return True
+        for row in listening_rows():
+            here = address_of(row[1])[1] == program.address[1]
+            waiting = int(row[4].partition(":")[2], 16)
+            if here and waiting > 0:
+                return True
     return False
 
 
@@ -2676,11 +2682,9 @@ def none_yet(error: Wrong, scene: Chat) -> Wrong:
     with suppress(Wrong):
         scene.client("nobody", "two words").is_refused()
         return error
-    return (
-        error
-        if scene.program.ended()
-        else NotYet("your program lets in everybody under every name so far")
-    )
+    if scene.program.ended():
+        return error
+    return NotYet("your program lets in everybody under every name so far")
 
 
 @check("names", symptom=22, needs=NAMED, topics=("name-rules",))
@@ -3506,9 +3510,8 @@ def says_why_it_hangs_up(scene: Chat) -> None:
 
 @check("commands", symptom=11, needs=(*ROOM, "says_why_it_hangs_up"), topics=("headers", "errors"))
 def its_last_words_arrive(scene: Chat) -> None:
-    """Who has sent 20 KB more behind a wrong header hears `bye ...`, and then a proper end. (To
-    close a socket that has unread bytes resets the connection, and takes back what was said.)
-    """
+    """Who has sent 20 KB more behind a wrong header hears `bye ...`, and then a proper end."""
+    # To close a socket that has unread bytes resets the connection, and takes back what was said.
     for _ in range(3):
         ada = scene.join("ada")
         ada.sends(b"+5        " + bytes(20_000))
@@ -4080,9 +4083,9 @@ def says_its_name_first(desk: Desk) -> None:
         wire = other_wire_of(came)
         if wire:
             raise Wrong(f"came {show(came)}: {wire}", 41) from error
-        if desk.program.ended() or not (
-            came == NAME.encode() or (isinstance(error, Silence) and not came)
-        ):
+        nothing = isinstance(error, Silence) and not came
+        bare = came == NAME.encode()
+        if desk.program.ended() or not (nothing or bare):
             raise
         came = show(came) if came else "nothing"
         raise NotYet(f"came {came}: your program connects, but sends no frames yet") from error
@@ -4108,9 +4111,9 @@ def sends_lines(desk: Desk) -> None:
     try:
         sends(desk, "hello")
     except Silence as error:
-        raise (
-            error if desk.program.ended() else NotYet(f"{error}: it sends no messages yet")
-        ) from error
+        if desk.program.ended():
+            raise
+        raise NotYet(f"{error}: it sends no messages yet") from error
     sends(desk, "how are you?", "fine")
 
 
@@ -4230,9 +4233,8 @@ def shows_its_own_once(desk: Desk) -> None:
         lines = [
             line for line in desk.screen().split("\n") if re.search(rf"(^|\w.*){text}\s*$", line)
         ]
-        if (
-            len(lines) > times
-        ):  # but what stands behind a mere sign, as in `> hello all`, is how it was typed
+        # What stands behind a mere sign, as in `> hello all`, is how it was typed.
+        if len(lines) > times:
             desk.should = "on the screen: what the server has sent back, and each of it once"
             raise Wrong(f"your program prints by itself what was typed: `{lines[0].strip()}`")
 
@@ -4240,9 +4242,8 @@ def shows_its_own_once(desk: Desk) -> None:
 @client_check("frames", symptom=6, needs=SHOWS, topics=("long",))
 def shows_long_texts(desk: Desk) -> None:
     """The longest frames, of 65,536 bytes, are shown whole, and the next one is not shifted."""
-    server = talks(
-        desk
-    )  # and has asked for what it wants to know: that shall not stand in the middle of a text
+    # Then it has asked for what it wants to know: that shall not stand in the middle of a text.
+    server = talks(desk)
     desk.wide = True
     for text in ("x" * 65_536, "\U0001f600" * 16_384, "short"):
         server.tells(("bob", text))
@@ -4495,7 +4496,11 @@ class Verdict(NamedTuple):
     outcome: str  # right, wrong, not there yet, not tried
     seconds: float = 0
     symptom: "int | None" = None
-    lines: "list | tuple" = ()  # what to tell about it
+    lines: "list | tuple" = ()  # what to tell about it in a terminal
+    should: str = ""  # what should have come
+    came: str = ""  # what came instead
+    users: str = ""  # what users say of such a thing
+    question: str = ""  # what to ask oneself
     story: "list | tuple" = ()  # all that happened: (seconds, who, what)
     stands: "list | tuple" = ()  # where the threads of the program stood
     said: str = ""  # the error in the program's own words
@@ -4844,7 +4849,8 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
     said = named_error([what[2:] for _, _, what in printed])
     other_page = isinstance(error, OtherPage)
     outcome = "wrong" if said and not other_page else error.outcome
-    symptom, words, question = diagnose(act, scene, error, trouble, said, printed, stands)
+    symptom, users, question = diagnose(act, scene, error, trouble, said, printed, stands)
+    came = what_came(error, trouble)
     began = scene.began if scene.events else program.began
     events = sorted([*scene.events, *printed], key=lambda event: event[0])
     story = [(max(0, when - began), who, what) for when, who, what in events]
@@ -4853,33 +4859,47 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
         *textwrap.wrap(sentence(act), WIDTH),
     ]
     below = [
-        *what_came(scene, error, trouble, said, stands),
-        f'users say: "{words}" (symptom {symptom})',
+        *what_is_wrong(scene, said, stands, came),
+        f'users say: "{users}" (symptom {symptom})',
         *textwrap.wrap(f"ask yourself: {question}", WIDTH),
         f"read: {stage.lesson}.ipynb",
     ]
     room = max(4, BLOCK - 2 - len(above) - len(below))
-    lines = [*above, *shorten(transcript(story), room), *below]
-    seconds = time.monotonic() - began
-    places = [*told_stands(stands)[1:]]
-    words = said.sentence() if said else ""
-    return Verdict(act, outcome, seconds, symptom, lines, story, places, words, other_page)
+    return Verdict(
+        act,
+        outcome,
+        seconds=time.monotonic() - began,
+        symptom=symptom,
+        lines=[*above, *shorten(transcript(story), room), *below],
+        should=scene.should,
+        came=came,
+        users=f'"{users}" (symptom {symptom})',
+        question=question,
+        story=story,
+        stands=told_stands(stands)[1:],
+        said=said.sentence() if said else "",
+        goes_on=other_page,
+    )
 
 
-def what_came(scene: Scene, error: Wrong, trouble: str, said, stands: list) -> list:
+def what_came(error: Wrong, trouble: str) -> str:
+    """Return what came instead of what should have come."""
+    came = str(error)
+    if trouble:
+        came = came.replace("; your program still runs", "")
+        if trouble not in came:
+            came = f"{came}; {trouble}"
+    return printable(came.encode(errors="backslashreplace"))  # it may quote what came
+
+
+def what_is_wrong(scene: Scene, said: "Said | None", stands: list, came: str) -> list:
     """Return where it stands, what it says, what should have come, and what came instead."""
     lines = told_stands(stands)
     if said:
         lines += textwrap.wrap(f"your program says: {said.sentence()}", WIDTH)[:4]
     if scene.should:
         lines += textwrap.wrap(f"should have come {scene.should}", WIDTH)
-    but = str(error)
-    if trouble:
-        but = but.replace("; your program still runs", "")
-        if trouble not in but:
-            but = f"{but}; {trouble}"
-    but = printable(but.encode(errors="backslashreplace"))  # it may quote what came
-    return lines + textwrap.wrap(f"but {but}", WIDTH)
+    return lines + textwrap.wrap(f"but {came}", WIDTH)
 
 
 def printed_in(scene: Scene) -> list:
@@ -5185,31 +5205,22 @@ def stages_table(results: list) -> str:
 
 def verdict_section(result: Result, verdict: Verdict, is_open: bool) -> str:
     """Return what there is to say about a check that failed."""
-    says = dict.fromkeys(("should have come", "but", "users say:", "ask yourself:", "read:"), "")
-    current = ""
-    for line in verdict.lines:
-        key = next((key for key in says if line.startswith(f"{key} ")), "")
-        if key:
-            says[key], current = line.removeprefix(key).strip(), key
-        elif current and current != "read:":
-            says[current] += f" {line}"
     printed = [what[2:] for _, who, what in verdict.story if who == "program" and what[:1] == "|"]
     beside = box("where its threads stand", [stand.strip() for stand in verdict.stands])
     beside += box("what it prints", printed[-30:])
-    inner = (
-        f"<p>{html.escape(sentence(verdict.act))}</p>"
-        + diagram(verdict.story[-MOST_ROWS:])
-        + (f"<p>should have come <code>{html.escape(says['should have come'])}</code></p>")
-        + f'<p class="wrong">but {html.escape(says["but"])}</p>'
-        + (
-            f"<p>your program says: <code>{html.escape(verdict.said)}</code></p>"
-            if verdict.said
-            else ""
-        )
-        + f'<p class="soft">users say: {html.escape(says["users say:"])}</p>'
-        + f'<p class="ask">{html.escape(says["ask yourself:"])}</p>'
-        + (f'<div class="beside">{beside}</div>' if beside else "")
-    )
+    parts = [
+        f"<p>{html.escape(sentence(verdict.act))}</p>",
+        diagram(verdict.story[-MOST_ROWS:]),
+        f"<p>should have come <code>{html.escape(verdict.should)}</code></p>",
+        f'<p class="wrong">but {html.escape(verdict.came)}</p>',
+    ]
+    if verdict.said:
+        parts.append(f"<p>your program says: <code>{html.escape(verdict.said)}</code></p>")
+    parts.append(f'<p class="soft">users say: {html.escape(verdict.users)}</p>')
+    parts.append(f'<p class="ask">{html.escape(verdict.question)}</p>')
+    if beside:
+        parts.append(f'<div class="beside">{beside}</div>')
+    inner = "".join(parts)
     head = f"{result.stage.name}: {verdict.name.replace('_', ' ')} ({verdict.outcome})"
     if is_open:
         return f"<section><h2>{html.escape(head)}</h2>{inner}</section>"

@@ -969,7 +969,13 @@ def attend(listener: socket.socket, room: Room, door: Door) -> None:
         now = time.monotonic()
         take_note(room, door, people, now)
         if accepted:
-            let_in(*accepted, room, door, people, turned_away)
+            sock, address = accepted
+            refusal = door.admit(address[0], now)
+            if refusal:
+                turn_away(sock, refusal)
+                turned_away.append((now + LINGER_SECONDS, sock))
+            else:
+                let_in(sock, address, room, door, people)
         while turned_away and (turned_away[0][0] < now or len(turned_away) > SPARE):
             turned_away.popleft()[1].close()
         if now >= next_report:
@@ -1016,22 +1022,10 @@ def take_note(room: Room, door: Door, people: set, now: float) -> None:
         door.leave(person.host, person.purse)
 
 
-def let_in(
-    sock: socket.socket,
-    address: tuple,
-    room: Room,
-    door: Door,
-    people: set,
-    turned_away: collections.deque,
-) -> None:
-    """Give a newcomer a thread; turn away who may not come."""
+def let_in(sock: socket.socket, address: tuple, room: Room, door: Door, people: set) -> None:
+    """Give a newcomer a thread, or say that there are no more."""
     host = address[0]
     now = time.monotonic()
-    refusal = door.admit(host, now)
-    if refusal:
-        turn_away(sock, refusal)
-        turned_away.append((now + LINGER_SECONDS, sock))
-        return
     purse = door.purse(host, now)
     person = None
     try:

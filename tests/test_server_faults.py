@@ -6,9 +6,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kit import ROOT, TIMEOUT, Client, Program, Server, frame, wrapped
+
+sys.path.insert(0, str(ROOT))
+import chat_server
 
 GRIN = "\U0001f600"
 LONGEST = GRIN * 2000  # the longest message there is, in bytes
@@ -477,6 +481,19 @@ def test_beyond_the_bound_for_all_the_longest_backlog_goes_first(tmp_path):
             said = [pair for pair in other.skip_to("ada", "the end") if pair[0] == "ada"]
             assert len(said) == 40
         assert not long.sock.recv(1 << 20).endswith(b"the end")
+
+
+def test_a_round_ends_when_much_is_to_be_heard_although_more_waits():
+    """Or who reads well would get all of a flood at once, as a backlog that is too long."""
+    room = chat_server.Room(SimpleNamespace(transcript=None))
+    ada = SimpleNamespace(name="ada", says=frame("ada"))
+    said = [frame("x" * 100_000)]
+    for _ in range(50):
+        room.inbox.put((room.say, ada, said))
+    for act, *what in room.next_round():
+        act(*what)
+    assert chat_server.MAX_ROUND_BYTES < room.news.size < chat_server.MAX_ROUND_BYTES + 101_000
+    assert room.inbox.qsize() > 40
 
 
 # ---- Last words ----------------------------------------------------------------------------------

@@ -4763,7 +4763,9 @@ class Session:
             return None
         else:
             scene.close()
-            self.give_back(scene.program)
+            program = scene.program
+            scene.program = None  # first: once it is given back, another lane may take it
+            self.give_back(program)
             return Verdict(act, "right", time.monotonic() - began)
         finally:
             self.end(act, scene)
@@ -4779,8 +4781,7 @@ class Session:
         """Let go of what a check has left; its program is ended if the check was not right."""
         with self.change:
             self.playing.pop(act, None)
-            kept = scene and scene.program in self.idle
-        if scene and not kept:
+        if scene:
             scene.close()
             if scene.program and self.target.at and scene.program.process.poll() is None:
                 self.give_back(scene.program)  # its port might not come free for a minute

@@ -303,6 +303,25 @@ def test_a_small_slip_is_found(tmp_path, slip):
     assert result.returncode == 1 and f"(symptom {symptom})" in result.stdout, result.stdout
 
 
+LATE = f"""
+import sys, time
+sys.path.insert(0, {str(LESSONS)!r})
+import check
+end = check.Session.end
+def late(self, act, scene):
+    time.sleep(0.3)
+    end(self, act, scene)
+check.Session.end = late
+sys.exit(check.main())
+"""
+
+
+def test_a_lane_that_is_late_does_not_end_what_another_one_has_taken(tmp_path):
+    late, server = write(tmp_path, LATE), ROOT / "chat_server.py"
+    result = run("--stage", "many", server, folder=tmp_path, script=late)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_a_command_in_any_language_gets_its_port(tmp_path):
     command = ["--", sys.executable, ROOT / "chat_server.py", "--port={port}", "--trace"]
     result = run("--only", "frames", *command, folder=tmp_path)

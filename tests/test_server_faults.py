@@ -710,6 +710,17 @@ def test_the_soft_limit_on_open_files_is_raised(tmp_path):
         people[0].expect("person59", "hello")
 
 
+@linux
+def test_the_soft_limit_is_enough_for_all_who_may_be_connected(tmp_path):
+    first = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 4096))"
+    with Server("--max-clients", "300", script=wrapped(tmp_path, first)) as server:
+        server.wait_for("to join")  # it is raised before that
+        limits = Path(f"/proc/{server.process.pid}/limits").read_text(encoding="utf-8")
+    soft = int(re.search(r"Max open files +(\d+)", limits)[1])
+    most = 300 + chat_server.SPARE  # each has two, and as many more are turned away at once
+    assert 2 * most + chat_server.SPARE + 20 < soft < 3 * most
+
+
 def test_who_is_gone_before_it_is_accepted_does_no_harm(tmp_path):
     """On macOS, accept() then has no address, and the socket takes no options: so it does here."""
     first = """

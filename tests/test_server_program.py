@@ -140,6 +140,17 @@ def test_version():
     assert program.process.returncode == 0
 
 
+def test_the_help_says_what_it_is_and_names_each_default():
+    with Program(SCRIPT, "--help", env={"COLUMNS": "300"}) as program:
+        text = "\n".join(program.output())
+    assert program.process.returncode == 0
+    assert "A chat server" in text
+    for option, default in {"host": "127.0.0.1", "port": 1234, "max-clients": 200}.items():
+        assert re.search(rf"--{option} .*default {default}", text)
+    assert re.search(r"--max-per-address N .*default 20", text)
+    assert re.search(r"--max-rate .*default 20", text)
+
+
 def free_port() -> int:
     """Return a port that nobody listens on just now."""
     with socket.socket() as sock:

@@ -1165,6 +1165,8 @@ def main(argv: "list | None" = None) -> int:
             start(read_orders, room)
     except RuntimeError as error:  # too many threads
         print(f"cannot start: {error}", file=sys.stderr)
+        for thread, lines in slow.items():
+            has_finished(thread, lines)  # Python must not end in the middle of another's print()
         return 1
     attend(listener, room, Door(options.max_per_address))
     room.inbox.put(None)

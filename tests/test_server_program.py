@@ -140,6 +140,17 @@ def test_version():
     assert program.process.returncode == 0
 
 
+def test_the_help_says_what_it_is_and_names_each_default():
+    with Program(SCRIPT, "--help", env={"COLUMNS": "300"}) as program:
+        text = "\n".join(program.output())
+    assert program.process.returncode == 0
+    assert "A chat server" in text
+    for option, default in {"host": "127.0.0.1", "port": 1234, "max-clients": 200}.items():
+        assert re.search(rf"--{option} .*default {default}", text)
+    assert re.search(r"--max-per-address N .*default 20", text)
+    assert re.search(r"--max-rate .*default 20", text)
+
+
 def free_port() -> int:
     """Return a port that nobody listens on just now."""
     with socket.socket() as sock:
@@ -329,6 +340,27 @@ threading.Thread.start = start_some
     assert program.process.returncode == 1
     assert "cannot start: can't start new thread" in lines
     assert not [line for line in lines if "Traceback" in line]
+
+
+def test_where_the_last_thread_cannot_be_started_the_printer_still_ends_by_itself(tmp_path):
+    """Here print() is slow: Python would end in the middle of it, or crash."""
+    first = """
+import builtins, threading, time
+start, quick_print = threading.Thread.start, print
+def start_some(thread):
+    if thread.name == "read_orders":
+        raise RuntimeError("can't start new thread")
+    start(thread)
+def slow_print(*words, **more):
+    time.sleep(0.2)
+    quick_print(*words, **more)
+threading.Thread.start, builtins.print = start_some, slow_print
+"""
+    with Program(wrapped(tmp_path, first), "--port", "0") as program:
+        lines = program.output()
+    assert program.process.returncode == 1
+    assert "cannot start: can't start new thread" in lines
+    assert [line for line in lines if line.startswith("to join")]
 
 
 # ---- Stopping ------------------------------------------------------------------------------------

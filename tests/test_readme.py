@@ -23,6 +23,7 @@ WINDOW = ["chat_client_gui.py"]
 TESTS = "python3 -m pytest tests"
 ENVIRONMENT = "python3 -m venv ~/jupyter"
 NOTEBOOK = "~/jupyter/bin/python -m notebook lessons"
+COPY = "python3 lessons/make_assignment.py lessons/01_bytes.ipynb --to my_lessons"
 FROM_THE_NETWORK = [  # what needs it is tried by hand: no test does
     "sudo apt-get update",
     "sudo apt-get install -y python3 python3-tk",
@@ -63,9 +64,17 @@ def at_its_port(*words: str, folder) -> Program:
             pytest.skip("the default port is in use on this computer")
 
 
+def test_a_copy_of_a_lesson_has_no_answers_in_it(tmp_path):
+    command = COPY.replace("my_lessons", str(tmp_path)).split()[1:]
+    run = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, timeout=TIMEOUT)
+    assert run.returncode == 0, run.stderr
+    text = (tmp_path / "01_bytes.ipynb").read_text(encoding="utf-8")
+    assert "check(" in text and "BEGIN SOLUTION" not in text
+
+
 def test_every_command_is_run_here_or_needs_the_network():
     programs = [command for command in COMMANDS if command.startswith("python3 chat_")]
-    run_here = [*programs, TESTS, ENVIRONMENT, NOTEBOOK]
+    run_here = [*programs, TESTS, ENVIRONMENT, NOTEBOOK, COPY]
     assert set(COMMANDS) == {*run_here, *FROM_THE_NETWORK}
     assert sorted(QUICKLY) == INLINE
 

@@ -76,7 +76,7 @@ TWINS = {  # two ways to write the same name
     "a late variation selector": ("ada", "\U000e01efada"),
     "the blank in Braille": ("ada", "a\u2800da"),
     "a Hangul filler": ("ada", "ada\u3164"),
-    "a half-width filler and others": ("ada", "\uffa0a\u115f\u1160\u17b4\u17b5d\u180ba\u180f"),
+    "a half-width filler and others": ("ada", "\uffa0a\u115f\u1160\u17b4\u17b5d\u180ba\u180c"),
 }
 DIFFERENT = {  # alike to the eye, but not the same
     "Latin and Cyrillic": ("ada", "\u0430da"),

@@ -117,7 +117,9 @@ class Room:
         elif fold(name) in {*self.people, "server"}:
             self.dismiss(person, f"the name {name} is taken", "refused")
         elif len(self.people) >= self.options.max_clients:
-            self.dismiss(person, f"the room is full, {len(self.people)} are here", "refused")
+            option = "with --max-clients the server would allow more"
+            words = f"the room is full, {len(self.people)} are here: {option}"
+            self.dismiss(person, words, "refused")
         else:
             self.announce(f"joined {name}")
             person.name, person.says, person.deadline = name, frame(name), math.inf

@@ -141,14 +141,14 @@ def test_version():
 
 
 def test_the_help_says_what_it_is_and_names_each_default():
-    with Program(SCRIPT, "--help", env={"COLUMNS": "300"}) as program:
-        text = "\n".join(program.output())
+    with Program(SCRIPT, "--help") as program:
+        text = " ".join(" ".join(program.output()).split())  # however its lines are broken
     assert program.process.returncode == 0
     assert "A chat server" in text
-    for option, default in {"host": "127.0.0.1", "port": 1234, "max-clients": 200}.items():
-        assert re.search(rf"--{option} .*default {default}", text)
-    assert re.search(r"--max-per-address N .*default 20", text)
-    assert re.search(r"--max-rate .*default 20", text)
+    defaults = {"host": "127.0.0.1", "port": 1234, "max-clients": 200}
+    defaults |= {"max-per-address": 20, "max-rate": 20}
+    for option, default in defaults.items():
+        assert re.search(rf"--{option} \S+ [^-]*default {default}\b", text), option
 
 
 def free_port() -> int:

@@ -860,6 +860,8 @@ def test_the_transcript_is_whole_lines_although_the_disk_is_full_for_a_while(tmp
         ada.send("at last")
         ada.expect("ada", "at last")
         stopped(server)
+        complaints = [line for line in server.seen if "not in the transcript" in line]
+    assert len(complaints) == 1, "once is enough"
     lines = path.read_text(encoding="utf-8").split("\n")
     assert lines.pop() == "", "the last line ends"
     *said, last = [line.split(" ", 2)[2] for line in lines]

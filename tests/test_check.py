@@ -245,8 +245,9 @@ SLIPS = {
         25,
         [
             (
-                "        if refusal:\n",
-                '        self.announce(f"joined {name}")\n        if refusal:\n',
+                "        refusal = self.refusal(person, name)\n",
+                '        self.announce(f"joined {name}")\n'
+                "        refusal = self.refusal(person, name)\n",
             )
         ],
     ),

@@ -111,10 +111,14 @@ local function is_frame(tvb, place)
     if rest >= HEADER then
         return length_at(tvb, next_place) and "yes" or "no"
     end
-    if rest == 0 or may_begin_header(tvb, next_place) then
-        return "yes"
+    if rest > 0 and not may_begin_header(tvb, next_place) then
+        return "no"
     end
-    return "no"
+    -- Spaces before the digits can be the end of something else: then we want to see what follows.
+    if tvb:raw(place, 1) == " " then
+        return "more"
+    end
+    return "yes"
 end
 
 -- Return the first place, from this one on, where there is a frame or where there may be one.

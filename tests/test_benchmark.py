@@ -123,7 +123,7 @@ def broken(folder, old: str, new: str) -> str:
 @pytest.mark.parametrize("old, new, words", BROKEN.values(), ids=BROKEN)
 def test_a_broken_promise_is_found(tmp_path, processes, old, new, words):
     with pytest.raises(WrongServer, match=words):
-        measure(broken(tmp_path, old, new), people=3, seconds=SECONDS, patience=2)
+        measure(broken(tmp_path, old, new), people=3, seconds=SECONDS, patience=1)
     assert len(processes) == 1
 
 

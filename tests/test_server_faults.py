@@ -16,7 +16,7 @@ import chat_server
 
 GRIN = "\U0001f600"
 LONGEST = GRIN * 2000  # the longest message there is, in bytes
-PATIENCE = 3  # seconds that nobody's message may take; 0.1 on an idle machine
+PATIENCE = 1  # seconds that nobody's message may take; 0.1 on an idle machine
 
 linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="looks into /proc, which only Linux has"

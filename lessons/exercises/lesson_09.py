@@ -50,8 +50,10 @@ class Paper:
 
     def down(self) -> None:
         """Go to the beginning of the next row."""
-        self.row, self.column = self.row + 1, 0
-        self.rows += [""] * (self.row == len(self.rows))
+        self.row += 1
+        self.column = 0
+        if self.row == len(self.rows):
+            self.rows.append("")
 
     def show(self) -> None:
         """Print what stands on the paper; a block is the cursor."""

@@ -7,6 +7,7 @@
     python3 check.py --at 127.0.0.1:1234 -- ./server  a port that stands in the program's text
     python3 check.py --type {port} my_server.py       a program that asks for its port
     python3 check.py --brief classic my_server.py     another protocol: classic, header64, lines
+    python3 check.py --project rooms my_server.py     the checks of projects/rooms as well
     python3 check.py --watch my_server.py             again, whenever the file is saved
 
 The checks come in stages, in the order of the lessons. Each plays a few clients (ada, bob, ...)
@@ -22,7 +23,8 @@ that was asked for is right, 1 if not, 2 if the call itself is wrong.
 
 This file can be copied alone. Its sections: 1 the wire and the brief, 2 the program that is
 checked, 3 what it says and where it stands, 4 how it fails before the first byte, 5 clients and
-their transcript, 6 the checks of servers, 7 the checks of clients, 8 a run, 9 reports, 10 main.
+their transcript, 6 the checks of servers, 7 the checks of clients, 8 projects, 9 a run, 10 reports,
+11 main.
 """
 
 import os
@@ -36,6 +38,7 @@ import argparse
 import ast
 import configparser
 import html
+import importlib.util
 import json
 import linecache
 import random
@@ -924,17 +927,26 @@ class Target:
 
     def __init__(self, command: list, at: "tuple | None", file: str = "", typed: tuple = ()):
         self.command = command  # {port} stands for the port, {host} for 127.0.0.1
+        self.options = ()  # a project's own; {folder} stands for a new folder
         self.at = at  # (host, port), if it takes no port
         self.file = file  # the Python file, if it is one
         self.typed = typed  # lines for what it asks when it starts
         self.echo = brief.echo  # does one hear what one says oneself?
         self.line = None  # how a client shows a message, once it has shown one
 
+    def command_at(self, address: tuple, name: str = "ada") -> list:
+        """Return the command that starts the program, with all that stands in { } filled in."""
+        parts = [filled(part, address, name) for part in (*self.command, *self.options)]
+        if any("{folder}" in part for part in self.options):
+            folder = tempfile.mkdtemp(dir=our_folder())
+            parts = [part.replace("{folder}", folder) for part in parts]
+        return parts
+
     def start(self) -> Program:
         """Return the program once it listens; Wrong, with the program, if it does not."""
         for attempt in range(3):
             address = self.at or ("127.0.0.1", free_port())
-            program = Program([filled(part, address) for part in self.command], address)
+            program = Program(self.command_at(address), address)
             program.target = self
             try:
                 if self.typed:
@@ -2146,9 +2158,14 @@ class Stage(NamedTuple):
 
     name: str
     title: str
-    lesson: str
+    lesson: str  # a notebook without .ipynb, or a page with its .md
     points: int
     checks: list
+
+    @property
+    def page(self) -> str:
+        """Return the file to read."""
+        return self.lesson if self.lesson.endswith(".md") else f"{self.lesson}.ipynb"
 
 
 def place_of(name: str, stages: list) -> int:
@@ -2193,6 +2210,8 @@ def check(
     """
 
     def add(function):
+        if any(function.__name__ == act.__name__ for other in stages for act in other.checks):
+            raise ValueError(f"there is a check {function.__name__} already")
         function.symptom = symptom
         function.dead = symptom if dead is None else dead
         function.needs, function.topics, function.seconds = needs, topics, seconds
@@ -3649,8 +3668,7 @@ def start_with(scene: Chat, *options: str) -> None:
     if not scene.program:
         return
     address = "127.0.0.1", free_port()
-    command = [filled(part, address) for part in scene.target.command]
-    program = Program([*command, *options], address)
+    program = Program([*scene.target.command_at(address), *options], address)
     program.target = scene.target
     scene.program.kill()
     scene.program, scene.names, scene.known = program, program.names, program.known
@@ -3783,7 +3801,7 @@ class Desk(Scene):
             self.began, self.shown = time.monotonic(), 0
             address = self.target.at or ("127.0.0.1", 0)
             address = address[0], self.listen(server, address)
-            command = [filled(part, address, NAME) for part in self.target.command]
+            command = self.target.command_at(address, NAME)
             self.program = Guest(command, self.listener)
             self.program.target = self.target
         typed = self.target.typed if self.target else ()
@@ -4486,7 +4504,72 @@ def hears_ctrl_c(desk: Desk) -> None:
     desk.ends(well=None, alive=26)
 
 
-# ---- 8. A run ------------------------------------------------------------------------------------
+# ---- 8. Projects ---------------------------------------------------------------------------------
+
+# A project is a folder: projects/NAME beside this file, or any other. In it are
+#
+#     README.md   what is asked for: a check that fails says `read: projects/NAME/README.md`
+#     checks.py   its own stages and checks, played after the ordinary ones
+#     brief.txt   where the wire is another one: a brief, as --brief reads it
+#
+# checks.py imports from this file, wherever it stands, and adds to it:
+#
+#     from check import ROOM, SERVER_STAGES, Chat, Stage, check
+#
+#     SERVER_STAGES.append(Stage("rooms", "several rooms", "projects/rooms/README.md", 20, []))
+#
+#     @check("rooms", symptom=0, needs=ROOM)
+#     def keeps_rooms_apart(scene: Chat) -> None:
+#         """What is said in one room is not heard in another one."""
+#
+# For a client it is CLIENT_STAGES, client_check and Desk. It may also say
+#
+#     OPTIONS = ("--history", "{folder}/talk.db")   how the program is started, besides its port;
+#                                                   each one that is started has a folder
+#     REPLACES = ("welcomes_first",)                ordinary checks that do not hold any more
+
+
+class Project:
+    """What a project adds to a run."""
+
+    def __init__(self, word: str):
+        here = os.path.dirname(os.path.abspath(__file__))
+        self.folder = word if os.path.isdir(word) else os.path.join(here, "projects", word)
+        path = os.path.join(self.folder, "checks.py")
+        if not os.path.isfile(path):
+            raise WrongCall(f"--project {word}: there is no file {path}")
+        sys.modules["check"] = sys.modules[__name__]  # what `from check import ...` finds
+        spec = importlib.util.spec_from_file_location("project_checks", path)
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:  # whatever is wrong in a file that somebody else has written
+            raise WrongCall(f"{path}: {type(error).__name__}: {error}") from error
+        self.options = tuple(getattr(module, "OPTIONS", ()))
+        self.leave_out(getattr(module, "REPLACES", ()))
+
+    @staticmethod
+    def leave_out(names: tuple) -> None:
+        """Take these checks out of their stages."""
+        for name in names:
+            found = [
+                (stage, act)
+                for stage in (*SERVER_STAGES, *CLIENT_STAGES)
+                for act in stage.checks
+                if act.__name__ == name
+            ]
+            if not found:
+                raise WrongCall(f"REPLACES: there is no check {name}")
+            for stage, act in found:
+                stage.checks.remove(act)
+
+    def brief(self) -> "str | None":
+        """Return the file with the project's own brief, if it has one."""
+        path = os.path.join(self.folder, "brief.txt")
+        return path if os.path.isfile(path) else None
+
+
+# ---- 9. A run ------------------------------------------------------------------------------------
 
 
 class Verdict(NamedTuple):
@@ -4863,7 +4946,7 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
         *what_is_wrong(scene, said, stands, came),
         f'users say: "{users}" (symptom {symptom})',
         *textwrap.wrap(f"ask yourself: {question}", WIDTH),
-        f"read: {stage.lesson}.ipynb",
+        f"read: {stage.page}",
     ]
     room = max(4, BLOCK - 2 - len(above) - len(below))
     return Verdict(
@@ -5008,7 +5091,7 @@ def list_checks(stages: list, asked: list, kind: type) -> None:
                 print(f"    {'...':>8} {len(lines) - LISTED} more of this kind")
 
 
-# ---- 9. Reports ----------------------------------------------------------------------------------
+# ---- 10. Reports ---------------------------------------------------------------------------------
 
 
 def report(options: argparse.Namespace, results: list) -> None:
@@ -5310,7 +5393,7 @@ def left_out(results: list, options: argparse.Namespace) -> list:
     return lines
 
 
-# ---- 10. The program -----------------------------------------------------------------------------
+# ---- 11. The program -----------------------------------------------------------------------------
 
 
 def main(argv: "list | None" = None) -> int:
@@ -5319,6 +5402,9 @@ def main(argv: "list | None" = None) -> int:
     options, command = parse_options(argv)
     session = None
     try:
+        if options.project:
+            options.project = Project(options.project)
+            options.brief = options.brief or options.project.brief()
         session = prepare(options, command)
         if options.list:
             list_checks(session.stages, session.asked, session.kind)
@@ -5348,12 +5434,14 @@ def main(argv: "list | None" = None) -> int:
 def prepare(options: argparse.Namespace, command: list) -> Session:
     """Return the run that the options ask for; WrongCall if there is none."""
     global brief
-    brief = brief_named(options.brief)
+    brief = brief_named(options.brief or "page")
     be_patient(options.patience)
     stages = CLIENT_STAGES if options.client else SERVER_STAGES
     asked = stages_asked_for(options, stages)
     can_be_written(options)
     target = Target([], None) if options.list else target_of(options, command)
+    if options.project:
+        target.options = options.project.options
     kind, run = (Desk, Visits) if options.client else (Chat, Session)
     return run(target, stages, asked, kind, options)
 
@@ -5422,7 +5510,6 @@ def add_ways_to_start(parser: argparse.ArgumentParser) -> None:
     add(
         "--brief",
         metavar="NAME",
-        default="page",
         help="another protocol: classic, header64, lines, or a file (default: our own page)",
     )
 
@@ -5430,6 +5517,7 @@ def add_ways_to_start(parser: argparse.ArgumentParser) -> None:
 def add_what_to_check(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what to check, and what to write."""
     add = parser.add_argument
+    add("--project", metavar="NAME", help="its checks as well: a folder, or one in projects")
     add("--stage", metavar="NAME", help="up to this stage, such as frames")
     add("--only", metavar="NAME", help="this stage alone")
     add("--quick", action="store_true", help="leave out the rules of 10 and 30 seconds")
@@ -5492,7 +5580,8 @@ def target_of(options: argparse.Namespace, command: list) -> Target:
         if not shutil.which(options.python):
             raise WrongCall(f"there is no Python {options.python}")
         port = [] if at or typed else ["--port", "{port}"]
-        return Target([options.python, "-u", options.program, *port], at, options.program, typed)
+        command = [options.python, "-u", options.program, *port]
+        return Target(command, at, options.program, typed)
     if not at and not any("{port}" in part for part in (*command, *typed)):
         raise WrongCall(
             "the command has to say {port} where the port belongs; or tell --at where the server is"

@@ -651,6 +651,7 @@ class Program:
         self.ticks, self.rests_since = None, 0.0  # processor time, and since when it is the same
         self.closing = threading.Lock()
         self.stacks = []  # where its threads stood when we last looked
+        self.has_limits = False  # was it started with options that only one check asks for?
         self.start(Output())
         self.collector = threading.Thread(target=self.collect, name="collector", daemon=True)
         self.collector.start()
@@ -1730,7 +1731,7 @@ class Chat(Scene):
         if self.expect("from the program: it starts again on the same port"):
             old, self.program = self.program, Program(self.program.command, self.program.address)
             self.program.names, self.program.known = old.names, old.known
-            self.program.target = old.target
+            self.program.target, self.program.has_limits = old.target, old.has_limits
             old.kill()
             self.program.listens()
 
@@ -3670,6 +3671,7 @@ def start_with(scene: Chat, *options: str) -> None:
     address = "127.0.0.1", free_port()
     program = Program([*scene.target.command_at(address), *options], address)
     program.target = scene.target
+    program.has_limits = True
     scene.program.kill()
     scene.program, scene.names, scene.known = program, program.names, program.known
     program.listens()
@@ -4906,6 +4908,10 @@ class Session:
         return self.target.start()
 
     def give_back(self, program: Program) -> None:
+        """Let the next check have a program, unless it has limits that this one asked for."""
+        if program.has_limits:
+            program.kill()
+            return
         with self.change:
             self.idle.append(program)
 

@@ -24,9 +24,10 @@ def stands_still(person: Client, text: str) -> None:
 def is_refused(person: Client, other: Client, command: str) -> None:
     """The answer to a command is an error; the other one hears nothing of it, and no one moves."""
     stands_still(other, "before")
+    person.hears(other, "before")
     person.says(command)
     person.is_told("error")
-    person.says("here")
+    stands_still(person, "here")
     other.hears_next(person.name, "here")
 
 
@@ -135,6 +136,7 @@ def spells_a_room_one_way(scene: Chat) -> None:
     bob.says("/join pHYSICS")
     bob.is_told("room", "Physics")
     bob.says("one room")
+    bob.hears(bob, "one room")
     ada.hears(bob, "one room")
     goes(bob, "lobby", cyd)
     bob.says("/join LOBBY")
@@ -250,10 +252,8 @@ def compare(ada: Client, other: Client, mine: list, theirs: list) -> None:
             missing = [pair for pair in second if pair not in first]
             more = [pair for pair in first if pair not in second]
             raise Wrong(
-                f"in stay {number} beside {other.label}, {ada.label} misses {missing or 'nothing'}, "
-                f"and has heard {more or 'nothing'} too much (or twice, or in another order)"
+                f"in stay {number} beside {other.label}, {ada.label} misses {missing or 'nothing'} "
+                f"and has heard {more or 'nothing'} too much, or twice, or in another order"
             )
     if len(mine) != len(theirs):
-        raise Wrong(
-            f"{other.label} has seen {ada.label} {len(theirs)} times, not {len(mine)} times"
-        )
+        raise Wrong(f"{other.label} has seen {ada.label} {len(theirs)} times, not {len(mine)}")

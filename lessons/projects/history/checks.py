@@ -1,0 +1,263 @@
+"""The checks of the project history: python3 check.py --project history my_server.py"""
+
+import os
+import sqlite3
+import tempfile
+import time
+from contextlib import contextmanager
+
+from check import (
+    HELLO,
+    ROOM,
+    SERVER_STAGES,
+    Chat,
+    Client,
+    Stage,
+    Wrong,
+    check,
+    our_folder,
+    start_with,
+)
+
+SERVER_STAGES.append(Stage("history", "what was said before", "projects/history/README.md", 20, []))
+TELLS = (*ROOM, "tells_newcomers")
+FIRST = 20  # messages that a newcomer hears
+
+
+def history(person: Client) -> list:
+    """Return the messages that somebody is told of now, (number, name, text), the newest number
+    behind them as (number,). Other things may come before and between them.
+    """
+    person.expect(": the notices `history NUMBER NAME TEXT`, then `history NUMBER`")
+    told = []
+    end = time.monotonic() + person.scene.patience
+    while person.scene.program and not (told and len(told[-1]) == 1):
+        pair = person.pair(end)
+        if pair is None:
+            raise Wrong(f"the server hung up on {person.label} without that")
+        told += entry_in(pair)
+    return told
+
+
+def entry_in(pair: tuple) -> list:
+    """Return what is told of the history in a pair: nothing, or one entry."""
+    sender, text = pair
+    kind, *words = text.split(" ", 3)
+    if sender != "server" or kind != "history":
+        return []
+    if len(words) not in (1, 3) or not words[0].isdigit():
+        raise Wrong(f"this is neither a message nor a number: {text!r}")
+    return [(int(words[0]), *words[1:])]
+
+
+def comes(scene: Chat, label: str) -> tuple:
+    """Return a newcomer, and what it was told of the history."""
+    person = scene.client(label)
+    person.says(person.name)
+    person.is_told("welcome", person.name)
+    return person, history(person)
+
+
+def says_all(person: Client, texts: list) -> None:
+    """Let somebody say texts, and hear the last of them."""
+    person.says(*texts)
+    for text in texts:
+        person.hears(person, text)
+
+
+def are(told: list, wanted: list) -> None:
+    """Wrong unless these messages (name, text) are told, numbered without a gap, and the number."""
+    messages = [entry[1:] for entry in told[:-1]]
+    if messages != wanted:
+        missing = [entry for entry in wanted if entry not in messages]
+        raise Wrong(
+            f"told were {len(messages)} messages, {messages[-3:]} last; missing: {missing[:3]}"
+        )
+    numbers = [entry[0] for entry in told]
+    if numbers and numbers[:-1] != [*range(numbers[-1] - len(messages) + 1, numbers[-1] + 1)]:
+        raise Wrong(f"the numbers have to count up to {numbers[-1]}: {numbers[:-1]}")
+
+
+@check("history", symptom=0, needs=ROOM)
+def tells_newcomers(scene: Chat) -> None:
+    """bob is told the newest 20 messages, oldest first, each with its number and name; then the
+    number of the newest.
+    """
+    ada = scene.join("ada")
+    texts = [f"{number} green bottles" for number in range(25)]
+    says_all(ada, texts)
+    _, told = comes(scene, "bob")
+    if scene.program:
+        are(told, [(ada.name, text) for text in texts[-FIRST:]])
+
+
+@check("history", symptom=24, needs=TELLS)
+def tells_it_after_online(scene: Chat) -> None:
+    """First comes `welcome`, then `online`, then the history."""
+    ada = scene.join("ada")
+    says_all(ada, ["hello"])
+    bob = scene.client("bob")
+    bob.says(bob.name)
+    bob.hears_next("server", f"welcome {bob.name}")
+    bob.expect(", first of all: the notice `online ...`, then the history")
+    if scene.program:
+        pair = bob.pair(time.monotonic() + scene.patience)
+        if pair is None or not pair[1].startswith("online "):
+            raise Wrong(f"to {bob.label} came: {pair}")
+        if not entry_in(bob.pair(time.monotonic() + scene.patience) or ("", "the end")):
+            raise Wrong(f"to {bob.label} came: {bob.last}")
+
+
+@check("history", symptom=0, needs=TELLS)
+def says_again_since(scene: Chat) -> None:
+    """`/since NUMBER`: the messages behind that number, and no other, then the newest number."""
+    ada, told = comes(scene, "ada")
+    number = told[-1][0] if told else 0
+    texts = [f"{count} of thirty" for count in range(30)]
+    says_all(ada, texts)
+    for known in (0, 12, 29, 30, 100):
+        ada.says(f"/since {number + known}")
+        again = history(ada)
+        if scene.program:
+            are(again, [(ada.name, text) for text in texts[known:]])
+
+
+@check("history", symptom=0, needs=TELLS)
+def counts_what_is_heard(scene: Chat) -> None:
+    """Each public message is one more; private ones and errors are none."""
+    ada, told = comes(scene, "ada")
+    bob = scene.join("bob")
+    ada.hears(bob, HELLO)
+    says_all(ada, ["one"])
+    ada.says(f"/msg {bob.name} psst", "/nonsense", "two")
+    ada.hears(f"{ada.name} -> {bob.name}", "psst")
+    ada.hears(ada, "two")
+    ada.says("/since 0")
+    again = history(ada)
+    if scene.program:
+        if again[-1][0] != told[-1][0] + 3:
+            raise Wrong(f"after {told[-1][0]} three were said, and the newest is {again[-1][0]}")
+        are(again[-4:], [(bob.name, HELLO), (ada.name, "one"), (ada.name, "two")])
+
+
+@check("history", symptom=36, needs=TELLS)
+def tells_nobody_what_was_whispered(scene: Chat) -> None:
+    """A private message is told to no newcomer; a text that looks like history is ada's text."""
+    ada, bob = scene.join("ada", "bob")
+    ada.says(f"/msg {bob.name} nobody else may read this")
+    bob.hears(f"{ada.name} -> {bob.name}", "nobody else may read this")
+    ada.hears(f"{ada.name} -> {bob.name}", "nobody else may read this")
+    says_all(ada, ["history 7 bob I never said this", "so it ends"])
+    _, told = comes(scene, "cyd")
+    if any("nobody else" in entry[-1] for entry in told if len(entry) == 3):
+        raise Wrong("a private message was told to a newcomer")
+    if scene.program:
+        are(told[-3:], [(ada.name, "history 7 bob I never said this"), (ada.name, "so it ends")])
+
+
+@check("history", symptom=9, needs=TELLS)
+def refuses_what_is_no_number(scene: Chat) -> None:
+    """`/since` without a number, with two, with letters or a thousand digits is an `error`."""
+    ada = scene.join("ada")
+    for words in ("", " x", " -1", " 1 2", " 1_0", " ٣", f" {'9' * 1000}"):
+        ada.says(f"/since{words}")
+        ada.is_told("error")
+    says_all(ada, ["still here"])
+
+
+@check("history", symptom=24, needs=(*TELLS, "counts_what_is_heard"))
+def tells_each_message_once(scene: Chat) -> None:
+    """bob comes while ada speaks: what he is told and what he hears is all, once, in its order."""
+    texts = [f"{number} of twelve" for number in range(12)]
+    for _ in range(4):
+        ada, told = comes(scene, "ada")
+        bob = scene.client("bob")
+        with scene.frozen():
+            ada.says(*texts[:6])
+            bob.says(bob.name)
+            ada.says(*texts[6:])
+        for text in texts:
+            ada.hears(ada, text)
+        bob.says("that was all")
+        story = story_of(bob, "that was all")
+        if scene.program:
+            first = told[-1][0] + 1
+            mine = [entry[1:] for entry in story if entry[0] is None or entry[0] >= first]
+            wanted = [(ada.name, text) for text in texts] + [(bob.name, "that was all")]
+            if mine != wanted:
+                raise Wrong(f"{bob.label} was told or heard {len(mine)} messages of 13: {mine}")
+        for person in (ada, bob):
+            person.hangs_up()
+
+
+def story_of(person: Client, last: str) -> list:
+    """Return what somebody is told and hears, (number or None, name, text), up to its own text."""
+    person.expect(f": the history, and then what is said, up to {last!r}")
+    story = []
+    end = time.monotonic() + person.scene.patience
+    while person.scene.program and story[-1:] != [(None, person.name, last)]:
+        pair = person.pair(end)
+        if pair is None:
+            raise Wrong(f"the server hung up on {person.label}")
+        story += [entry for entry in entry_in(pair) if len(entry) == 3]
+        if pair[0] != "server":
+            story.append((None, *pair))
+    return story
+
+
+@check("history", symptom=0, needs=(*TELLS, "says_again_since"))
+def remembers_after_a_restart(scene: Chat) -> None:
+    """With `--history FILE`, ended by SIGTERM and started again: all is there, numbers go on."""
+    start_with(scene, "--history", new_file())
+    ada, told = comes(scene, "ada")
+    texts = [f"{number} before" for number in range(5)]
+    says_all(ada, texts)
+    if not scene.stops(15):
+        return
+    scene.has_stopped()
+    scene.starts_again()
+    ada = scene.client("ada")
+    ada.says(ada.name)
+    again = history(ada)
+    if not scene.program:
+        return
+    if again[-1][0] != told[-1][0] + 5:
+        raise Wrong(f"the newest was {told[-1][0] + 5} before, and is {again[-1][0]} now")
+    are(again[-6:], [(entry[1], text) for entry, text in zip(again[-6:-1], texts, strict=True)])
+    says_all(ada, ["after"])
+    ada.says(f"/since {again[-1][0]}")
+    are(history(ada), [(ada.name, "after")])
+
+
+@check("history", symptom=23, needs=TELLS)
+def waits_for_no_disk(scene: Chat) -> None:
+    """With `--history FILE`: while somebody else holds the lock on that file, the talk goes on."""
+    path = new_file()
+    start_with(scene, "--history", path)
+    ada, bob = scene.join("ada", "bob")
+    with locked(path if scene.program else ":memory:"):
+        scene.note("", "its database is locked, as if the disk were slow")
+        for number in range(3):
+            text = f"{number} while the disk is slow"
+            ada.says(text)
+            bob.hears(ada, text)
+            ada.hears(ada, text)
+
+
+def new_file() -> str:
+    """Return a path in a folder of its own, which the checker takes away at the end."""
+    return os.path.join(tempfile.mkdtemp(dir=our_folder()), "room.db")
+
+
+@contextmanager
+def locked(path: str):
+    """Hold the lock on a database meanwhile: nobody else can write."""
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        database.execute("BEGIN EXCLUSIVE")
+        yield
+        database.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise Wrong(f"what is kept in the file is no database of SQLite: {error}") from error
+    finally:
+        database.close()

@@ -2175,7 +2175,12 @@ def place_of(name: str, stages: list) -> int:
 
 
 def reached(name: str, current: str, stages: list) -> bool:
-    """Return whether the stage called current is this one or a later one."""
+    """Return whether the stage called current is this one or a later one.
+
+    A project may have other stages: there everything counts as reached.
+    """
+    if name not in [stage.name for stage in stages]:
+        return True
     return place_of(current, stages) >= place_of(name, stages)
 
 

@@ -43,11 +43,18 @@ def programs_of(name: str) -> dict:
     A name is "rooms" or "rooms/everybody_hears". The programs are those that its difference names.
     """
     project, _, mistake = name.partition("/")
-    texts = {}
-    change(texts, difference_of(project, "reference.diff"))
+    texts = own_programs(project)
+    if not texts:
+        change(texts, difference_of(project, "reference.diff"))
     if mistake:
         change(texts, difference_of(project, f"mistakes/{mistake}.diff"))
     return texts
+
+
+def own_programs(project: str) -> dict:
+    """Return the programs that stand in a project's folder, in languages other than Python."""
+    paths = [path for path in (PROJECTS / project).glob("client.*") if path.is_file()]
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(paths)}
 
 
 def difference_of(project: str, path: str) -> Path:
@@ -141,7 +148,7 @@ def finished(program: str) -> str:
 
 def projects() -> list:
     """Return the names of all projects."""
-    return sorted(path.parent.name for path in PROJECTS.glob("*/reference.diff"))
+    return sorted(path.parent.name for path in PROJECTS.glob("*/checks.py"))
 
 
 def mistakes(project: str) -> list:
@@ -189,7 +196,7 @@ def compare(folder: Path, name: str, parent: "str | None" = None) -> None:
     if path.is_file():
         words = path.read_text(encoding="utf-8").partition("--- ")[0]
     lines = []
-    for changed in sorted(folder.rglob("*.py")):
+    for changed in sorted(path for path in folder.rglob("*.*") if path.is_file()):
         program = changed.relative_to(folder).as_posix()
         source = program
         if not mistake:

@@ -39,6 +39,7 @@ FOLDERS = {  # in the table of tools
     "steps/": "the program as it stands after each lesson: the `diff` of two of them is the lesson",
     "models/": "programs on the same protocol that are right: three other servers, a small client",
     "exercises/": "the checks and hints of the exercises, and the replies to predictions",
+    "projects/": "what can be built on top of the chat: briefs, checks, solutions, mistakes",
     "wireshark/": "`kit.lua`: our frames in Wireshark, each with its header and who speaks",
     "notes/": "what is the instructor's alone: minutes, misconceptions, answers",
 }

@@ -44,6 +44,7 @@ BY_NAME = {  # how the names of tests begin -> their mark; not for those that ne
     "test_check": "once",
     "test_models.py": "once",
     "test_pcap.py": "once",
+    "test_projects.py": "once",
     "test_readme.py": "once",
     "test_steps.py::test_a_step_": "once",
     "test_turns.py": "once",

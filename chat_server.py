@@ -21,6 +21,7 @@ Left out: encryption, accounts, history, IPv6.
 
 import argparse
 import collections
+import errno
 import functools
 import hmac
 import math
@@ -1196,11 +1197,8 @@ def main(argv: "list | None" = None) -> int:
     try:
         listener = listen(options.host, options.port)
     except (OSError, OverflowError, UnicodeError) as error:
-        advice = (
-            "stop what listens there, or try another --port (1024 to 65535) or a --host that is "
-            "this computer"
-        )
-        print(f"cannot listen on {options.host}:{options.port}, {error}: {advice}", file=sys.stderr)
+        where = f"{options.host}:{options.port}"
+        print(f"cannot listen on {where}, {error}: {advice_for(error)}", file=sys.stderr)
         return 1
     raise_file_limit(options.max_clients + SPARE)
     room = Room(options)
@@ -1228,6 +1226,16 @@ def main(argv: "list | None" = None) -> int:
     if not all(finished):
         os._exit(0)  # a normal exit would wait for a terminal that stands still
     return 0
+
+
+def advice_for(error: Exception) -> str:
+    """Return what to do where the server cannot listen."""
+    number = getattr(error, "errno", None)
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "stop other programs, or let this one open more files (ulimit -n)"
+    if number in (errno.EADDRINUSE, errno.EACCES) or isinstance(error, OverflowError):
+        return "stop what listens there, or try another --port, 1024 to 65535"
+    return "--host is an IPv4 address or a name of this computer; 0.0.0.0 is all its addresses"
 
 
 def start(target, *arguments) -> threading.Thread:

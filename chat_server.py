@@ -345,10 +345,7 @@ def pass_on(person: Person, room: "Room") -> None:
                 hand_over(person, room)
                 room.inbox.put(understand(person, room, data[HEADER:]))
             if rate:
-                wait = person.purse.pay(price(data, rate), time.monotonic())
-                if wait:  # TCP holds up the sender meanwhile
-                    hand_over(person, room)
-                    person.pause(wait)
+                slow_down(person, room, price(data, rate))
         hand_over(person, room)
         while room.inbox.qsize() > MAX_INBOX and not person.gone:
             person.pause(0.02)  # an inbox that can be full would be a place to get stuck at the end
@@ -377,6 +374,14 @@ def hand_over(person: Person, room: "Room") -> None:
 def price(data: bytes, rate: float) -> float:
     """Return what a frame costs, in seconds, at so many short messages a second."""
     return min(MAX_COST, (1 + len(data) / BYTES_A_MESSAGE) / rate)
+
+
+def slow_down(person: Person, room: "Room", cost: float) -> None:
+    """Reader thread: sleep until what a frame costs is paid; TCP holds up the sender meanwhile."""
+    wait = person.purse.pay(cost, time.monotonic())
+    if wait:
+        hand_over(person, room)
+        person.pause(wait)
 
 
 def understand(person: Person, room: "Room", data: bytes) -> tuple:
@@ -1136,19 +1141,24 @@ def print_lines(lines: queue.SimpleQueue) -> None:
 
 def write_transcript(entries: queue.SimpleQueue, room: Room) -> None:
     """Scribe thread: append what comes to the transcript, until None comes. A disk can be slow."""
-    broken = False
     try:
         with open(room.options.transcript, "ab", buffering=0) as file:
-            for entry in iter(entries.get, None):
-                try:
-                    append(file, f"{entry}\n".encode())
-                    broken = False
-                except OSError as error:
-                    if not broken:
-                        room.log(f"not in the transcript: {error}")
-                    broken = True
+            write_entries(entries, file, room)
     except OSError as error:
         room.log(f"no transcript: {error}")
+
+
+def write_entries(entries: queue.SimpleQueue, file, room: Room) -> None:
+    """Scribe thread: append what comes to a file, and complain once when that begins to fail."""
+    broken = False
+    for entry in iter(entries.get, None):
+        try:
+            append(file, f"{entry}\n".encode())
+            broken = False
+        except OSError as error:
+            if not broken:
+                room.log(f"not in the transcript: {error}")
+            broken = True
 
 
 def append(file, data: bytes) -> None:

@@ -496,6 +496,45 @@ def test_a_round_ends_when_much_is_to_be_heard_although_more_waits():
     assert room.inbox.qsize() > 40
 
 
+# ---- Many at once --------------------------------------------------------------------------------
+
+
+def a_round_of(room: chat_server.Room, events: list) -> list:
+    """Return the events of the next round, if these are in the inbox."""
+    for event in events:
+        room.inbox.put(event)
+    return [*room.next_round()]
+
+
+def test_where_many_talk_the_room_waits_for_more_but_who_talks_alone_is_not_held_up(monkeypatch):
+    room = chat_server.Room(SimpleNamespace(transcript=None))
+    naps = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        room.inbox.put("late")
+
+    monkeypatch.setattr(chat_server.time, "sleep", nap)
+    assert a_round_of(room, ["one"]) == ["one"]
+    assert a_round_of(room, ["one", "two", "three"]) == ["one", "two", "three"]
+    assert naps == []
+    assert a_round_of(room, [1, 2, 3, 4]) == [1, 2, 3, 4, "late"]
+    assert naps == [chat_server.MANY_SECONDS]
+    assert chat_server.MANY_SECONDS <= 0.001, "nobody shall notice"
+
+
+def test_where_several_came_the_room_waits_for_more_of_them(monkeypatch):
+    room = chat_server.Room(SimpleNamespace(transcript=None))
+    naps = []
+    monkeypatch.setattr(chat_server.time, "sleep", naps.append)
+    for count in (0, 1, 2, 0):
+        room.news.begins = dict.fromkeys(range(count))
+        room.deliver()
+        a_round_of(room, ["one"])
+    assert naps == [chat_server.CROWD_SECONDS], "only after the round with two newcomers"
+    assert chat_server.CROWD_SECONDS <= 0.02, "the others wait for that long, too"
+
+
 # ---- Last words ----------------------------------------------------------------------------------
 
 TURNED_AWAY = {

@@ -1033,8 +1033,7 @@ def attend(listener: socket.socket, room: Room, door: Door) -> None:
                 turn_away(sock, f"refused {refusal}", turned_away)
             else:
                 let_in(sock, address, room, door, people)
-        while turned_away and (turned_away[0][0] < now or len(turned_away) > SPARE):
-            turned_away.popleft()[1].close()
+        close_oldest(turned_away, now)
         if now >= next_report:
             next_report = now + TICK_SECONDS
             for line in door.report(now):
@@ -1107,6 +1106,13 @@ def turn_away(sock: socket.socket, words: str, turned_away: collections.deque) -
         sock.send(SERVER + frame(words))
         sock.shutdown(socket.SHUT_WR)
     turned_away.append((time.monotonic() + LINGER_SECONDS, sock))
+
+
+def close_oldest(turned_away: collections.deque, now: float) -> None:
+    """Close the sockets of those who have had time to hear why they were not let in."""
+    while turned_away and (turned_away[0][0] < now or len(turned_away) > SPARE):
+        _, sock = turned_away.popleft()
+        sock.close()
 
 
 def say_goodbye(people: set, room: Room) -> None:
@@ -1216,10 +1222,15 @@ def main(argv: "list | None" = None) -> int:
     room.log(f"listening on {host}:{port}")
     for line in how_to_join(host, port, options):
         room.log(line)
+    return serve(listener, room)
+
+
+def serve(listener: socket.socket, room: Room) -> int:
+    """Start the threads, let people in until the room closes, and return the exit code."""
     slow = {}  # threads that can be stuck -> what waits for them
     try:
         owner = start(Room.run, room)
-        if options.transcript:
+        if room.options.transcript:
             slow[start(write_transcript, room.entries, room)] = room.entries
         slow[start(print_lines, room.lines)] = room.lines
         if catch_signals(room):
@@ -1229,7 +1240,7 @@ def main(argv: "list | None" = None) -> int:
         for thread, lines in slow.items():
             has_finished(thread, lines)  # Python must not end in the middle of another's print()
         return 1
-    attend(listener, room, Door(options.max_per_address))
+    attend(listener, room, Door(room.options.max_per_address))
     room.inbox.put(None)
     owner.join(STUCK_SECONDS)
     finished = [has_finished(thread, lines) for thread, lines in slow.items()]

@@ -6,7 +6,7 @@
 One thread, the room, owns all that is shared. The others only put events into its inbox, and the
 inbox is the order that everybody sees. So nothing in this program needs a lock.
 
-    main thread       the door: accepts clients, and turns away who comes too often
+    main thread       the door: lets clients in, and turns away who comes too often
     reader threads    one a client, the only one that reads its socket: they fill the inbox
     room thread       empties the inbox: knows who is here, decides who hears what, and alone sends
     printer thread    prints, for a terminal can stand still
@@ -53,6 +53,7 @@ RETRY_SECONDS = 0.05  # between two tries to send a backlog
 TICK_SECONDS = 0.5  # between two looks of the main thread: did somebody press Ctrl-C?
 LOOK_SECONDS = 5  # between two looks of a reader that waits: was this person let go?
 CHECK_SECONDS = 0.25  # between two looks of a reader that sleeps: is the connection lost?
+MANY = 3  # events that came while the room was sending: many talk at once
 MANY_SECONDS = 0.001  # for more to say, where many talk at once
 CROWD_SECONDS = 0.02  # for more newcomers, where several came at once
 STUCK_SECONDS = 0.3  # without a line written at the end: nobody waits for that any more
@@ -63,7 +64,6 @@ MAX_BACKLOGS = 64 << 20  # bytes for all people together: beyond that, the longe
 MIN_CHUNK = 2048  # bytes that a reader takes at once from who says little
 MAX_CHUNK = 16_384  # the same from who says much
 MAX_INBOX = 100  # events: above that, readers wait
-MANY = 3  # events that came while the room was sending: many talk at once
 MAX_ROUND = 500  # events: after so many, the room sends
 MAX_ROUND_BYTES = 256 << 10  # to be heard by all: after so many, the room sends, too
 MAX_LINES = 2000  # for the terminal; what comes when so many wait is left out
@@ -304,7 +304,8 @@ def tune(sock: socket.socket) -> None:
 
 def read_from(person: Person, room: "Room") -> None:
     """Reader thread: the story of one client. This thread alone reads its socket."""
-    reason, last_words = "", ""
+    reason = ""
+    last_words = ""
     size = MIN_CHUNK
     try:
         while True:
@@ -553,11 +554,11 @@ class Room:
         news = self.news
         self.news = News()
         self.newcomers = len(news.begins)
-        if news.packets or news.apart:
-            for person in self.people.values():
-                self.send(person, news.of(person))
-        else:
-            for person in [*self.behind]:
+        for person in self.people.values():
+            data = news.of(person)
+            if data:
+                self.send(person, data)
+            elif person.backlog:
                 self.send_backlog(person)
         for person in [*self.leaving]:
             self.hang_up(person)
@@ -633,7 +634,8 @@ class Room:
 
     def enter(self, person: Person, data: bytes) -> None:
         """Let somebody in under the name in data, or say why not."""
-        name, password = data.decode(errors="surrogateescape"), ""
+        name = data.decode(errors="surrogateescape")
+        password = ""
         if self.options.password:
             name, _, password = name.partition(" ")
         if not self.is_password(password):
@@ -685,7 +687,7 @@ class Room:
         """Let only the person of that name hear text, and the one who said it."""
         other = self.people.get(fold(name))
         if other:
-            for one in {person, other}:
+            for one in {person, other}:  # only one, if somebody whispers to itself
                 self.tell(one, text, frame(f"{person.name} -> {other.name}"))
         else:
             self.tell(person, f"error nobody called {name[:MAX_NAME]} is here")

@@ -535,6 +535,34 @@ def test_where_several_came_the_room_waits_for_more_of_them(monkeypatch):
     assert chat_server.CROWD_SECONDS <= 0.02, "the others wait for that long, too"
 
 
+class Deaf:
+    """Somebody to whom nothing should be sent; or where something is."""
+
+    def __init__(self):
+        self.backlog = bytearray()
+        self.heard = []
+        self.writer = self
+
+    def send(self, data: bytes) -> int:
+        self.heard.append(bytes(data))
+        return len(data)
+
+
+def test_a_round_costs_a_send_only_to_those_who_hear_something():
+    room = chat_server.Room(SimpleNamespace(trace=False))
+    ada, bob, late = Deaf(), Deaf(), Deaf()
+    room.people = {"ada": ada, "bob": bob, "late": late}
+    late.backlog += b"waits"
+    room.behind.add(late)
+    room.tell(ada, "online ada bob late")
+    room.deliver()
+    assert ada.heard == [frame("server") + frame("online ada bob late")]
+    assert bob.heard == []
+    assert late.heard == [b"waits"]
+    assert not late.backlog
+    assert not room.behind
+
+
 # ---- Last words ----------------------------------------------------------------------------------
 
 TURNED_AWAY = {

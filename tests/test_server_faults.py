@@ -535,8 +535,8 @@ def test_where_several_came_the_room_waits_for_more_of_them(monkeypatch):
     assert chat_server.CROWD_SECONDS <= 0.02, "the others wait for that long, too"
 
 
-class Deaf:
-    """Somebody to whom nothing should be sent; or where something is."""
+class Listener:
+    """Somebody who takes note of all that is sent to them, and is their own socket."""
 
     def __init__(self):
         self.backlog = bytearray()
@@ -550,7 +550,7 @@ class Deaf:
 
 def test_a_round_costs_a_send_only_to_those_who_hear_something():
     room = chat_server.Room(SimpleNamespace(trace=False))
-    ada, bob, late = Deaf(), Deaf(), Deaf()
+    ada, bob, late = Listener(), Listener(), Listener()
     room.people = {"ada": ada, "bob": bob, "late": late}
     late.backlog += b"waits"
     room.behind.add(late)

@@ -6,7 +6,7 @@
 One thread, the room, owns all that is shared. The others only put events into its inbox, and the
 inbox is the order that everybody sees. So nothing in this program needs a lock.
 
-    main thread       the door: accepts clients, and turns away who comes too often
+    main thread       the door: lets clients in, and turns away who comes too often
     reader threads    one a client, the only one that reads its socket: they fill the inbox
     room thread       empties the inbox: knows who is here, decides who hears what, and alone sends
     printer thread    prints, for a terminal can stand still
@@ -21,6 +21,7 @@ Left out: encryption, accounts, history, IPv6.
 
 import argparse
 import collections
+import errno
 import functools
 import hmac
 import math
@@ -52,6 +53,9 @@ RETRY_SECONDS = 0.05  # between two tries to send a backlog
 TICK_SECONDS = 0.5  # between two looks of the main thread: did somebody press Ctrl-C?
 LOOK_SECONDS = 5  # between two looks of a reader that waits: was this person let go?
 CHECK_SECONDS = 0.25  # between two looks of a reader that sleeps: is the connection lost?
+MANY = 3  # events that came while the room was sending: many talk at once
+MANY_SECONDS = 0.001  # for more to say, where many talk at once
+CROWD_SECONDS = 0.02  # for more newcomers, where several came at once
 STUCK_SECONDS = 0.3  # without a line written at the end: nobody waits for that any more
 
 # How much may wait: memory has a bound
@@ -59,7 +63,6 @@ MAX_BACKLOG = 4 << 20  # bytes for one person, who is let go beyond that
 MAX_BACKLOGS = 64 << 20  # bytes for all people together: beyond that, the longest goes
 MIN_CHUNK = 2048  # bytes that a reader takes at once from who says little
 MAX_CHUNK = 16_384  # the same from who says much
-MAX_TOGETHER = 500  # frames that a reader takes at once
 MAX_INBOX = 100  # events: above that, readers wait
 MAX_ROUND = 500  # events: after so many, the room sends
 MAX_ROUND_BYTES = 256 << 10  # to be heard by all: after so many, the room sends, too
@@ -68,9 +71,10 @@ MAX_ENTRIES = 500  # for the transcript, each what somebody said at once
 
 # What one address may do
 COME_SECONDS = 10  # in which it may connect as often as --max-per-address says
-TRY_SECONDS = 2  # that a wrong password costs those who come next from there
-FREE_TRIES = 10  # wrong passwords that cost nothing yet
-MAX_PATIENCE = 10  # seconds that a password has to wait at most
+FREE_TRIES = 10  # wrong passwords at once, for anybody may mistype
+TRY_SECONDS = 2  # until one of them is forgotten
+TURN_SECONDS = 0.25  # after more of them, from one newcomer to the next
+MAX_PATIENCE = 8  # seconds that newcomers wait for their turn at most: clients give up at 10
 PER_ADDRESS = 20  # people and connections, unless --max-per-address says something else
 SPARE = 100  # connections beyond --max-clients, which are told that the room is full
 
@@ -87,6 +91,7 @@ INVISIBLE = re.compile(
     "[\u200c\u200d\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
+GOODBYE = "bye the server is shutting down"
 HELP = "/msg NAME TEXT to one person, /who is here, /quit, //TEXT to say /TEXT"
 ORDERS = (
     "/kick NAME lets go of somebody, /ban NAME of all from that address and lets nobody in again, "
@@ -151,27 +156,27 @@ SERVER = frame("server")  # the first frame of each notice: the server itself sp
 
 
 def take_frames(buffer: bytearray) -> list:
-    """Cut the whole frames off buffer, MAX_TOGETHER at most, and return their payloads.
+    """Cut the whole frames off buffer and return them, each with its header.
 
     The same as take_frame() again and again, but the rest of the buffer moves up only once. As
     there, ValueError if a header is wrong: but first, what stands before it is returned.
     """
     stream = bytes(buffer)
-    payloads = []
+    frames = []
     start = 0
-    while len(payloads) < MAX_TOGETHER and len(stream) >= start + HEADER:
+    while len(stream) >= start + HEADER:
         try:
             end = start + HEADER + length_in(stream[start : start + HEADER])
         except ValueError:
-            if payloads:
+            if frames:
                 break
             raise
         if len(stream) < end:
             break
-        payloads.append(stream[start + HEADER : end])
+        frames.append(stream[start:end])
         start = end
     del buffer[:start]
-    return payloads
+    return frames
 
 
 @functools.lru_cache(maxsize=10_000)  # most headers have come before
@@ -216,7 +221,6 @@ class Person:
         self.address = f"{address[0]}:{address[1]}"
         self.deadline = time.monotonic() + NAME_SECONDS  # main: for the name
         self.purse = Purse(BURST_SECONDS)  # main: perhaps an old one; then the reader pays
-        self.patience = 0.0  # main: seconds that a password has to wait
         self.named = False  # reader: has its first frame come?
         self.buffer = bytearray()  # reader: received, but not taken as a frame yet
         self.said = []  # reader: messages, as frames, that will be one event
@@ -300,7 +304,8 @@ def tune(sock: socket.socket) -> None:
 
 def read_from(person: Person, room: "Room") -> None:
     """Reader thread: the story of one client. This thread alone reads its socket."""
-    reason, last_words = "", ""
+    reason = ""
+    last_words = ""
     size = MIN_CHUNK
     try:
         while True:
@@ -328,33 +333,36 @@ def pass_on(person: Person, room: "Room") -> None:
     """
     rate = room.options.max_rate
     while not person.gone:
-        payloads = take_frames(person.buffer)
-        if not payloads:
+        frames = take_frames(person.buffer)
+        if not frames:
             break
         if room.options.trace:
-            show_frames(person, room, payloads)
-        easy = not b"".join(payloads).translate(None, PRINTABLE)  # is nothing else in them?
-        for data in payloads:
+            show_frames(person, room, frames)
+        easy = not b"".join(frames).translate(None, PRINTABLE)  # is nothing else in them?
+        for data in frames:
             if person.named and is_plain(data, easy):
-                person.said.append(b"%-10d%b" % (len(data), data))  # as frame() does, but quicker
+                person.said.append(data)
             else:
                 hand_over(person, room)
-                room.inbox.put(understand(person, room, data))
+                room.inbox.put(understand(person, room, data[HEADER:]))
             if rate:
-                wait = person.purse.pay(price(data, rate), time.monotonic())
-                if wait:  # TCP holds up the sender meanwhile
-                    hand_over(person, room)
-                    person.pause(wait)
+                slow_down(person, room, price(data, rate))
         hand_over(person, room)
         while room.inbox.qsize() > MAX_INBOX and not person.gone:
             person.pause(0.02)  # an inbox that can be full would be a place to get stuck at the end
 
 
 def is_plain(data: bytes, easy: bool) -> bool:
-    """Return whether a payload is a message and no command; easy if it is printable ASCII."""
-    if easy:  # one look at all that came is much quicker than a look at each of them
-        return 0 < len(data) <= MAX_TEXT and not data.startswith(b"/")
-    return PLAIN.fullmatch(data.decode(errors="surrogateescape")) is not None
+    """Return whether a frame is a message that can go on just as it came, and no command.
+
+    easy if it is known to be printable ASCII: one look at all that came together is much quicker
+    than a look at each of them.
+    """
+    if data.startswith((b" ", b"0")):  # right for a reader, but not a header as we write it
+        return False
+    if easy:
+        return HEADER < len(data) <= HEADER + MAX_TEXT and not data.startswith(b"/", HEADER)
+    return PLAIN.fullmatch(data[HEADER:].decode(errors="surrogateescape")) is not None
 
 
 def hand_over(person: Person, room: "Room") -> None:
@@ -369,13 +377,19 @@ def price(data: bytes, rate: float) -> float:
     return min(MAX_COST, (1 + len(data) / BYTES_A_MESSAGE) / rate)
 
 
+def slow_down(person: Person, room: "Room", cost: float) -> None:
+    """Reader thread: sleep until what a frame costs is paid; TCP holds up the sender meanwhile."""
+    wait = person.purse.pay(cost, time.monotonic())
+    if wait:
+        hand_over(person, room)
+        person.pause(wait)
+
+
 def understand(person: Person, room: "Room", data: bytes) -> tuple:
     """Return the event that a payload means. A bad one is its sender's business alone."""
     if not person.named:
         person.named = True
         person.sock.settimeout(LOOK_SECONDS)
-        if room.options.password:
-            person.pause(person.patience)
         return room.enter, person, data
     text = data.decode(errors="surrogateescape")
     if not MESSAGE.fullmatch(text):
@@ -394,13 +408,15 @@ def understand(person: Person, room: "Room", data: bytes) -> tuple:
     return room.tell, person, f"error {text[:MAX_NAME]} is no command: {HELP}"
 
 
-def show_frames(person: Person, room: "Room", payloads: list) -> None:
+def show_frames(person: Person, room: "Room", frames: list) -> None:
     """Reader thread: log what came in, but nothing that could hold a password."""
-    for data in payloads:
-        secret = not person.named and (room.options.password or b" " in data)
-        if secret and data is payloads[0]:
-            data = b"***"
-        room.trace(person, "<-", data)
+    first = not person.named
+    for data in frames:
+        payload = data[HEADER:]
+        if first and (room.options.password or b" " in payload):
+            payload = b"***"
+        first = False
+        room.trace(person, "<-", payload)
 
 
 def why_ended(error: Exception, person: Person, room: "Room") -> tuple:
@@ -493,6 +509,7 @@ class Room:
         self.waiting = 0  # bytes of all backlogs together
         self.banned = {}  # address -> who was banned there
         self.news = News()  # what is heard in this round
+        self.newcomers = 0  # people who came in in the last one
         self.inbox = queue.SimpleQueue()  # events: (method, person, ...)
         self.lines = queue.SimpleQueue()  # for the printer thread
         self.entries = queue.SimpleQueue()  # for the scribe thread
@@ -516,20 +533,32 @@ class Room:
         patience = RETRY_SECONDS if self.behind or self.leaving else None
         with suppress(queue.Empty):
             yield self.inbox.get(timeout=patience)
+            self.wait_for_more()
             for _ in range(MAX_ROUND):
                 if self.news.size > MAX_ROUND_BYTES:
                     break
                 yield self.inbox.get_nowait()
 
+    def wait_for_more(self) -> None:
+        """Wait for a moment where many come at once, for a round costs a send to everybody.
+
+        What comes in this moment goes out with the same sends. Who talks alone is not held up.
+        """
+        if self.newcomers > 1:
+            time.sleep(CROWD_SECONDS)
+        elif self.inbox.qsize() >= MANY:
+            time.sleep(MANY_SECONDS)
+
     def deliver(self) -> None:
         """Send everybody the news in one piece each, and what has waited; end who was let go."""
         news = self.news
         self.news = News()
-        if news.packets or news.apart:
-            for person in self.people.values():
-                self.send(person, news.of(person))
-        else:
-            for person in [*self.behind]:
+        self.newcomers = len(news.begins)
+        for person in self.people.values():
+            data = news.of(person)
+            if data:
+                self.send(person, data)
+            elif person.backlog:
                 self.send_backlog(person)
         for person in [*self.leaving]:
             self.hang_up(person)
@@ -605,7 +634,8 @@ class Room:
 
     def enter(self, person: Person, data: bytes) -> None:
         """Let somebody in under the name in data, or say why not."""
-        name, password = data.decode(errors="surrogateescape"), ""
+        name = data.decode(errors="surrogateescape")
+        password = ""
         if self.options.password:
             name, _, password = name.partition(" ")
         if not self.is_password(password):
@@ -638,7 +668,7 @@ class Room:
         mistake = mistake_in(name)
         if mistake:
             return mistake
-        if fold(name) in {*self.people, "server"}:
+        if fold(name) in self.people or fold(name) == "server":
             return f"the name {name} is taken"
         if len(self.people) >= self.options.max_clients:
             option = "with --max-clients the server would allow more"
@@ -657,7 +687,7 @@ class Room:
         """Let only the person of that name hear text, and the one who said it."""
         other = self.people.get(fold(name))
         if other:
-            for one in {person, other}:
+            for one in {person, other}:  # only one, if somebody whispers to itself
                 self.tell(one, text, frame(f"{person.name} -> {other.name}"))
         else:
             self.tell(person, f"error nobody called {name[:MAX_NAME]} is here")
@@ -830,6 +860,7 @@ class Origin:
         self.open = 0  # connections
         self.coming = Purse(COME_SECONDS)  # for new connections
         self.trying = Purse(FREE_TRIES * TRY_SECONDS)  # for wrong passwords
+        self.next_turn = 0.0  # when the next one may come in, if somebody guesses passwords
         self.here = []  # purses of people who are connected
         self.left = []  # purses of people who are gone, until they are full
         self.wrong = 0  # wrong passwords
@@ -849,16 +880,43 @@ class Door:
         self.limit = PER_ADDRESS if limit is None else limit  # 0 is no limit
         self.loopback_too = limit is not None  # our own addresses, only if somebody asks for that
         self.known = {}  # address -> Origin: those of which there is something to remember
+        self.line = []  # (when it is its turn, a newcomer who waits for that)
+
+    def line_up(self, newcomer: tuple, host: str, now: float) -> str:
+        """Let a newcomer wait for its turn; return why it may not, or nothing.
+
+        For most it is their turn at once. But where passwords are guessed, they come in one after
+        the other: so guessing is slow, and who guesses the quickest pushes nobody out of the way.
+        """
+        origin = self.known.setdefault(host, Origin())
+        turn = now
+        if origin.trying.pay(0, now):
+            turn = max(now, origin.next_turn)
+            if turn > now + MAX_PATIENCE:
+                return self.refuse(origin, f"too many try passwords from {host}, wait a little")
+            origin.next_turn = turn + TURN_SECONDS
+        self.line.append((turn, newcomer))
+        return ""
+
+    def whose_turn(self, now: float) -> list:
+        """Return the newcomers whose turn has come, and let them out of the line."""
+        due = [newcomer for turn, newcomer in self.line if turn <= now]
+        self.line = [place for place in self.line if place[0] > now]
+        return due
 
     def admit(self, host: str, now: float) -> str:
         """Return why nobody more may come from an address now; nothing if one more has come."""
         origin = self.known.setdefault(host, Origin())
         reason = self.reason_against(origin, host, now)
         if reason:
-            origin.turned_away += 1
-            origin.reason = reason
-        else:
-            origin.open += 1
+            return self.refuse(origin, reason)
+        origin.open += 1
+        return ""
+
+    def refuse(self, origin: Origin, reason: str) -> str:
+        """Take note, for the report, that somebody is turned away; return the reason."""
+        origin.turned_away += 1
+        origin.reason = reason
         return reason
 
     def reason_against(self, origin: Origin, host: str, now: float) -> str:
@@ -909,10 +967,8 @@ class Door:
         origin = self.known.setdefault(host, Origin())
         origin.wrong += 1
         origin.trying.pay(TRY_SECONDS, now)
-
-    def patience(self, host: str, now: float) -> float:
-        """Return how many seconds a password from an address has to wait."""
-        return min(MAX_PATIENCE, self.known[host].trying.pay(0, now))
+        if self.is_limited(host):  # this is paid for with time, so what others may do is left
+            origin.coming.pay(-COME_SECONDS / self.limit, now)
 
     def report(self, now: float) -> list:
         """Return what is new as lines of text, and forget what is not worth knowing any more."""
@@ -965,24 +1021,28 @@ def attend(listener: socket.socket, room: Room, door: Door) -> None:
     turned_away = collections.deque()  # (when to close it, sock)
     next_report = 0.0
     while not room.closing:
-        accepted = accept(listener, room, len(people))
+        newcomer = accept(listener, room, len(people) + len(door.line))
         now = time.monotonic()
         take_note(room, door, people, now)
-        if accepted:
-            sock, address = accepted
+        if newcomer:
+            sock, address = newcomer
+            refusal = door.line_up(newcomer, address[0], now)
+            if refusal:
+                turn_away(sock, f"refused {refusal}", turned_away)
+        for sock, address in door.whose_turn(now):
             refusal = door.admit(address[0], now)
             if refusal:
-                turn_away(sock, refusal)
-                turned_away.append((now + LINGER_SECONDS, sock))
+                turn_away(sock, f"refused {refusal}", turned_away)
             else:
                 let_in(sock, address, room, door, people)
-        while turned_away and (turned_away[0][0] < now or len(turned_away) > SPARE):
-            turned_away.popleft()[1].close()
+        close_oldest(turned_away, now)
         if now >= next_report:
             next_report = now + TICK_SECONDS
             for line in door.report(now):
                 room.log(line)
     listener.close()
+    for _, (sock, _) in door.line:
+        turn_away(sock, GOODBYE, turned_away)
     say_goodbye(people, room)
     for _, sock in turned_away:
         sock.close()
@@ -1031,7 +1091,6 @@ def let_in(sock: socket.socket, address: tuple, room: Room, door: Door, people: 
     try:
         person = Person(sock, address)
         person.purse = purse
-        person.patience = door.patience(host, now)
         threading.Thread(target=read_from, args=(person, room), name="reader", daemon=True).start()
         people.add(person)
     except (OSError, RuntimeError) as error:  # too many open files, or threads
@@ -1042,18 +1101,26 @@ def let_in(sock: socket.socket, address: tuple, room: Room, door: Door, people: 
         let_wait(room, str(error))
 
 
-def turn_away(sock: socket.socket, reason: str) -> None:
+def turn_away(sock: socket.socket, words: str, turned_away: collections.deque) -> None:
     """Say why somebody is not let in. The socket is closed later, or that could be lost."""
     with suppress(OSError):  # gone again
         sock.setblocking(False)
-        sock.send(SERVER + frame(f"refused {reason}"))
+        sock.send(SERVER + frame(words))
         sock.shutdown(socket.SHUT_WR)
+    turned_away.append((time.monotonic() + LINGER_SECONDS, sock))
+
+
+def close_oldest(turned_away: collections.deque, now: float) -> None:
+    """Close the sockets of those who have had time to hear why they were not let in."""
+    while turned_away and (turned_away[0][0] < now or len(turned_away) > SPARE):
+        _, sock = turned_away.popleft()
+        sock.close()
 
 
 def say_goodbye(people: set, room: Room) -> None:
     """Tell everybody that the server stops, and wait until they have read it, for a while."""
     for person in people:
-        room.inbox.put((room.dismiss, person, "", "bye the server is shutting down"))
+        room.inbox.put((room.dismiss, person, "", GOODBYE))
     end = time.monotonic() + LINGER_SECONDS + 0.2
     while time.monotonic() < end and not all(person.closed for person in people):
         time.sleep(0.01)
@@ -1082,19 +1149,24 @@ def print_lines(lines: queue.SimpleQueue) -> None:
 
 def write_transcript(entries: queue.SimpleQueue, room: Room) -> None:
     """Scribe thread: append what comes to the transcript, until None comes. A disk can be slow."""
-    broken = False
     try:
         with open(room.options.transcript, "ab", buffering=0) as file:
-            for entry in iter(entries.get, None):
-                try:
-                    append(file, f"{entry}\n".encode())
-                    broken = False
-                except OSError as error:
-                    if not broken:
-                        room.log(f"not in the transcript: {error}")
-                    broken = True
+            write_entries(entries, file, room)
     except OSError as error:
         room.log(f"no transcript: {error}")
+
+
+def write_entries(entries: queue.SimpleQueue, file, room: Room) -> None:
+    """Scribe thread: append what comes to a file, and complain once when that begins to fail."""
+    broken = False
+    for entry in iter(entries.get, None):
+        try:
+            append(file, f"{entry}\n".encode())
+            broken = False
+        except OSError as error:
+            if not broken:
+                room.log(f"not in the transcript: {error}")
+            broken = True
 
 
 def append(file, data: bytes) -> None:
@@ -1143,11 +1215,8 @@ def main(argv: "list | None" = None) -> int:
     try:
         listener = listen(options.host, options.port)
     except (OSError, OverflowError, UnicodeError) as error:
-        advice = (
-            "stop what listens there, or try another --port (1024 to 65535) or a --host that is "
-            "this computer"
-        )
-        print(f"cannot listen on {options.host}:{options.port}, {error}: {advice}", file=sys.stderr)
+        where = f"{options.host}:{options.port}"
+        print(f"cannot listen on {where}, {error}: {advice_for(error)}", file=sys.stderr)
         return 1
     raise_file_limit(options.max_clients + SPARE)
     room = Room(options)
@@ -1155,10 +1224,15 @@ def main(argv: "list | None" = None) -> int:
     room.log(f"listening on {host}:{port}")
     for line in how_to_join(host, port, options):
         room.log(line)
+    return serve(listener, room)
+
+
+def serve(listener: socket.socket, room: Room) -> int:
+    """Start the threads, let people in until the room closes, and return the exit code."""
     slow = {}  # threads that can be stuck -> what waits for them
     try:
         owner = start(Room.run, room)
-        if options.transcript:
+        if room.options.transcript:
             slow[start(write_transcript, room.entries, room)] = room.entries
         slow[start(print_lines, room.lines)] = room.lines
         if catch_signals(room):
@@ -1168,13 +1242,23 @@ def main(argv: "list | None" = None) -> int:
         for thread, lines in slow.items():
             has_finished(thread, lines)  # Python must not end in the middle of another's print()
         return 1
-    attend(listener, room, Door(options.max_per_address))
+    attend(listener, room, Door(room.options.max_per_address))
     room.inbox.put(None)
     owner.join(STUCK_SECONDS)
     finished = [has_finished(thread, lines) for thread, lines in slow.items()]
     if not all(finished):
         os._exit(0)  # a normal exit would wait for a terminal that stands still
     return 0
+
+
+def advice_for(error: Exception) -> str:
+    """Return what to do where the server cannot listen."""
+    number = getattr(error, "errno", None)
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "stop other programs, or let this one open more files (ulimit -n)"
+    if number in (errno.EADDRINUSE, errno.EACCES) or isinstance(error, OverflowError):
+        return "stop what listens there, or try another --port, 1024 to 65535"
+    return "--host is an IPv4 address or a name of this computer; 0.0.0.0 is all its addresses"
 
 
 def start(target, *arguments) -> threading.Thread:

@@ -361,7 +361,7 @@ def test_what_a_flooder_had_not_said_when_it_left_is_dropped_and_the_name_is_fre
         go(eve)
         start = time.monotonic()
         while ada.pair()[1].split()[:2] != ["left", "eve"]:
-            pass
+            assert time.monotonic() < start + TIMEOUT, "it is still said on"
         elapsed = time.monotonic() - start
         print(f"{elapsed:.2f} s")
         assert elapsed < 2 + PATIENCE
@@ -494,6 +494,73 @@ def test_a_round_ends_when_much_is_to_be_heard_although_more_waits():
         act(*what)
     assert chat_server.MAX_ROUND_BYTES < room.news.size < chat_server.MAX_ROUND_BYTES + 101_000
     assert room.inbox.qsize() > 40
+
+
+# ---- Many at once --------------------------------------------------------------------------------
+
+
+def a_round_of(room: chat_server.Room, events: list) -> list:
+    """Return the events of the next round, if these are in the inbox."""
+    for event in events:
+        room.inbox.put(event)
+    return [*room.next_round()]
+
+
+def test_where_many_talk_the_room_waits_for_more_but_who_talks_alone_is_not_held_up(monkeypatch):
+    room = chat_server.Room(SimpleNamespace(transcript=None))
+    naps = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        room.inbox.put("late")
+
+    monkeypatch.setattr(chat_server.time, "sleep", nap)
+    assert a_round_of(room, ["one"]) == ["one"]
+    assert a_round_of(room, ["one", "two", "three"]) == ["one", "two", "three"]
+    assert naps == []
+    assert a_round_of(room, [1, 2, 3, 4]) == [1, 2, 3, 4, "late"]
+    assert naps == [chat_server.MANY_SECONDS]
+    assert chat_server.MANY_SECONDS <= 0.001, "nobody shall notice"
+
+
+def test_where_several_came_the_room_waits_for_more_of_them(monkeypatch):
+    room = chat_server.Room(SimpleNamespace(transcript=None))
+    naps = []
+    monkeypatch.setattr(chat_server.time, "sleep", naps.append)
+    for count in (0, 1, 2, 0):
+        room.news.begins = dict.fromkeys(range(count))
+        room.deliver()
+        a_round_of(room, ["one"])
+    assert naps == [chat_server.CROWD_SECONDS], "only after the round with two newcomers"
+    assert chat_server.CROWD_SECONDS <= 0.02, "the others wait for that long, too"
+
+
+class Listener:
+    """Somebody who takes note of all that is sent to them, and is their own socket."""
+
+    def __init__(self):
+        self.backlog = bytearray()
+        self.heard = []
+        self.writer = self
+
+    def send(self, data: bytes) -> int:
+        self.heard.append(bytes(data))
+        return len(data)
+
+
+def test_a_round_costs_a_send_only_to_those_who_hear_something():
+    room = chat_server.Room(SimpleNamespace(trace=False))
+    ada, bob, late = Listener(), Listener(), Listener()
+    room.people = {"ada": ada, "bob": bob, "late": late}
+    late.backlog += b"waits"
+    room.behind.add(late)
+    room.tell(ada, "online ada bob late")
+    room.deliver()
+    assert ada.heard == [frame("server") + frame("online ada bob late")]
+    assert bob.heard == []
+    assert late.heard == [b"waits"]
+    assert not late.backlog
+    assert not room.behind
 
 
 # ---- Last words ----------------------------------------------------------------------------------

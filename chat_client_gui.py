@@ -17,8 +17,9 @@ Everything on the wire is a frame: the payload's length in bytes as ASCII digits
 to 10 bytes, then the payload in UTF-8. A client sends its name, then messages. The server sends
 pairs of frames: who speaks, then the text. What it says itself comes from `server`.
 
-Who reads for threads, queues and Tk's `after` reads section 2, and in section 6 make_a_bell() and
-the class Window down to "Drawing". What it means to be in a chat, without any of them: section 4.
+Who reads for threads, queues and Tk's `after` reads 250 lines: section 2 as far as "In words", and
+in section 6 the class Window as far as "What it does". What it means to be in a chat, without any
+of them: section 4. Colours come last.
 
 Left out, for it would teach something else: encryption, files, several rooms, settings that last.
 """
@@ -120,7 +121,7 @@ def read_frame(recv, buffer: bytearray) -> bytearray | None:
 
 # <<< framing
 
-# ---- 2. The connection: threads and queues, no Tk in here ----------------------------------------
+# ---- 2. The connection: threads, queues, and how they wake Tk ------------------------------------
 
 # What one recv or send (the verb) carried, and when. before is the beginning of a frame that came
 # in earlier chunks, and number how many frames had ended before that.
@@ -167,6 +168,26 @@ class Inbox:
         if self.events.empty():
             self.rung = False
         return self.events.empty()
+
+
+def make_a_bell(tcl: "tk.Tk", inbox: Inbox, answer) -> str:
+    """Let Tcl call answer when somebody rings inbox's bell; return the channel, to be closed.
+
+    No other thread may call Tk, but Tcl can wait for sockets of its own. So there is a connection
+    from Tcl to us, on this computer: what we send into it wakes Tcl, whatever system this is.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        channel = tcl.call("socket", *listener.getsockname())
+        inbox.bell, _ = listener.accept()
+    inbox.bell.setblocking(False)
+
+    def wake_up() -> None:
+        tcl.call("read", channel)  # how often it rang does not matter
+        answer()
+
+    tcl.call("fconfigure", channel, "-blocking", 0, "-translation", "binary")
+    tcl.call("fileevent", channel, "readable", tcl.register(wake_up))
+    return channel
 
 
 def hand_over(inbox: Inbox, after, handle) -> None:
@@ -302,6 +323,8 @@ class Connection:
         while self.inbox.qsize() > MAX_INBOX and not self.closed.is_set():
             time.sleep(0.005)
         self.inbox.put((kind, self, *details))
+
+    # In words.
 
     def why(self, error: "Exception | None") -> str:
         """Return in one sentence why there is no connection; error None: the server hung up."""
@@ -741,10 +764,7 @@ def mistake(name: str, host: str, port: str, password: str = "") -> tuple:
     if not host.isprintable() or len(host.split()) != 1:
         return "host", "The host is the computer where the server runs: 127.0.0.1 is this one."
     if not port.isascii() or not port.isdigit() or int(port[:9]) > 65535:
-        return (
-            "port",
-            "A port is a number up to 65535: the server's, which it prints when it starts.",
-        )
+        return "port", "A port is a number up to 65535: the one that the server prints."
     if password and not password.isprintable():
         return "password", "A password has only characters that can be printed."
     return "", ""
@@ -893,26 +913,6 @@ def checksum(data: bytes) -> int:
 
 
 # ---- 6. The window: all in here runs in the main thread ------------------------------------------
-
-
-def make_a_bell(tcl: "tk.Tk", inbox: Inbox, answer) -> str:
-    """Let Tcl call answer when somebody rings inbox's bell; return the channel, to be closed.
-
-    No other thread may call Tk, but Tcl can wait for sockets of its own. So there is a connection
-    from Tcl to us, on this computer: what we send into it wakes Tcl, whatever system this is.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        channel = tcl.call("socket", *listener.getsockname())
-        inbox.bell, _ = listener.accept()
-    inbox.bell.setblocking(False)
-
-    def wake_up() -> None:
-        tcl.call("read", channel)  # how often it rang does not matter
-        answer()
-
-    tcl.call("fconfigure", channel, "-blocking", 0, "-translation", "binary")
-    tcl.call("fileevent", channel, "readable", tcl.register(wake_up))
-    return channel
 
 
 NEW = ("new",)  # what the line above the first message is about that nobody has seen
@@ -1102,10 +1102,8 @@ class WireView:
             lines = []
             for chunk, _, _ in self.chunks:
                 lines.append(chunk_in_words(chunk))
-                lines += [
-                    f"    {what:8}{visible(data)}"
-                    for what, _, data in dissect(chunk.before, chunk.data)[1]
-                ]
+                for what, _, part in dissect(chunk.before, chunk.data)[1]:
+                    lines.append(f"    {what:8}{visible(part)}")
             data = "".join(f"{line}\n" for line in lines).encode()
         Path(path).write_bytes(data)
 
@@ -1120,20 +1118,16 @@ class Finder:
         self.words = ""  # what was looked for
         self.place = 0  # which of the places found we are at
         self.field = put(ttk.Entry(bar, width=24), side="left")
-        self.count = put(
-            ttk.Label(bar, style="Muted.TLabel", width=14, anchor="center"), side="left"
-        )
+        count = ttk.Label(bar, style="Muted.TLabel", width=14, anchor="center")
+        self.count = put(count, side="left")
         put(ttk.Button(bar, text="Older", command=lambda: self.look(-1)), side="left")
         put(ttk.Button(bar, text="Newer", command=lambda: self.look(1)), side="left")
         put(ttk.Button(bar, text="Done", command=self.hide), side="right")
-        for key, action in (
-            ("<KeyRelease>", lambda event: self.look(0)),
-            ("<Return>", lambda event: self.look(-1)),
-            ("<Shift-Return>", lambda event: self.look(1)),
-            ("<Up>", lambda event: self.look(-1)),
-            ("<Down>", lambda event: self.look(1)),
-        ):
-            self.field.bind(key, action)
+        self.field.bind("<KeyRelease>", lambda event: self.look(0))
+        self.field.bind("<Return>", lambda event: self.look(-1))
+        self.field.bind("<Shift-Return>", lambda event: self.look(1))
+        self.field.bind("<Up>", lambda event: self.look(-1))
+        self.field.bind("<Down>", lambda event: self.look(1))
 
     def show(self) -> None:
         """Open the bar, with what is selected as the words."""
@@ -1236,6 +1230,21 @@ class Window:
         elif kind == "server":
             self.on_server(*details)
 
+    def connect(self, event=None) -> None:
+        """Connect as the form says; what is wrong with it is said there."""
+        name, host, port, password = self.form_says()
+        field, problem = mistake(name, host, port, password)
+        if problem:
+            self.complain(problem, field)
+            return
+        self.let_go()
+        self.talk.enter(name, f"{host}:{port}")
+        self.connection = Connection(self.inbox, host, int(port), f"{name} {password}".rstrip())
+        self.banner_words["text"] = f"Connecting to {host}:{port} …"
+        self.show_state()
+
+    # What it does when something comes, and when something is typed.
+
     def on_pair(self, sender: str, text: str) -> None:
         """Show what the conversation makes of a pair."""
         before = self.talk.state
@@ -1268,19 +1277,6 @@ class Window:
             self.server = None
             if self.talk.state == "out":
                 self.complain(why_ended(words), "port")
-
-    def connect(self, event=None) -> None:
-        """Connect as the form says; what is wrong with it is said there."""
-        name, host, port, password = self.form_says()
-        field, problem = mistake(name, host, port, password)
-        if problem:
-            self.complain(problem, field)
-            return
-        self.let_go()
-        self.talk.enter(name, f"{host}:{port}")
-        self.connection = Connection(self.inbox, host, int(port), f"{name} {password}".rstrip())
-        self.banner_words["text"] = f"Connecting to {host}:{port} …"
-        self.show_state()
 
     def let_go(self, reason: "str | None" = None) -> None:
         """Let go of the connection, if there is one; with a reason it was lost against our will."""
@@ -1523,7 +1519,9 @@ class Window:
             self.log.take_back()
         self.moves.append(line)
         text = in_one_line([move.text for move in self.moves])
-        frames = [frame for move in self.moves for frame in move.frames]
+        frames = []
+        for move in self.moves:
+            frames += move.frames
         return Line("moved", "", text, frames)
 
     def count_message(self, line: Line) -> None:
@@ -1716,9 +1714,8 @@ class Window:
 
     def save(self) -> None:
         """Write the messages into a file that the user names."""
-        self.save_as(
-            "messages.txt", lambda path: Path(path).write_text(self.log.content(), "utf-8")
-        )
+        text = self.log.content()
+        self.save_as("messages.txt", lambda path: Path(path).write_text(text, "utf-8"))
 
     def save_bytes(self) -> None:
         """Write the bytes into a file that the user names."""
@@ -1819,9 +1816,8 @@ class Window:
         self.help.title("Keys")
         text = scrolled(tk.Text(self.help, wrap="word", width=64, height=34))
         rows = [(shortcut, label) for label, shortcut, _, _ in self.actions if shortcut]
-        text.insert(
-            "end", f"A chat to learn network programming from, version {VERSION}\n\n", "head"
-        )
+        head = f"A chat to learn network programming from, version {VERSION}\n\n"
+        text.insert("end", head, "head")
         for shortcut, label in rows + KEYS:
             text.insert("end", f"{shortcut}\t{label}\n", "row")
         text.insert("end", f"\n{LEFT_OUT}\n", "rest")
@@ -1865,16 +1861,11 @@ class Window:
         self.title = put(ttk.Label(header, style="Title.TLabel"), side="left")
         self.state = put(ttk.Label(header, style="Muted.TLabel"), side="left")
         self.banner = pad(ttk.Frame(self.root, style="Banner.TFrame"), 4, 2)
-        again = ttk.Button(self.banner, text="Connect now", command=self.connect)
-        put(again, side="right")
+        self.connect_now = ttk.Button(self.banner, text="Connect now", command=self.connect)
+        put(self.connect_now, side="right")
         self.banner_words = ttk.Label(self.banner, style="Banner.TLabel")
         put(self.banner_words, side="left", fill="x", expand=True)
-        self.banner.bind(
-            "<Configure>",
-            lambda event: self.banner_words.configure(
-                wraplength=event.width - again.winfo_reqwidth() - 10 * self.looks.unit
-            ),
-        )
+        self.banner.bind("<Configure>", self.wrap_banner)
 
     def build_form(self, options: argparse.Namespace) -> None:
         """Make the form that asks where to and as whom."""
@@ -1883,44 +1874,45 @@ class Window:
         self.canvas = card.master
         put(ttk.Label(card, text="Join a chat", style="Bold.TLabel"), anchor="w")
         self.fields = {}
-        self.build_field(card, "name", "Your name", options)
+        self.build_field(card, "name", "Your name", options.name)
         address = put(ttk.Frame(card), fill="x")
         left = put(ttk.Frame(address), side="left", fill="x", expand=True)
         right = put(self.looks.pad(ttk.Frame(address), 2, 0, 0, 0), side="right")
-        self.build_field(left, "host", "Host: where the server runs", options)
-        self.build_field(right, "port", "Port", options)
+        self.build_field(left, "host", "Host: where the server runs", options.host)
+        self.build_field(right, "port", "Port", options.port)
         self.fields["port"]["width"] = 8
-        self.build_field(card, "password", "Password of the room, if it has one", options)
+        self.build_field(card, "password", "Password of the room, if it has one", options.password)
         self.fields["password"]["show"] = "•"
         self.problem = put(ttk.Label(card, style="Danger.TLabel"), fill="x")
         connect = ttk.Button(card, text="Connect", style="Accent.TButton", command=self.connect)
         put(connect, fill="x")
         put(ttk.Label(card, text="Or be the host:", style="Field.TLabel"), anchor="w")
-        self.host_button = put(
-            ttk.Button(card, text="Start a server here", command=self.host), fill="x"
-        )
+        self.host_button = ttk.Button(card, text="Start a server here", command=self.host)
+        put(self.host_button, fill="x")
         words = "others on this network may join"
         self.for_others = put(ttk.Checkbutton(card, text=words), anchor="w")
         self.for_others.state(["!alternate"])
         if not SERVER.exists():
-            self.host_button.configure(
-                state="disabled", text=f"To start a server here, put {SERVER.name} beside this"
-            )
+            words = f"To start a server here, put {SERVER.name} beside this"
+            self.host_button.configure(state="disabled", text=words)
         card.bind("<Configure>", self.wrap_problem, add=True)
 
-    def build_field(
-        self, master: "ttk.Frame", key: str, label: str, options: argparse.Namespace
-    ) -> None:
-        """Make a field of the form, with its label above it."""
+    def build_field(self, master: "ttk.Frame", key: str, label: str, text: str) -> None:
+        """Make a field of the form with a text in it, and its label above it."""
         put(ttk.Label(master, text=label, style="Field.TLabel"), anchor="w")
         field = put(ttk.Entry(master, width=24), fill="x")
-        field.insert(0, getattr(options, key))
+        field.insert(0, text)
         field.bind("<Return>", self.connect)
         self.fields[key] = field
 
     def wrap_problem(self, event) -> None:
-        """Let what is wrong take as many lines as it needs."""
+        """Let what is wrong with the form take as many lines as it needs."""
         self.problem["wraplength"] = event.width - 8 * self.looks.unit
+
+    def wrap_banner(self, event) -> None:
+        """Let the bad news take as many lines as they need."""
+        width = event.width - self.connect_now.winfo_reqwidth()
+        self.banner_words["wraplength"] = width - 10 * self.looks.unit
 
     def build_room(self) -> None:
         """Make what is seen when connected: on the right who is here, below the line to type in."""
@@ -1939,10 +1931,8 @@ class Window:
         self.status = put(ttk.Label(below, style="Muted.TLabel"), side="left")
         box = pad(ttk.Frame(bottom), 0, 0, 3, 0)
         self.entry = ttk.Entry(box)  # made before the button: so Tab goes from here to there
-        self.send_button = ttk.Button(
-            bottom, text="Send", style="Accent.TButton", command=self.send
-        )
-        put(self.send_button, side="right")
+        send = ttk.Button(bottom, text="Send", style="Accent.TButton", command=self.send)
+        self.send_button = put(send, side="right")
         put(box, side="left", fill="x", expand=True)
         put(self.entry, fill="x")
         self.build_texts()
@@ -1994,57 +1984,61 @@ class Window:
                 self.menu.add_command(label=label, accelerator=shortcut, command=action)
 
     def bind_keys(self) -> None:
-        """Say what the keys and the mouse do."""
-        keys = [(key, action) for _, _, some, action in self.actions for key in some.split()]
-        keys += [("<F10>", self.open_menu), ("<Escape>", self.escape)]
-        for key, action in keys:
-            self.root.bind_class("Keys", key, alone(action))
+        """Say what the keys do that do the same everywhere, and what the rest of the mouse does."""
+        self.root.bind_class("Keys", "<F10>", alone(self.open_menu))
+        self.root.bind_class("Keys", "<Escape>", alone(self.escape))
+        for _, _, keys, action in self.actions:
+            for key in keys.split():
+                self.root.bind_class("Keys", key, alone(action))
         first_in_bindtags(self.root, "Keys")
         self.root.bind_class("TButton", "<Return>", lambda event: event.widget.invoke())
-        messages = self.log.text
-        roster = self.roster
-        for widget, key, action in (
-            (self.root, "<FocusIn>", lambda event: self.on_focus(True)),
-            (self.root, "<FocusOut>", lambda event: self.on_focus(False)),
-            (self.root, "<<Paste>>", self.paste),
-            (self.root, "<Configure>", self.fit_roster),
-            (messages, "<Configure>", self.on_resize),
-            (roster, "<Double-1>", self.address),
-            (roster, "<Return>", self.address),
-            (roster, "<Key>", self.choose_first),
-            (roster, "<Motion>", self.show_tip),
-            (roster, "<Leave>", lambda event: self.tip.place_forget()),
-            (roster, RIGHT, self.popup_name),
-            (self.entry, "<Return>", self.send),
-            (self.entry, "<KP_Enter>", self.send),
-            (self.entry, "<Tab>", self.complete),
-            (self.entry, "<Shift-Tab>", lambda event: None),  # goes back, and completes nothing
-            (self.entry, "<Up>", lambda event: self.recall(self.history.older)),
-            (self.entry, "<Down>", lambda event: self.recall(self.history.newer)),
-            (self.entry, "<Prior>", lambda event: self.scroll(-1)),
-            (self.entry, "<Next>", lambda event: self.scroll(1)),
-            (self.entry, "<KeyRelease>", self.on_type),
-        ):
-            widget.bind(key, action, add=True)
+        self.root.bind("<FocusIn>", lambda event: self.on_focus(True), add=True)
+        self.root.bind("<FocusOut>", lambda event: self.on_focus(False))
+        self.root.bind("<<Paste>>", self.paste)
+        self.root.bind("<Configure>", self.fit_roster)
+        self.log.text.bind("<Configure>", self.on_resize)
+        self.bind_entry()
+        self.bind_roster()
+        self.bind_text(self.log.text)
+        self.bind_text(self.wire.log.text)
+
+    def bind_entry(self) -> None:
+        """Say what keys and mouse do where something is typed."""
+        bind = self.entry.bind
+        bind("<Return>", self.send)
+        bind("<KP_Enter>", self.send)
+        bind("<Tab>", self.complete)
+        bind("<Shift-Tab>", lambda event: None)  # goes back, and completes nothing
+        bind("<Up>", lambda event: self.recall(self.history.older))
+        bind("<Down>", lambda event: self.recall(self.history.newer))
+        bind("<Prior>", lambda event: self.scroll(-1))
+        bind("<Next>", lambda event: self.scroll(1))
+        bind("<KeyRelease>", self.on_type)
         for field in (self.entry, self.finder.field, *self.fields.values()):
             field.bind("<Control-a>", self.select_all)
             field.bind(RIGHT, self.popup_entry)
-        for text in (messages, self.wire.log.text):
-            self.bind_text(text)
+
+    def bind_roster(self) -> None:
+        """Say what keys and mouse do with the names of who is here."""
+        bind = self.roster.bind
+        bind("<Double-1>", self.address)
+        bind("<Return>", self.address)
+        bind("<Key>", self.choose_first)
+        bind("<Motion>", self.show_tip)
+        bind("<Leave>", lambda event: self.tip.place_forget())
+        bind(RIGHT, self.popup_name)
 
     def bind_text(self, text: "tk.Text") -> None:
         """Say what keys and mouse do in the messages and the wire view."""
-        for key, action in (
-            ("<Button-1>", lambda event: event.widget.focus_set()),  # else Ctrl-C may fail
-            ("<ButtonRelease-1>", self.click),
-            (RIGHT, self.popup_log),
-            ("<Control-a>", self.select_all),
-            ("<Return>", lambda event: self.use(text, "insert")),
-            ("<KeyRelease>", self.show_caret),
-            ("<FocusIn>", self.show_caret),
-            ("<FocusOut>", self.show_caret),
-        ):
-            text.bind(key, action)
+        bind = text.bind
+        bind("<Button-1>", lambda event: text.focus_set())  # else Ctrl-C may fail
+        bind("<ButtonRelease-1>", self.click)
+        bind(RIGHT, self.popup_log)
+        bind("<Control-a>", self.select_all)
+        bind("<Return>", lambda event: self.use(text, "insert"))
+        bind("<KeyRelease>", self.show_caret)
+        bind("<FocusIn>", self.show_caret)
+        bind("<FocusOut>", self.show_caret)
         text.tag_bind("link", "<Enter>", lambda event: text.configure(cursor="hand2"))
         text.tag_bind("link", "<Leave>", lambda event: text.configure(cursor="xterm"))
 
@@ -2075,10 +2069,7 @@ RIGHT = "<Button-3>"
 if sys.platform == "darwin":
     RIGHT = "<Button-2>"
 KEYS = [  # those that are in no menu
-    (
-        "Return",
-        "send; on a button: press it; in the messages: open a link, send again, show the frames",
-    ),
+    ("Return", "send; press a button; in the messages: open a link, send again, show the frames"),
     ("Tab", "complete a name or a command, else go on to the next thing"),
     ("Shift Tab", "go back; Ctrl Tab leaves a text, too"),
     ("Up, Down", "what was typed before; in the roster: choose; in the messages: move the caret"),
@@ -2186,11 +2177,9 @@ def field_of(problem: str) -> str:
     """Return which field of the form a problem of the network is about."""
     if "password" in problem:
         return "password"
-    if (
-        problem.startswith(("Nobody listens", "No chat", "What answers"))
-        or "did not answer" in problem
-    ):
-        return "host"
+    for words in ("Nobody listens", "No chat", "What answers", "did not answer"):
+        if words in problem:
+            return "host"
     return "name"
 
 
@@ -2284,7 +2273,9 @@ COLOURS = {  # token: (light, dark)
     "name7": ("#b12859", "#5bf8db"),
 }
 NAMES = [token for token in COLOURS if token[:-1] == "name"]
-SMALLEST, NORMAL, BIGGEST = 8, 11, 28  # points; the last for a projector
+SMALLEST = 8  # points: sizes of letters
+NORMAL = 11
+BIGGEST = 28  # for a projector
 
 
 def colour_of(name: str) -> str:
@@ -2292,9 +2283,137 @@ def colour_of(name: str) -> str:
     return NAMES[sum(name.encode(errors="replace")) % len(NAMES)]
 
 
-def ground_of(colour: str) -> dict:
+def ground_of(token: str) -> dict:
     """Return options that let the ground of a whole line have a colour."""
-    return {"background": colour, "lmargincolor": colour, "rmargincolor": colour}
+    return {"background": token, "lmargincolor": token, "rmargincolor": token}
+
+
+# What follows are options of Tk, with the names of colours in the place of colours.
+SMALL = {"foreground": "muted", "font": "ChatSmall"}
+TAGS = {  # in the messages and the wire view; of two, the lower one wins
+    "public": {},
+    "plain": {},
+    "frame": {},
+    "waiting": {"foreground": "muted"},
+    "notice": SMALL,
+    "moved": SMALL,
+    "error": {"foreground": "danger", "font": "ChatSmall"},
+    "heading": {**SMALL, "justify": "center"},
+    "new": {"foreground": "danger", "font": "ChatSmall", "justify": "center"},
+    "own": ground_of("own"),
+    "private": ground_of("private"),
+    "mention": ground_of("mention"),
+    **{name: {"foreground": name, "font": "ChatBold"} for name in NAMES},
+    "time": SMALL,
+    "name": {"font": "ChatBold"},
+    "header": {"foreground": "header", "underline": True},
+    "payload": {"foreground": "payload"},
+    "wrong": {"foreground": "danger"},
+    "link": {"foreground": "accent", "underline": True},
+    "lit": {"foreground": "bg", **ground_of("lit")},
+    "found": {"foreground": "bg", "background": "lit"},
+    "found-here": {"foreground": "bg", "background": "accent"},
+    "caret": {"background": "text"},
+}
+MENU = {
+    "bg": "bg",
+    "fg": "text",
+    "disabledforeground": "muted",
+    "selectcolor": "text",
+    "activebackground": "accent",
+    "activeforeground": "bg",
+}
+STYLES = {  # "." is for all kinds of widgets
+    ".": {
+        "background": "panel",
+        "foreground": "text",
+        "insertcolor": "text",
+        "fieldbackground": "bg",
+        "troughcolor": "panel",
+        "arrowcolor": "text",
+        "focuscolor": "accent",
+        "selectbackground": "accent",
+        "selectforeground": "bg",
+        "bordercolor": "edge",
+        "lightcolor": "panel",
+        "darkcolor": "panel",
+    },
+    "Line.TFrame": {"background": "edge"},
+    "Bold.TLabel": {"font": "ChatBold"},
+    "Title.TLabel": {"font": "ChatTitle"},
+    "Muted.TLabel": SMALL,
+    "Field.TLabel": SMALL,
+    "Here.TLabel": SMALL,
+    "Danger.TLabel": {"foreground": "danger"},
+    "Wait.TLabel": {"foreground": "muted"},
+    "Tip.TLabel": {"background": "text", "foreground": "bg"},
+    "Banner.TFrame": {"background": "private"},
+    "Banner.TLabel": {"background": "private", "foreground": "danger"},
+    "out.TLabel": {"foreground": "danger"},  # the dot in the header, in each state of the talk
+    "entering.TLabel": {"foreground": "muted"},
+    "in.TLabel": {"foreground": "good"},
+    "away.TLabel": {"foreground": "danger"},
+    "Treeview": {"background": "panel", "fieldbackground": "panel", "bordercolor": "panel"},
+    "TButton": {"background": "bg", "anchor": "center", "relief": "raised"},
+    "Small.TButton": {"font": "ChatSmall"},
+    "Accent.TButton": {
+        "background": "accent",
+        "bordercolor": "accent",
+        "lightcolor": "accent",
+        "darkcolor": "accent",
+        "foreground": "bg",
+        "font": "ChatBold",
+    },
+    "TCheckbutton": {"indicatorbackground": "bg", "indicatorforeground": "text"},
+    "TPanedwindow": {"background": "edge"},
+    # Nothing is drawn on what is pulled: that is gripcount in Tk 8, and gripsize in Tk 9.
+    "Sash": {"gripcount": 0, "gripsize": 0},
+    "TScrollbar": {
+        "background": "edge",
+        "bordercolor": "panel",
+        "gripcount": 0,
+        "gripsize": 0,
+        "relief": "flat",
+    },
+}
+STATES = {  # what is otherwise while something is in a state
+    ".": {
+        "foreground": [("disabled", "muted")],
+        "bordercolor": [("focus", "accent")],  # a ring of two pixels
+        "lightcolor": [("focus", "accent")],
+        "darkcolor": [("focus", "accent")],
+    },
+    "Treeview": {"background": [("selected", "accent")], "foreground": [("selected", "bg")]},
+    "TButton": {"background": [("active", "own"), ("disabled", "panel")]},
+    "Accent.TButton": {
+        "background": [("active", "text")],
+        "bordercolor": [("focus", "text")],  # and within it:
+        "lightcolor": [("focus", "bg")],
+        "darkcolor": [("focus", "bg")],
+    },
+    "TCheckbutton": {"background": [("active", "own")]},
+    "TMenubutton": {"background": [("active", "own")]},
+    "TScrollbar": {"background": [("disabled", "panel")]},  # all is in sight
+}
+PADDINGS = {  # in units: left, top, right, bottom
+    "Title.TLabel": (2, 0, 2, 0),
+    "Field.TLabel": (0, 2, 0, 1),
+    "Here.TLabel": (1, 0, 0, 1),
+    "Danger.TLabel": (0, 2, 0, 2),
+    "Wait.TLabel": (0, 2, 0, 2),
+    "Tip.TLabel": (1, 1, 1, 1),
+    "TEntry": (2, 2, 2, 2),
+    "TButton": (2, 2, 2, 2),
+    "Small.TButton": (1, 1, 1, 1),
+    "TCheckbutton": (1, 1, 1, 1),
+    "TMenubutton": (2, 1, 2, 1),
+}
+DISTANCES = {  # in units
+    "TCheckbutton": {"indicatorsize": 4},
+    "TMenubutton": {"arrowsize": 1},
+    "TScrollbar": {"arrowsize": 2},
+    "Sash": {"sashthickness": 1},
+}
 
 
 class Looks:
@@ -2348,6 +2467,11 @@ class Looks:
         """Return the colours of now, by token."""
         return {token: pair[self.dark] for token, pair in COLOURS.items()}
 
+    def with_colours(self, options: dict) -> dict:
+        """Return options with the colours of now in the place of their names."""
+        colours = self.colours()
+        return {option: colours.get(value, value) for option, value in options.items()}
+
     def measure(self, text: str, font: str) -> int:
         """Return how many pixels wide text is."""
         return self.root.tk.call("font", "measure", font, text)
@@ -2368,13 +2492,12 @@ class Looks:
         self.root.configure(bg=colours["panel"])
         for frame, units in self.padded:
             frame.configure(padding=[self.unit * count for count in units])
-        self.paint_menu(window.menu, colours)
-        self.paint_menu(window.context, colours)
-        self.paint_styles(colours)
-        self.paint_buttons(colours)
+        self.paint_menu(window.menu)
+        self.paint_menu(window.context)
+        self.paint_styles()
         window.canvas.configure(bg=colours["panel"])
-        self.paint_text(window.log.text, colours, colours["bg"], "TkTextFont")
-        self.paint_text(window.wire.log.text, colours, colours["panel"], "TkFixedFont")
+        self.paint_text(window.log.text, "bg", "TkTextFont")
+        self.paint_text(window.wire.log.text, "panel", "TkFixedFont")
         self.paint_columns(window.log.text)
         for name in NAMES:
             window.roster.tag_configure(name, foreground=colours[name])
@@ -2394,139 +2517,53 @@ class Looks:
         for font, size in (("ChatBold", self.size), ("ChatTitle", self.size + 1)):
             call("font", "configure", font, "-family", family, "-size", size, "-weight", "bold")
 
-    def paint_menu(self, menu: "tk.Menu", colours: dict) -> None:
+    def paint_menu(self, menu: "tk.Menu") -> None:
         """Give a menu its colours."""
-        menu.configure(bg=colours["bg"], fg=colours["text"], disabledforeground=colours["muted"])
-        menu.configure(selectcolor=colours["text"])
-        menu.configure(activebackground=colours["accent"], activeforeground=colours["bg"])
+        menu.configure(**self.with_colours(MENU))
         menu.configure(relief="raised", bd=2, activeborderwidth=self.unit // 2)
 
-    def paint_styles(self, colours: dict) -> None:
-        """Set up the theme: what holds for all widgets, then for each kind of label."""
-        unit = self.unit
+    def paint_styles(self) -> None:
+        """Set up the theme from the tables above; then what goes by other rules."""
         style = ttk.Style(self.root)
-        bg, panel, text, muted = (colours[token] for token in ("bg", "panel", "text", "muted"))
-        accent = colours["accent"]
-        style.configure(
-            ".", background=panel, foreground=text, insertcolor=text, fieldbackground=bg
-        )
-        style.configure(".", troughcolor=panel, arrowcolor=text, focuscolor=accent)
-        style.configure(".", selectbackground=accent, selectforeground=bg)
-        style.configure(".", bordercolor=colours["edge"], lightcolor=panel, darkcolor=panel)
-        ring = [("focus", accent)]
-        style.map(".", bordercolor=ring, lightcolor=ring, darkcolor=ring)
-        style.map(".", foreground=[("disabled", muted)])
-        style.configure("Line.TFrame", background=colours["edge"])
-        style.configure("Bold.TLabel", font="ChatBold")
-        style.configure("Title.TLabel", font="ChatTitle", padding=(2 * unit, 0))
-        style.configure("Muted.TLabel", font="ChatSmall", foreground=muted)
-        style.configure(
-            "Field.TLabel", font="ChatSmall", foreground=muted, padding=(0, 2 * unit, 0, unit)
-        )
-        style.configure(
-            "Here.TLabel", font="ChatSmall", foreground=muted, padding=(unit, 0, 0, unit)
-        )
-        around = (0, 2 * unit)
-        style.configure("Danger.TLabel", foreground=colours["danger"], padding=around)
-        style.configure("Wait.TLabel", foreground=muted, padding=around)
-        style.configure("Tip.TLabel", background=text, foreground=bg, padding=unit)
-        style.configure("Banner.TFrame", background=colours["private"])
-        style.configure(
-            "Banner.TLabel", background=colours["private"], foreground=colours["danger"]
-        )
-        for state, token in (
-            ("out", "danger"),
-            ("entering", "muted"),
-            ("in", "good"),
-            ("away", "danger"),
-        ):
-            style.configure(f"{state}.TLabel", foreground=colours[token])
-        style.configure("TEntry", padding=2 * unit)
-        style.configure("Treeview", rowheight=self.line_height() + 2 * unit, fieldbackground=panel)
-        style.configure("Treeview", background=panel, bordercolor=panel)
-        style.map("Treeview", background=[("selected", accent)], foreground=[("selected", bg)])
+        for name, options in STYLES.items():
+            style.configure(name, **self.with_colours(options))
+        colours = self.colours()
+        for name, options in STATES.items():
+            for option, pairs in options.items():
+                style.map(name, **{option: [(state, colours[token]) for state, token in pairs]})
+        for name, units in PADDINGS.items():
+            style.configure(name, padding=[self.unit * count for count in units])
+        for name, options in DISTANCES.items():
+            style.configure(name, **{option: self.unit * n for option, n in options.items()})
+        style.configure("Treeview", rowheight=self.line_height() + 2 * self.unit)
         style.layout("Treeview.Item", [("Treeitem.text", {"sticky": "w"})])
+        thumb = ("Vertical.Scrollbar.thumb", {"sticky": "nswe"})
+        trough = ("Vertical.Scrollbar.trough", {"sticky": "ns", "children": [thumb]})
+        style.layout("Vertical.TScrollbar", [trough])
 
     def line_height(self) -> int:
         """Return how many pixels high a line is."""
         return self.root.tk.call("font", "metrics", "TkDefaultFont", "-linespace")
 
-    def paint_buttons(self, colours: dict) -> None:
-        """Set up what can be pressed or pulled."""
-        unit = self.unit
-        style = ttk.Style(self.root)
-        bg, text, accent = colours["bg"], colours["text"], colours["accent"]
-        style.configure(
-            "TButton", background=bg, padding=2 * unit, anchor="center", relief="raised"
-        )
-        style.configure("Small.TButton", font="ChatSmall", padding=unit)
-        style.map(
-            "TButton", background=[("active", colours["own"]), ("disabled", colours["panel"])]
-        )
-        bright = dict.fromkeys(("background", "bordercolor", "lightcolor", "darkcolor"), accent)
-        style.configure(
-            "Accent.TButton", **bright, foreground=bg, font="ChatBold", padding=2 * unit
-        )
-        style.map("Accent.TButton", background=[("active", text)])
-        style.map("Accent.TButton", bordercolor=[("focus", text)])  # and within it:
-        style.map("Accent.TButton", lightcolor=[("focus", bg)], darkcolor=[("focus", bg)])
-        style.configure("TCheckbutton", padding=unit, indicatorsize=4 * unit)
-        style.configure("TCheckbutton", indicatormargin=(0, 0, 2 * unit, 0))
-        style.configure("TCheckbutton", indicatorbackground=bg, indicatorforeground=text)
-        style.map("TCheckbutton", background=[("active", colours["own"])])
-        style.configure("TMenubutton", padding=(2 * unit, unit), arrowsize=unit)
-        style.map("TMenubutton", background=[("active", colours["own"])])
-        style.configure("Sash", sashthickness=unit, gripcount=0, gripsize=0)
-        style.configure("TPanedwindow", background=colours["edge"])
-        # What is called gripcount in Tk 8 is gripsize in Tk 9.
-        style.configure("TScrollbar", background=colours["edge"], bordercolor=colours["panel"])
-        style.configure("TScrollbar", gripcount=0, gripsize=0, relief="flat", arrowsize=2 * unit)
-        style.map("TScrollbar", background=[("disabled", colours["panel"])])  # all is in sight
-        thumb = ("Vertical.Scrollbar.thumb", {"sticky": "nswe"})
-        trough = ("Vertical.Scrollbar.trough", {"sticky": "ns", "children": [thumb]})
-        style.layout("Vertical.TScrollbar", [trough])
-
-    def paint_text(self, text: "tk.Text", colours: dict, ground: str, font: str) -> None:
+    def paint_text(self, text: "tk.Text", ground: str, font: str) -> None:
         """Give a text its colours and its tags, each of them one way to mark something."""
         unit = self.unit
-        bg, muted, accent = colours["bg"], colours["muted"], colours["accent"]
-        text.configure(bg=ground, fg=colours["text"], font=font, pady=2 * unit)
+        looks = {
+            "bg": ground,
+            "fg": "text",
+            "highlightbackground": ground,
+            "highlightcolor": "accent",
+            "selectbackground": "accent",
+            "selectforeground": "bg",
+            "inactiveselectbackground": "accent",
+        }
+        text.configure(**self.with_colours(looks), font=font, pady=2 * unit)
         text.configure(spacing1=unit // 2, spacing3=unit // 2)
-        text.configure(highlightbackground=ground, highlightcolor=accent)
-        text.configure(
-            selectbackground=accent, selectforeground=bg, inactiveselectbackground=accent
-        )
-        tags = {
-            "public": {},
-            "plain": {},
-            "frame": {},
-            "waiting": {"foreground": muted},
-            "notice": {"foreground": muted, "font": "ChatSmall"},
-            "moved": {"foreground": muted, "font": "ChatSmall"},
-            "error": {"foreground": colours["danger"], "font": "ChatSmall"},
-            "heading": {"foreground": muted, "font": "ChatSmall", "justify": "center"},
-            "new": {"foreground": colours["danger"], "font": "ChatSmall", "justify": "center"},
-        }
-        for kind in ("own", "private", "mention"):
-            tags[kind] = ground_of(colours[kind])
-        for name in NAMES:
-            tags[name] = {"foreground": colours[name], "font": "ChatBold"}
-        tags |= {
-            "time": {"foreground": muted, "font": "ChatSmall"},
-            "name": {"font": "ChatBold"},
-            "header": {"foreground": colours["header"], "underline": True},
-            "payload": {"foreground": colours["payload"]},
-            "wrong": {"foreground": colours["danger"]},
-            "link": {"foreground": accent, "underline": True},
-            "lit": {"foreground": bg, **ground_of(colours["lit"])},
-            "found": {"background": colours["lit"], "foreground": bg},
-            "found-here": {"background": accent, "foreground": bg},
-            "caret": {"background": colours["text"], "foreground": ground},
-        }
-        for tag, options in tags.items():
+        for tag, options in TAGS.items():
             text.tag_configure(tag, lmargin1=4 * unit, lmargin2=12 * unit, rmargin=4 * unit)
-            text.tag_configure(tag, **options)
+            text.tag_configure(tag, **self.with_colours(options))
             text.tag_raise(tag)
+        text.tag_configure("caret", foreground=self.colours()[ground])
         text.tag_raise("sel")
 
     def paint_columns(self, text: "tk.Text") -> None:
@@ -2550,10 +2587,8 @@ class Looks:
         """Give the page with all keys its colours and its two columns."""
         colours = self.colours()
         unit = self.unit
-        text.configure(
-            bg=colours["bg"], fg=colours["text"], font="TkTextFont", bd=0, cursor="arrow"
-        )
-        text.configure(padx=4 * unit, pady=4 * unit, highlightthickness=0)
+        text.configure(bg=colours["bg"], fg=colours["text"], font="TkTextFont", cursor="arrow")
+        text.configure(padx=4 * unit, pady=4 * unit, highlightthickness=0, bd=0)
         column = self.measure("Page Up, Down  m", "ChatBold")
         text["tabs"] = (column,)
         text.tag_configure("head", font="ChatTitle")

@@ -65,7 +65,8 @@ MAX_CHUNKS = 200  # what one recv or send carried: so many are kept
 MAX_PEOPLE = 5000  # in the roster; a server can lie
 MAX_SHOWN = 20  # messages without an answer
 MAX_MOVES = 20  # people who come and go in one line
-MAX_MARKS = 1000  # places that were found
+MAX_MARKS = 500  # places that were found
+MARKED_LINES = 100  # before and behind the place where one is
 
 # ---- 1. Framing ----------------------------------------------------------------------------------
 
@@ -1031,22 +1032,27 @@ class Log:
             self.text.see(first[0])
 
     def find(self, words: str) -> list:
-        """Return where words stand, (from, to), in small letters or in capitals."""
+        """Return for each line how often words stand in it, in small letters or in capitals.
+
+        Tk can search, too, but needs seconds to list all places of a common letter.
+        """
+        words = words.lower()
         if not words:
             return []
-        # A pattern, for Tk 8.6 crashes when it looks for words in any case in a text with emoji.
-        pattern = f"(?i){re.escape(words)}"
-        options = ("-all", "-regexp", "-count", "::lengths", "--", pattern, "1.0", "tail")
-        tcl = self.text.tk
-        starts = tcl.splitlist(tcl.call(self.text, "search", *options))
-        lengths = []
-        if starts:
-            lengths = tcl.splitlist(tcl.getvar("::lengths"))
-        found = []
-        for start, length in zip(starts, lengths, strict=True):
-            line, _, column = str(start).partition(".")
-            found.append((f"{line}.{column}", f"{line}.{int(column) + length}"))
-        return found
+        return [line.count(words) for line in self.content().lower().split("\n")]
+
+    def places_in(self, number: int, words: str) -> list:
+        """Return where words stand in the line with this number, from 0: [(from, to), ...]."""
+        words = words.lower()
+        first = f"{number + 1}.0"
+        line = self.text.get(first, f"{first} lineend").lower()
+        places = []
+        at = line.find(words)
+        while at >= 0:
+            end = at + len(words)
+            places.append((f"{first} + {at} chars", f"{first} + {end} chars"))
+            at = line.find(words, end)
+        return places
 
     def content(self) -> str:
         """Return all lines as text."""
@@ -1123,7 +1129,7 @@ class Finder:
         put(ttk.Button(bar, text="Older", command=lambda: self.look(-1)), side="left")
         put(ttk.Button(bar, text="Newer", command=lambda: self.look(1)), side="left")
         put(ttk.Button(bar, text="Done", command=self.hide), side="right")
-        self.field.bind("<KeyRelease>", lambda event: self.look(0))
+        self.field.bind("<KeyRelease>", self.on_type)
         self.field.bind("<Return>", lambda event: self.look(-1))
         self.field.bind("<Shift-Return>", lambda event: self.look(1))
         self.field.bind("<Up>", lambda event: self.look(-1))
@@ -1140,36 +1146,62 @@ class Finder:
         """Close the bar."""
         if self.bar.winfo_manager():
             self.bar.pack_forget()
-            self.mark([])
+            self.clear()
             self.words = ""
             self.leave()
+
+    def on_type(self, event) -> None:
+        """Look for other words."""
+        if self.field.get() != self.words:
+            self.look(0)
 
     def look(self, step: int) -> None:
         """Go to the next place (1) or the one before (-1); with new words begin with the newest."""
         words = self.field.get()
-        found = self.log.find(words)
+        counts = self.log.find(words)
+        total = sum(counts)
         if words != self.words:
-            self.place = len(found) - 1
-        elif found:
-            self.place = (self.place + step) % len(found)
-        self.words = words
-        self.mark(found)
+            self.words = words
+            self.place = total - 1
+        elif total:
+            self.place = (self.place + step) % total
+        self.clear()
         self.count["text"] = ""
         if words:
             self.count["text"] = "not found"
-        if found:
-            self.count["text"] = f"{self.place + 1:,} of {len(found):,}"
-            self.log.text.see(found[self.place][0])
+        if total:
+            self.count["text"] = f"{self.place + 1:,} of {total:,}"
+            self.mark(counts)
 
-    def mark(self, found: list) -> None:
-        """Mark all places, and the one where we are in another way."""
-        text = self.log.text
+    def clear(self) -> None:
+        """Take away all marks."""
         for tag in ("found", "found-here"):
-            text.tag_remove(tag, "1.0", "end")
-        for start, end in found[-MAX_MARKS:]:
-            text.tag_add("found", start, end)
-        if found:
-            text.tag_add("found-here", *found[self.place])
+            self.log.text.tag_remove(tag, "1.0", "end")
+
+    def mark(self, counts: list) -> None:
+        """Mark the place where we are, and in another way what was found near it."""
+        text = self.log.text
+        here = 0  # the number of its line
+        before = self.place  # how many places come before it in that line
+        while before >= counts[here]:
+            before -= counts[here]
+            here += 1
+        marked = 0
+        for number in range(here, max(here - MARKED_LINES, -1), -1):
+            marked += self.mark_line(number, counts, marked)
+        for number in range(here + 1, min(here + MARKED_LINES, len(counts))):
+            marked += self.mark_line(number, counts, marked)
+        start, end = self.log.places_in(here, self.words)[before]
+        text.tag_add("found-here", start, end)
+        text.see(start)
+
+    def mark_line(self, number: int, counts: list, marked: int) -> int:
+        """Mark what was found in a line, unless enough is marked; return how many places."""
+        if not counts[number] or marked > MAX_MARKS:
+            return 0
+        for start, end in self.log.places_in(number, self.words):
+            self.log.text.tag_add("found", start, end)
+        return counts[number]
 
 
 class Window:

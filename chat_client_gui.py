@@ -57,7 +57,7 @@ PATIENCE = 10  # seconds: to be connected, then to be welcome
 DELAYS = (1, 2, 4, 8, 16, 30)  # seconds: before each try to connect again
 WORK_SECONDS = 0.010  # for the inbox at a time; then Tk draws, and hears the keyboard
 PAUSE_MS = 15  # until it goes on with the inbox
-BATCH = 20  # events that are shown together
+BATCH = 20  # events that are shown together, at most
 MAX_INBOX = 300  # events: above that the receiver waits, and so TCP makes the server wait
 MAX_LINES = 5000  # of messages
 MAX_WIRE = 1000  # lines of the wire view
@@ -65,6 +65,7 @@ MAX_CHUNKS = 200  # what one recv or send carried: so many are kept
 MAX_PEOPLE = 5000  # in the roster; a server can lie
 MAX_SHOWN = 20  # messages without an answer
 MAX_MOVES = 20  # people who come and go in one line
+MAX_PARTS = 50  # links and names that are marked in a message
 MAX_MARKS = 500  # places that were found
 MARKED_LINES = 100  # before and behind the place where one is
 
@@ -142,6 +143,7 @@ class Inbox:
         self.events = queue.SimpleQueue()  # (kind, from where, *details)
         self.bell = None  # our end of that connection; make_a_bell() sets it
         self.rung = False  # is the window awake, or will it be?
+        self.batch = 1  # how many are taken at once
 
     def put(self, event: tuple) -> None:
         """Any thread: add an event, and ring unless somebody else has just done so."""
@@ -157,7 +159,7 @@ class Inbox:
 
     def take(self) -> list:
         """Main thread: return some of the events, none if there are none."""
-        size = min(BATCH, self.events.qsize())
+        size = min(self.batch, self.events.qsize())
         return [self.events.get_nowait() for _ in range(size)]  # nobody else takes from it
 
     def is_done(self) -> bool:
@@ -195,12 +197,16 @@ def hand_over(inbox: Inbox, after, handle) -> None:
     """Main thread, when the bell rings: give handle what is in the inbox, a little at a time.
 
     After 10 ms it lets Tk draw and hear the keyboard, and goes on 15 ms later: so after is Tk's. An
-    error in handle does not end that.
+    error in handle does not end that. Events that come fast are handed over together; but some take
+    long to draw, as 2,000 emoji do: then they come one by one.
     """
     end = time.monotonic() + WORK_SECONDS
     try:
         while time.monotonic() < end and inbox.qsize():
             handle(inbox.take())
+        inbox.batch = min(2 * inbox.batch, BATCH)
+        if time.monotonic() > end + WORK_SECONDS:
+            inbox.batch = 1
     finally:
         if not inbox.is_done():
             after(PAUSE_MS, hand_over, inbox, after, handle)
@@ -475,6 +481,8 @@ class Conversation:
         frames = [(self.visit, "recv", 2 * self.heard), (self.visit, "recv", 2 * self.heard + 1)]
         self.heard += 1
         sender = clean(sender, 2 * MAX_NAME + 4).replace("\t", "\ufffd")
+        if sender == "server" and text.startswith("online "):  # may be longer than what is shown
+            self.meet(clean(text, MAX_PAYLOAD).split()[1:])
         text = clean(text)
         answered = ""
         if self.waiting and may_answer(self.waiting[0][1], self.me, sender, text):
@@ -499,8 +507,6 @@ class Conversation:
         names = [name[:MAX_NAME] for name in rest.split()]
         if kind == "welcome":
             return self.hear_welcome(text, names, frames)
-        if kind == "online":
-            self.meet(names)
         if kind == "joined" and names:
             self.meet(names[:1])
             return [Line("moved", "", f"{names[0]} joined", frames)]
@@ -534,7 +540,7 @@ class Conversation:
     def meet(self, names: list) -> None:
         """Note that these people are here."""
         for name in names[: MAX_PEOPLE - len(self.people)]:
-            self.people.setdefault(fold(name), name)
+            self.people.setdefault(fold(name), name[:MAX_NAME])
 
     def say(self, texts: list) -> list:
         """Note texts as waiting for an answer; return what has to go out."""
@@ -709,7 +715,7 @@ def parts_of(text: str, me: str) -> list:
     marks += [(start, end, "name") for start, end in mentions(text, me)]
     parts = []
     at = 0
-    for start, end, tag in sorted(marks):
+    for start, end, tag in sorted(marks)[:MAX_PARTS]:  # more would take Tk long to draw
         if start >= at:  # else it is a name within a link
             parts.append((text[at:start], "plain"))
             parts.append((text[start:end], tag))

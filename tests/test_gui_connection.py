@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import pytest
 from gui_kit import hanging_port, threads, wait_for_no_threads
@@ -163,7 +164,29 @@ def test_an_error_with_events_does_not_end_the_others_and_leaves_time_for_tk():
     with pytest.raises(RuntimeError):
         gui.hand_over(inbox, after, slow)
     assert calls == [(gui.PAUSE_MS, gui.hand_over, inbox, after, slow)]
-    assert seen == list(range(gui.BATCH))
+    assert seen == [0]
+
+
+def test_events_come_together_while_they_are_fast_and_one_by_one_when_they_are_slow(monkeypatch):
+    monkeypatch.setattr(gui, "WORK_SECONDS", 0)  # one batch at a time
+    inbox = gui.Inbox()
+    inbox.rung = True  # nobody to ring for
+    for number in range(1000):
+        inbox.put(number)
+    sizes = []
+
+    def sizes_of(clock, rounds):
+        sizes.clear()
+        for _ in range(rounds):
+            times = types.SimpleNamespace(monotonic=iter(clock).__next__)
+            monkeypatch.setattr(gui, "time", times)
+            gui.hand_over(inbox, lambda *_: None, lambda events: sizes.append(len(events)))
+        return [*sizes]
+
+    fast = [0, -1, 0, 0]  # when it begins, at the one batch, behind it, at the end
+    slow = [0, -1, 1, 1]
+    assert sizes_of(fast, 7) == [1, 2, 4, 8, 16, gui.BATCH, gui.BATCH]
+    assert sizes_of(slow, 3) == [gui.BATCH, 1, 1]
 
 
 # ---- The connection ------------------------------------------------------------------------------

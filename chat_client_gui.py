@@ -2541,6 +2541,7 @@ class Looks:
             window.roster.tag_configure(name, foreground=colours[name])
         for field in (window.entry, window.finder.field, *window.fields.values()):
             field.configure(font="TkTextFont")  # else the cursor keeps its size while it is empty
+        window.roster_width = 0  # names have to be cut anew
         window.fit_roster()
         if window.at_end:
             window.log.to_end()
@@ -2573,6 +2574,7 @@ class Looks:
             style.configure(name, padding=[self.unit * count for count in units])
         for name, options in DISTANCES.items():
             style.configure(name, **{option: self.unit * n for option, n in options.items()})
+        style.configure("TCheckbutton", indicatormargin=(0, 0, 2 * self.unit, 0))
         style.configure("Treeview", rowheight=self.line_height() + 2 * self.unit)
         style.layout("Treeview.Item", [("Treeitem.text", {"sticky": "w"})])
         thumb = ("Vertical.Scrollbar.thumb", {"sticky": "nswe"})

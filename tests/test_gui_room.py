@@ -578,6 +578,19 @@ def test_names_are_sorted_and_long_ones_are_shortened_with_a_tip(windows, server
         windows.wait_until(lambda: ada.roster.winfo_width() < width)
 
 
+def test_names_are_cut_anew_when_letters_grow(windows, server, ada):
+    ada.root.geometry("500x400")
+    with Client(server.port, "m" * 20):
+        windows.wait_until(lambda: len(people(ada)) == 3)
+        for _ in range(20):
+            ada.root.event_generate("<Control-plus>")
+        windows.update()
+        assert ada.looks.size == gui.BIGGEST
+        for row in ada.roster.get_children():
+            label = ada.roster.item(row, "text")
+            assert ada.looks.measure(label, "TkDefaultFont") <= ada.roster.winfo_width()
+
+
 # ---- The wire view -------------------------------------------------------------------------------
 
 

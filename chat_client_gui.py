@@ -1501,16 +1501,15 @@ class Window:
 
     def label_of(self, name: str) -> str:
         """Return how a name stands in the roster: as much of it as there is space for."""
-        label = name
+        label = f"● {name}"
         if fold(name) == fold(self.talk.me):
-            label = f"{name} (you)"
-        width = self.roster_width - 8 * self.looks.unit
-        measure = self.looks.measure
-        if measure(label, "ChatBold") <= width:
-            return f"● {label}"
-        while label and measure(f"{label}…", "ChatBold") > width:
+            label += " (you)"
+        width = self.roster_width - 6 * self.looks.unit  # without the scroll bar
+        if self.looks.measure(label, "TkDefaultFont") <= width:
+            return label
+        while label and self.looks.measure(f"{label}…", "TkDefaultFont") > width:
             label = label[:-1]
-        return f"● {label}…"
+        return f"{label}…"
 
     def fit_roster(self, event=None) -> None:
         """Give the roster its width, less in a narrow window, and write the names anew."""

@@ -583,7 +583,7 @@ def test_names_are_cut_anew_when_letters_grow(windows, server, ada):
     with Client(server.port, "m" * 20):
         windows.wait_until(lambda: len(people(ada)) == 3)
         for _ in range(20):
-            ada.root.event_generate("<Control-plus>")
+            press(ada, ada.entry, "<Control-plus>")
         windows.update()
         assert ada.looks.size == gui.BIGGEST
         for row in ada.roster.get_children():

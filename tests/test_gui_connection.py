@@ -3,6 +3,7 @@
 import contextlib
 import os
 import queue
+import re
 import shutil
 import socket
 import subprocess
@@ -511,3 +512,18 @@ def test_a_server_that_does_not_stop_is_stopped(tmp_path, monkeypatch):
         assert "listening" in process.stdout.readline()
         process.stdin.close()
         assert process.wait(TIMEOUT) == 1
+
+
+# ---- How it reads --------------------------------------------------------------------------------
+
+
+def test_who_reads_for_threads_queues_and_after_reads_250_lines_and_no_looks():
+    """The two passages that the map at the top of the program names."""
+    program = (ROOT / "chat_client_gui.py").read_text(encoding="utf-8")
+    threads = program[program.index("# ---- 2.") : program.index("# In words.")]
+    window = program[program.index("def empty_inbox") : program.index("# What it does")]
+    passages = threads + window
+    assert passages.count("\n") <= 250
+    assert not re.search(r"colour|font|style|tag_|\bpad", passages)
+    for word in ("threading.Thread(", "SimpleQueue()", "after(", "fileevent"):
+        assert word in passages

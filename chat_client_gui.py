@@ -1144,6 +1144,7 @@ class Finder:
     def show(self) -> None:
         """Open the bar, with what is selected as the words."""
         self.bar.pack(side="top", fill="x", before=self.log.text)
+        self.bar.update_idletasks()  # else the first letters could still go to the entry
         self.field.focus_set()
         self.field.selection_range(0, "end")
         self.look(0)
@@ -1717,18 +1718,14 @@ class Window:
 
     def open_last_link(self) -> None:
         """Open the last link."""
-        if self.log.text.tag_prevrange("link", "tail"):
-            start = self.log.text.tag_prevrange("link", "tail")[0]
-            open_link(self.log.text, start)
-
-    def toggle_wire(self) -> None:
-        """Show or hide the bytes."""
-        self.wire.toggle()
+        link = self.log.text.tag_prevrange("link", "tail")
+        if link:
+            open_link(self.log.text, link[0])
 
     def show_frames(self, index: str) -> None:
         """Show the frames in which the message at this place came."""
         if not self.wire.is_open:
-            self.toggle_wire()
+            self.wire.toggle()
         self.light(self.log.text, index)
 
     def escape(self) -> None:
@@ -2002,7 +1999,7 @@ class Window:
             ("Open the last link", "Ctrl L", "<Control-l>", self.open_last_link),
             ("Send again what is not confirmed", "Ctrl R", "<Control-r>", self.send_again),
             ("Forget what is not confirmed", "", "", self.forget),
-            ("The bytes on the wire", "F12", "<F12>", self.toggle_wire),
+            ("The bytes on the wire", "F12", "<F12>", self.wire.toggle),
             ("Save the bytes …", "", "", self.save_bytes),
             *self.looks.actions(self),
             ("Ring when somebody names me", "", "", self.rings),

@@ -398,7 +398,7 @@ def test_a_reader_is_not_moved_when_old_lines_are_dropped(windows, ada, bob):
 def test_find_goes_through_all_places_and_counts_them(windows, ada, bob):
     hear(windows, ada, bob, "Header 👋 one", *("filling" for _ in range(80)), "a header, a HEADER")
     press(ada, ada.entry, "<Control-f>")
-    windows.wait_until(lambda: focused(ada) is ada.finder.field)
+    assert focused(ada) is ada.finder.field, "at once: the next key may be here already"
     ada.finder.field.insert(0, "header")
     press(ada, ada.finder.field, "<KeyRelease>")
     counts = [ada.finder.count["text"]]
@@ -609,7 +609,7 @@ def test_the_wire_view_has_a_past_of_so_many_chunks(windows, ada, bob):
 
 
 def test_a_click_on_a_message_lights_up_its_frames_and_the_other_way_round(windows, ada, bob):
-    ada.toggle_wire()
+    ada.wire.toggle()
     hear(windows, ada, bob, "first", "second")
     type_in(ada, "mine")
     windows.wait_until(lambda: "own" in tags_at(ada, "mine"))
@@ -641,7 +641,7 @@ def test_frames_of_an_earlier_connection_are_not_mixed_up(windows):
         windows.wait_until(lambda: window.talk.state == "in")
         say(window, "afterwards")
         windows.wait_until(lambda: "own" in tags_at(window, "afterwards"))
-        window.toggle_wire()
+        window.wire.toggle()
         windows.update()
         click_at(window.log.text, "before")
         assert {line.strip()[-6:] for line in lit(window.wire.log.text)} == {"···ada", "before"}

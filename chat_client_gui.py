@@ -1047,19 +1047,6 @@ class Log:
             return []
         return [line.count(words) for line in self.content().lower().split("\n")]
 
-    def places_in(self, number: int, words: str) -> list:
-        """Return where words stand in the line with this number, from 0: [(from, to), ...]."""
-        words = words.lower()
-        first = f"{number + 1}.0"
-        line = self.text.get(first, f"{first} lineend").lower()
-        places = []
-        at = line.find(words)
-        while at >= 0:
-            end = at + len(words)
-            places.append((f"{first} + {at} chars", f"{first} + {end} chars"))
-            at = line.find(words, end)
-        return places
-
     def content(self) -> str:
         """Return all lines as text."""
         return self.text.get("1.0", "tail")
@@ -1198,7 +1185,7 @@ class Finder:
             marked += self.mark_line(number, counts, marked)
         for number in range(here + 1, min(here + MARKED_LINES, len(counts))):
             marked += self.mark_line(number, counts, marked)
-        start, end = self.log.places_in(here, self.words)[before]
+        start, end = self.places_in(here)[before]
         text.tag_add("found-here", start, end)
         text.see(start)
 
@@ -1206,9 +1193,22 @@ class Finder:
         """Mark what was found in a line, unless enough is marked; return how many places."""
         if not counts[number] or marked > MAX_MARKS:
             return 0
-        for start, end in self.log.places_in(number, self.words):
+        for start, end in self.places_in(number):
             self.log.text.tag_add("found", start, end)
         return counts[number]
+
+    def places_in(self, number: int) -> list:
+        """Return where the words stand in the line with this number, from 0: [(from, to), ...]."""
+        words = self.words.lower()
+        first = f"{number + 1}.0"
+        line = self.log.text.get(first, f"{first} lineend").lower()
+        places = []
+        at = line.find(words)
+        while at >= 0:
+            end = at + len(words)
+            places.append((f"{first} + {at} chars", f"{first} + {end} chars"))
+            at = line.find(words, end)
+        return places
 
 
 class Window:

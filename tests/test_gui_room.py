@@ -424,7 +424,8 @@ def test_find_takes_every_text_as_it_is(windows, ada, bob, words):
     hear(windows, ada, bob, f"before {words} after")
     counts = ada.log.find(words)
     last = max(number for number, count in enumerate(counts) if count)
-    start, end = ada.log.places_in(last, words)[-1]
+    ada.finder.words = words
+    start, end = ada.finder.places_in(last)[-1]
     assert ada.log.text.get(start, end) == words
 
 

@@ -740,7 +740,9 @@ def completion(line: str, names: list) -> str:
     start = len(line.rpartition(" ")[2])
     words = offers(line, names)
     added = ""
-    for letter in "".join(words[:1])[start:]:
+    if not words:
+        return ""
+    for letter in words[0][start:]:
         if not all(word[start:].startswith(added + letter) for word in words):
             break
         added += letter
@@ -2499,7 +2501,12 @@ class Looks:
 
     def colours(self) -> dict:
         """Return the colours of now, by token."""
-        return {token: pair[self.dark] for token, pair in COLOURS.items()}
+        colours = {}
+        for token, (light, dark) in COLOURS.items():
+            colours[token] = light
+            if self.dark:
+                colours[token] = dark
+        return colours
 
     def with_colours(self, options: dict) -> dict:
         """Return options with the colours of now in the place of their names."""

@@ -674,7 +674,10 @@ def test_what_stands_there_is_what_is_sent_also_in_the_middle(
         ada.wait_for(f"bob>> {news}", f"> {text}")
         ada.wait_until(lambda: ada.screen.typed == f"> {before}")
     ada.press("!")
-    ada.wait_for("bob>> two", f"> {before}!{after}")
+    # In rows, for readline 8.3 goes from one to the next by itself: the terminal wraps nothing.
+    ada.wait_until(
+        lambda: "".join(ada.screen.rows_of_text).endswith(f"bob>> two> {before}!{after}")
+    )
     ada.press("\r")
     ada.wait_for("bob>> two", f"ada>> {before}!{after}", ">")
     bob.skip_to("ada", f"{before}!{after}")

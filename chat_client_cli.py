@@ -916,12 +916,16 @@ class Readline:
         self.over = False
         self.drawing = None  # what another thread wants to be called
         self.drawn = threading.Event()  # it was
+        self.set_up()
+
+    def set_up(self) -> None:
+        """Tell readline what we want: words for Tab, and two signals that are looked at."""
         readline.set_completer(self.completion)
         readline.set_completer_delims(" ")
         readline.parse_and_bind("tab: complete")
         readline.parse_and_bind("set completion-query-items 0")  # no question before many words,
         readline.parse_and_bind("set page-completions off")  # and no pages of them
-        if plain:
+        if self.plain:
             readline.parse_and_bind("set enable-bracketed-paste off")  # an escape code, too
         signal.signal(signal.SIGUSR1, self.interrupted)
         # A signal that comes while readline is at work is looked at when the next one comes. So one

@@ -1118,12 +1118,14 @@ class Finder:
         self.leave = leave  # called when the bar is closed
         self.words = ""  # what was looked for
         self.place = 0  # which of the places found we are at
-        self.field = put(ttk.Entry(bar, width=24), side="left")
-        count = ttk.Label(bar, style="Muted.TLabel", width=14, anchor="center")
-        self.count = put(count, side="left")
-        put(ttk.Button(bar, text="Older", command=lambda: self.look(-1)), side="left")
-        put(ttk.Button(bar, text="Newer", command=lambda: self.look(1)), side="left")
-        put(ttk.Button(bar, text="Done", command=self.hide), side="right")
+        self.field = ttk.Entry(bar, width=8)
+        self.count = ttk.Label(bar, style="Count.TLabel")
+        older = ttk.Button(bar, text="↑", width=2, command=lambda: self.look(-1))
+        newer = ttk.Button(bar, text="↓", width=2, command=lambda: self.look(1))
+        done = ttk.Button(bar, text="×", width=2, command=self.hide)
+        for widget in (done, newer, older, self.count):
+            put(widget, side="right")
+        put(self.field, side="left", fill="x", expand=True)  # last: it takes what room is left
         self.field.bind("<KeyRelease>", self.on_type)
         self.field.bind("<Return>", lambda event: self.look(-1))
         self.field.bind("<Shift-Return>", lambda event: self.look(1))
@@ -2379,6 +2381,7 @@ STYLES = {  # "." is for all kinds of widgets
     "Title.TLabel": {"font": "ChatTitle"},
     "Muted.TLabel": SMALL,
     "Field.TLabel": SMALL,
+    "Count.TLabel": SMALL,
     "Here.TLabel": SMALL,
     "Danger.TLabel": {"foreground": "danger"},
     "Wait.TLabel": {"foreground": "muted"},
@@ -2434,6 +2437,7 @@ STATES = {  # what is otherwise while something is in a state
 PADDINGS = {  # in units: left, top, right, bottom
     "Title.TLabel": (2, 0, 2, 0),
     "Field.TLabel": (0, 2, 0, 1),
+    "Count.TLabel": (2, 0, 2, 0),
     "Here.TLabel": (1, 0, 0, 1),
     "Danger.TLabel": (0, 2, 0, 2),
     "Wait.TLabel": (0, 2, 0, 2),
@@ -2522,7 +2526,7 @@ class Looks:
         width = min(230 * self.unit, self.root.winfo_screenwidth())
         height = min(160 * self.unit, self.root.winfo_screenheight() - 10 * self.unit)
         self.root.geometry(f"{width}x{height}")
-        self.root.minsize(80 * self.unit, 60 * self.unit)
+        self.root.minsize(100 * self.unit, 60 * self.unit)
 
     def paint(self, window: Window) -> None:
         """Give everything its colours, fonts and distances, again whenever they change."""

@@ -417,6 +417,26 @@ def test_find_goes_through_all_places_and_counts_them(windows, ada, bob):
     windows.wait_until(lambda: focused(ada) is ada.entry)
 
 
+@pytest.mark.parametrize("points, width", [(11, 400), (28, 1024)])
+def test_all_of_the_bar_is_in_sight_in_a_narrow_window_and_with_big_letters(
+    windows, ada, bob, points, width
+):
+    hear(windows, ada, bob, *("a header" for _ in range(12)))
+    ada.looks.resize(points - ada.looks.size)
+    ada.looks.paint(ada)
+    ada.root.geometry(f"{width}x560")
+    windows.wait_until(lambda: ada.root.winfo_width() == width)
+    press(ada, ada.entry, "<Control-f>")
+    ada.finder.field.insert(0, "head")
+    press(ada, ada.finder.field, "<KeyRelease>")
+    windows.update()
+    assert ada.finder.count["text"] == "12 of 12"
+    for widget in ada.finder.bar.winfo_children():
+        if widget is not ada.finder.field:
+            assert widget.winfo_width() >= widget.winfo_reqwidth()
+    assert ada.finder.field.winfo_width() >= ada.looks.measure("mmm", "TkTextFont")
+
+
 @pytest.mark.parametrize(
     "words", [".", "(", "[a", "a\\", "{x}", "$y", "***=", "(?i)", "-all", "a|b", "👋", "é"]
 )

@@ -2556,8 +2556,11 @@ class Looks:
     def paint_fonts(self) -> None:
         """Set the sizes of all fonts: one family, and one of fixed width."""
         call = self.root.tk.call
-        for kind in ("Text", "Menu", "Fixed", "Default"):
+        for kind in ("Text", "Fixed", "Default"):
             call("font", "configure", f"Tk{kind}Font", "-size", self.size)
+        # All of the menu has to be on the screen: it is as high as 30 letters.
+        room = self.root.winfo_screenheight() / self.root.winfo_fpixels("30p")
+        call("font", "configure", "TkMenuFont", "-size", min(self.size, int(room)))
         family = call("font", "actual", "TkDefaultFont", "-family")
         call("font", "configure", "ChatSmall", "-family", family, "-size", self.size * 9 // NORMAL)
         for font, size in (("ChatBold", self.size), ("ChatTitle", self.size + 1)):

@@ -779,6 +779,10 @@ def test_letters_grow_to_28_points_and_pads_and_columns_with_them(windows, ada, 
         seen.append((ada.looks.size, ada.looks.unit, column))
     assert seen[-1][0] == 28 and seen == sorted(seen)
     assert seen[-1][1] > seen[0][1] and ada.log.text["font"] == "TkTextFont"
+    ada.root.winfo_screenheight = lambda: 600  # all of the menu fits on a small screen, too
+    ada.looks.paint(ada)
+    windows.update()
+    assert ada.menu.winfo_reqheight() <= 600
     for _ in range(40):
         ada.root.event_generate("<Control-minus>")
     assert ada.looks.size == gui.SMALLEST

@@ -1133,7 +1133,7 @@ class Finder:
         self.field.bind("<Down>", lambda event: self.look(1))
 
     def show(self) -> None:
-        """Open the bar, with what is selected as the words."""
+        """Open the bar; its words are selected, so that what is typed replaces them."""
         self.bar.pack(side="top", fill="x", before=self.log.text)
         self.bar.update_idletasks()  # else the first letters could still go to the entry
         self.field.focus_set()
@@ -1184,10 +1184,9 @@ class Finder:
         while before >= counts[here]:
             before -= counts[here]
             here += 1
+        near = range(max(0, here - MARKED_LINES), min(len(counts), here + MARKED_LINES))
         marked = 0
-        for number in range(here, max(here - MARKED_LINES, -1), -1):
-            marked += self.mark_line(number, counts, marked)
-        for number in range(here + 1, min(here + MARKED_LINES, len(counts))):
+        for number in sorted(near, key=lambda number: abs(number - here)):  # the nearest first
             marked += self.mark_line(number, counts, marked)
         start, end = self.places_in(here)[before]
         text.tag_add("found-here", start, end)

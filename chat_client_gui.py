@@ -336,7 +336,8 @@ class Connection:
     def why(self, error: "Exception | None") -> str:
         """Return in one sentence why there is no connection; error None: the server hung up."""
         place = f"{self.host}:{self.port}"
-        said = clean(bytes(self.heard[:40]).decode(errors="replace")).strip()
+        said = clean(self.heard[:40].decode(errors="replace"))
+        said = " ".join(said.replace("\ufffd", " ").split())  # what of it can be read
         if isinstance(error, ConnectionRefusedError):
             return f"Nobody listens at {place}. Is the server running, are host and port right?"
         if self.ends and self.deadline is not None and said:

@@ -262,7 +262,8 @@ NO_CHAT = "no chat server of this kind"
         ),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", f"{NO_CHAT}. It said: HTTP/1.1 400 Bad Request"),
         (b"-ERR\r\n", f"{NO_CHAT}. It said: -ERR"),
-        (b"J\0\0\0\n8.0.36\0", NO_CHAT),
+        (bytes(100), "wrong header"),
+        (b"J\0\0\0\n8.0.36\0" + bytes(60), f"{NO_CHAT}. It said: J 8.0.36"),
         (frame("bob") + frame("\xff".encode("latin-1")), NO_CHAT),
         (frame("server") + frame("welcome ada") + frame(b"\xff\xfe") + frame("x"), "utf-8"),
         (frame("server") + frame("welcome ada") + b"+5        x", "wrong header"),
@@ -270,7 +271,7 @@ NO_CHAT = "no chat server of this kind"
         (frame("server") + frame("welcome ada") + b"5   ", "in the middle of a frame"),
         (b"", "hung up without a word"),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_what_a_wrong_server_says_becomes_one_sentence(listener, data, words):
     inbox = queue.SimpleQueue()

@@ -157,8 +157,11 @@ class Connection:
         """
         self.password = password
         refusal = ""
+        first = name
+        if password:
+            first = f"{name} {password}"
         try:
-            self.send(f"{name} {password}" if password else name)
+            self.send(first)
             sender, text = self.hear_pair()
             if sender == "server" and text.startswith("refused"):
                 refusal = text.removeprefix("refused ")
@@ -390,8 +393,8 @@ def talk(connection: Connection, conversation: Conversation, screen: "Screen") -
     with suppress(EOFError):
         while line != "/quit":
             line = screen.read().rstrip()
-            if line == "/help" and screen.keyboard.HINT:
-                screen.show(Line(f"* {screen.keyboard.HINT}"))
+            if line == "/help" and screen.keyboard.hint:
+                screen.show(Line(f"* {screen.keyboard.hint}"))
             if len(line.encode()) > MAX_PAYLOAD:
                 screen.show(Line("* error this is too long for a frame, and was not sent"))
             elif line:
@@ -501,7 +504,8 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
     parser.add_argument(
         "--plain",
         action="store_true",
-        help="for a screen reader: no prompt and no colours, nothing is erased or drawn again",
+        help="for a screen reader: no prompt and no colours, nothing is erased or drawn again; Tab "
+        "and the arrow keys work where Python has readline",
     )
     parser.add_argument("--trace", action="store_true", help="show every frame")
     parser.add_argument("--version", action="version", version=VERSION)
@@ -668,7 +672,7 @@ class Screen:
         self.prompt = prompt
         try:
             return self.keyboard.read(prompt, self)
-        except BaseException:
+        except (EOFError, KeyboardInterrupt, Over):  # the cursor stands in the line as yet
             if self.terminal:
                 with self.lock:
                     self.write(self.below())
@@ -788,7 +792,7 @@ def most_cells(char: str) -> int:
 
 # ---- 6. Three ways to read a line ----------------------------------------------------------------
 
-# Each of them has the same methods:
+# Each of them has a hint, which /help shows, and the same methods:
 #   read(prompt, screen)  a line, below which the cursor then stands; EOFError after the last one
 #   typed()               what is typed, and where in it the cursor is; None if nothing is
 #   between_keys(draw)    any thread: call draw, while no key changes what is typed
@@ -803,7 +807,10 @@ def choose_keyboard(plain: bool, complete):
         with suppress(OSError, ValueError):  # it is not GNU's, or cannot be asked
             return Readline(complete, plain)
     if plain:
-        return Pipe()
+        return Pipe(
+            "here, Tab completes nothing, and only some terminals bring lines back with the arrow "
+            "keys: this Python has no readline"
+        )
     if msvcrt:
         return Keys(complete, Console())
     if termios:
@@ -814,14 +821,14 @@ def choose_keyboard(plain: bool, complete):
 class Pipe:
     """Lines from a pipe, or from a terminal that we know nothing about.
 
-    On Windows nothing wakes a thread that reads a pipe: so it is one of its own, which may wait for
-    ever. It reads when a line is asked for, so nothing piles up. And it reads below Python's own
-    buffer, which has a lock: whoever held that would disturb the end of the program.
+    On Windows nothing wakes a thread that reads a pipe: so it is one of its own. If the pipe stays
+    open when the chat is over, that thread still waits for a line, and ends with the program: it is
+    a daemon. It reads when a line is asked for, so nothing piles up. And it reads below Python's
+    own buffer, which has a lock: whoever held that would disturb the end of the program.
     """
 
-    HINT = ""
-
-    def __init__(self):
+    def __init__(self, hint: str = ""):
+        self.hint = hint
         self.file = None
         self.buffer = bytearray()  # read, but not returned yet
         self.over = False
@@ -890,7 +897,7 @@ class Pipe:
 class Readline:
     """input() with GNU readline, which is asked what is typed and where the cursor stands."""
 
-    HINT = (
+    hint = (
         "here, Tab completes names and commands, the arrow keys bring lines back, and Ctrl-D leaves"
     )
 
@@ -909,12 +916,16 @@ class Readline:
         self.over = False
         self.drawing = None  # what another thread wants to be called
         self.drawn = threading.Event()  # it was
+        self.set_up()
+
+    def set_up(self) -> None:
+        """Tell readline what we want: words for Tab, and two signals that are looked at."""
         readline.set_completer(self.completion)
         readline.set_completer_delims(" ")
         readline.parse_and_bind("tab: complete")
         readline.parse_and_bind("set completion-query-items 0")  # no question before many words,
         readline.parse_and_bind("set page-completions off")  # and no pages of them
-        if plain:
+        if self.plain:
             readline.parse_and_bind("set enable-bracketed-paste off")  # an escape code, too
         signal.signal(signal.SIGUSR1, self.interrupted)
         # A signal that comes while readline is at work is looked at when the next one comes. So one
@@ -998,7 +1009,7 @@ class Readline:
 class Keys:
     """Key by key: where there is no readline that could be asked, as on Windows."""
 
-    HINT = (
+    hint = (
         "here, Tab completes a name or a command if only one begins so, the arrow keys move and "
         "bring lines back, and Ctrl-D leaves"
     )
@@ -1016,16 +1027,16 @@ class Keys:
         self.over = False
 
     def read(self, prompt: str, screen: Screen) -> str:
+        self.source.open()  # first: who sees a prompt types
         with screen.lock:
             self.begin()
             screen.begin()
-        with self.source:
-            while self.reading:
-                if self.over:
-                    raise Over
-                if not self.waiting:
-                    self.waiting = self.source.fetch(LOOK_SECONDS)
-                self.feed_all(screen)
+        while self.reading:
+            if self.over:
+                raise Over
+            if not self.waiting:
+                self.waiting = self.source.fetch(LOOK_SECONDS)
+            self.feed_all(screen)
         return self.text
 
     def begin(self) -> None:
@@ -1053,9 +1064,21 @@ class Keys:
             raise EOFError
 
     def feed(self, key: str) -> "str | None":
-        """Change the line as a key wants it. Return the key if it ends the line."""
-        before = self.text[: self.cursor]
-        after = self.text[self.cursor :]
+        """Do what a key is for. Return the key if it ends the line."""
+        if key in ("ctrl-c", "ctrl-d"):
+            return key
+        if key == "enter":
+            self.cursor = len(self.text)
+            self.lines[-1] = self.text
+            return key
+        if key in MOVES:
+            self.move(key)
+        else:
+            self.edit(key, self.text[: self.cursor], self.text[self.cursor :])
+        return None
+
+    def move(self, key: str) -> None:
+        """Go where a key leads: within the line, or to another one that was typed."""
         match key:
             case "left":
                 self.cursor = max(0, self.cursor - 1)
@@ -1065,30 +1088,25 @@ class Keys:
                 self.cursor = 0
             case "end":
                 self.cursor = len(self.text)
+            case "up":
+                self.recall(self.line - 1)
+            case "down":
+                self.recall(self.line + 1)
+
+    def edit(self, key: str, before: str, after: str) -> None:
+        """Change the line, which is what stands before and after the cursor, as a key wants it."""
+        match key:
             case "backspace":
                 self.change(before[:-1], after)
             case "delete":
                 self.change(before, after[1:])
             case "ctrl-u":
                 self.change("", after)
-            case "up":
-                self.recall(self.line - 1)
-            case "down":
-                self.recall(self.line + 1)
             case "tab":
                 self.change(self.completed(before), after)
-            case "enter":
-                self.cursor = len(self.text)
-                self.lines[-1] = self.text
-                return key
-            case "ctrl-c":
-                return key
-            case "ctrl-d":  # on Windows Ctrl-Z, too
-                return key
             case _:
                 if len(key) == 1 and not UNSAFE.match(key):
                     self.change(before + key, after)
-        return None
 
     def change(self, before: str, after: str = "") -> None:
         """Let the line be these two parts, with the cursor between them."""
@@ -1121,10 +1139,12 @@ class Keys:
 
     def wake(self) -> None:
         self.over = True
+        self.source.close()
 
 
 # Where the keys come from, and how one that types nothing is called. A key that is in neither
 # table, and no character either, does nothing.
+MOVES = ("left", "right", "home", "end", "up", "down")
 CONTROLS = {
     "\r": "enter",
     "\n": "enter",
@@ -1149,6 +1169,7 @@ SECOND = {
 }
 # All other systems: an escape code with these at its end.
 ESCAPE = re.compile("\x1b(?:O|\\[)([0-9;]*)([A-Za-z~])")
+BEGUN = re.compile("\x1b(?:O|\\[)?[0-9;]*")  # the rest may come later
 ESCAPES = {
     "A": "up",
     "B": "down",
@@ -1167,11 +1188,11 @@ ESCAPES = {
 class Console:
     """The keyboard of Windows."""
 
-    def __enter__(self):
-        return self
+    def open(self) -> None:
+        """Do nothing: here a key is no line's, and is not shown by itself."""
 
-    def __exit__(self, *_) -> None:
-        pass
+    def close(self) -> None:
+        """Do nothing."""
 
     def fetch(self, seconds: float) -> list:
         """Return keys that were pressed, none if there are none within so many seconds."""
@@ -1208,18 +1229,26 @@ class Tty:
 
     def __init__(self):
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self.settings = None
+        self.rest = ""  # the beginning of an escape code
+        self.settings = None  # those from before we opened it
 
-    def __enter__(self):
-        """Switch off what the terminal does by itself: it shows what is typed, and keeps lines."""
-        self.settings = termios.tcgetattr(0)
-        settings = termios.tcgetattr(0)
-        settings[3] &= ~(termios.ECHO | termios.ICANON)
-        termios.tcsetattr(0, termios.TCSADRAIN, settings)
-        return self
+    def open(self) -> None:
+        """Switch off what the terminal does by itself: it shows what is typed, and keeps lines.
 
-    def __exit__(self, *_) -> None:
-        termios.tcsetattr(0, termios.TCSADRAIN, self.settings)
+        It stays off between two lines: else a key that is pressed there would be shown twice, or
+        Ctrl-D mean nothing.
+        """
+        if self.settings is None:
+            self.settings = termios.tcgetattr(0)
+            settings = termios.tcgetattr(0)
+            settings[3] &= ~(termios.ECHO | termios.ICANON)
+            termios.tcsetattr(0, termios.TCSADRAIN, settings)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self.settings is not None:
+            with suppress(termios.error):  # the terminal is gone
+                termios.tcsetattr(0, termios.TCSADRAIN, self.settings)
 
     def fetch(self, seconds: float) -> list:
         """Return keys that were pressed, none if there are none within so many seconds."""
@@ -1234,6 +1263,8 @@ class Tty:
         """Return the keys of a text: keys("a\\x1b[D") is ["a", "left"]."""
         keys = []
         at = 0
+        text = self.rest + text
+        self.rest = ""
         while at < len(text):
             escape = ESCAPE.match(text, at)
             if escape:
@@ -1242,6 +1273,9 @@ class Tty:
                 if code == "~":
                     code = escape[1] + code
                 keys.append(ESCAPES.get(code, "unknown"))
+            elif BEGUN.fullmatch(text, at):
+                self.rest = text[at:]
+                break
             else:
                 keys.append(CONTROLS.get(text[at], text[at]))
                 at += 1

@@ -17,8 +17,9 @@ Everything on the wire is a frame: the payload's length in bytes as ASCII digits
 to 10 bytes, then the payload in UTF-8. A client sends its name, then messages. The server sends
 pairs of frames: who speaks, then the text. What it says itself comes from `server`.
 
-Who reads for threads, queues and Tk's `after` reads section 2, and in section 6 make_a_bell() and
-the class Window down to "Drawing". What it means to be in a chat, without any of them: section 4.
+Who reads for threads, queues and Tk's `after` reads 250 lines: section 2 as far as "In words", and
+in section 6 the class Window as far as "What it does". What it means to be in a chat, without any
+of them: section 4. Colours come last.
 
 Left out, for it would teach something else: encryption, files, several rooms, settings that last.
 """
@@ -56,7 +57,7 @@ PATIENCE = 10  # seconds: to be connected, then to be welcome
 DELAYS = (1, 2, 4, 8, 16, 30)  # seconds: before each try to connect again
 WORK_SECONDS = 0.010  # for the inbox at a time; then Tk draws, and hears the keyboard
 PAUSE_MS = 15  # until it goes on with the inbox
-BATCH = 20  # events that are shown together
+BATCH = 20  # events that are shown together, at most
 MAX_INBOX = 300  # events: above that the receiver waits, and so TCP makes the server wait
 MAX_LINES = 5000  # of messages
 MAX_WIRE = 1000  # lines of the wire view
@@ -64,7 +65,9 @@ MAX_CHUNKS = 200  # what one recv or send carried: so many are kept
 MAX_PEOPLE = 5000  # in the roster; a server can lie
 MAX_SHOWN = 20  # messages without an answer
 MAX_MOVES = 20  # people who come and go in one line
-MAX_MARKS = 1000  # places that were found
+MAX_PARTS = 50  # links and names that are marked in a message
+MAX_MARKS = 500  # places that were found
+MARKED_LINES = 100  # before and behind the place where one is
 
 # ---- 1. Framing ----------------------------------------------------------------------------------
 
@@ -120,7 +123,7 @@ def read_frame(recv, buffer: bytearray) -> bytearray | None:
 
 # <<< framing
 
-# ---- 2. The connection: threads and queues, no Tk in here ----------------------------------------
+# ---- 2. The connection: threads, queues, and how they wake Tk ------------------------------------
 
 # What one recv or send (the verb) carried, and when. before is the beginning of a frame that came
 # in earlier chunks, and number how many frames had ended before that.
@@ -140,6 +143,7 @@ class Inbox:
         self.events = queue.SimpleQueue()  # (kind, from where, *details)
         self.bell = None  # our end of that connection; make_a_bell() sets it
         self.rung = False  # is the window awake, or will it be?
+        self.batch = 1  # how many are taken at once
 
     def put(self, event: tuple) -> None:
         """Any thread: add an event, and ring unless somebody else has just done so."""
@@ -155,7 +159,7 @@ class Inbox:
 
     def take(self) -> list:
         """Main thread: return some of the events, none if there are none."""
-        size = min(BATCH, self.events.qsize())
+        size = min(self.batch, self.events.qsize())
         return [self.events.get_nowait() for _ in range(size)]  # nobody else takes from it
 
     def is_done(self) -> bool:
@@ -169,16 +173,40 @@ class Inbox:
         return self.events.empty()
 
 
+def make_a_bell(tcl: "tk.Tk", inbox: Inbox, answer) -> str:
+    """Let Tcl call answer when somebody rings inbox's bell; return the channel, to be closed.
+
+    No other thread may call Tk, but Tcl can wait for sockets of its own. So there is a connection
+    from Tcl to us, on this computer: what we send into it wakes Tcl, whatever system this is.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        channel = tcl.call("socket", *listener.getsockname())
+        inbox.bell, _ = listener.accept()
+    inbox.bell.setblocking(False)
+
+    def wake_up() -> None:
+        tcl.call("read", channel)  # how often it rang does not matter
+        answer()
+
+    tcl.call("fconfigure", channel, "-blocking", 0, "-translation", "binary")
+    tcl.call("fileevent", channel, "readable", tcl.register(wake_up))
+    return channel
+
+
 def hand_over(inbox: Inbox, after, handle) -> None:
     """Main thread, when the bell rings: give handle what is in the inbox, a little at a time.
 
     After 10 ms it lets Tk draw and hear the keyboard, and goes on 15 ms later: so after is Tk's. An
-    error in handle does not end that.
+    error in handle does not end that. Events that come fast are handed over together; but some take
+    long to draw, as 2,000 emoji do: then they come one by one.
     """
     end = time.monotonic() + WORK_SECONDS
     try:
         while time.monotonic() < end and inbox.qsize():
             handle(inbox.take())
+        inbox.batch = min(2 * inbox.batch, BATCH)
+        if time.monotonic() > end + WORK_SECONDS:
+            inbox.batch = 1
     finally:
         if not inbox.is_done():
             after(PAUSE_MS, hand_over, inbox, after, handle)
@@ -303,10 +331,13 @@ class Connection:
             time.sleep(0.005)
         self.inbox.put((kind, self, *details))
 
+    # In words.
+
     def why(self, error: "Exception | None") -> str:
         """Return in one sentence why there is no connection; error None: the server hung up."""
         place = f"{self.host}:{self.port}"
-        said = clean(bytes(self.heard[:40]).decode(errors="replace")).strip()
+        said = clean(self.heard[:40].decode(errors="replace"))
+        said = " ".join(said.replace("\ufffd", " ").split())  # what of it can be read
         if isinstance(error, ConnectionRefusedError):
             return f"Nobody listens at {place}. Is the server running, are host and port right?"
         if self.ends and self.deadline is not None and said:
@@ -451,6 +482,8 @@ class Conversation:
         frames = [(self.visit, "recv", 2 * self.heard), (self.visit, "recv", 2 * self.heard + 1)]
         self.heard += 1
         sender = clean(sender, 2 * MAX_NAME + 4).replace("\t", "\ufffd")
+        if sender == "server" and text.startswith("online "):  # may be longer than what is shown
+            self.meet(clean(text, MAX_PAYLOAD).split()[1:])
         text = clean(text)
         answered = ""
         if self.waiting and may_answer(self.waiting[0][1], self.me, sender, text):
@@ -475,8 +508,6 @@ class Conversation:
         names = [name[:MAX_NAME] for name in rest.split()]
         if kind == "welcome":
             return self.hear_welcome(text, names, frames)
-        if kind == "online":
-            self.meet(names)
         if kind == "joined" and names:
             self.meet(names[:1])
             return [Line("moved", "", f"{names[0]} joined", frames)]
@@ -510,7 +541,7 @@ class Conversation:
     def meet(self, names: list) -> None:
         """Note that these people are here."""
         for name in names[: MAX_PEOPLE - len(self.people)]:
-            self.people.setdefault(fold(name), name)
+            self.people.setdefault(fold(name), name[:MAX_NAME])
 
     def say(self, texts: list) -> list:
         """Note texts as waiting for an answer; return what has to go out."""
@@ -685,7 +716,7 @@ def parts_of(text: str, me: str) -> list:
     marks += [(start, end, "name") for start, end in mentions(text, me)]
     parts = []
     at = 0
-    for start, end, tag in sorted(marks):
+    for start, end, tag in sorted(marks)[:MAX_PARTS]:  # more would take Tk long to draw
         if start >= at:  # else it is a name within a link
             parts.append((text[at:start], "plain"))
             parts.append((text[start:end], tag))
@@ -710,7 +741,9 @@ def completion(line: str, names: list) -> str:
     start = len(line.rpartition(" ")[2])
     words = offers(line, names)
     added = ""
-    for letter in "".join(words[:1])[start:]:
+    if not words:
+        return ""
+    for letter in words[0][start:]:
         if not all(word[start:].startswith(added + letter) for word in words):
             break
         added += letter
@@ -741,10 +774,7 @@ def mistake(name: str, host: str, port: str, password: str = "") -> tuple:
     if not host.isprintable() or len(host.split()) != 1:
         return "host", "The host is the computer where the server runs: 127.0.0.1 is this one."
     if not port.isascii() or not port.isdigit() or int(port[:9]) > 65535:
-        return (
-            "port",
-            "A port is a number up to 65535: the server's, which it prints when it starts.",
-        )
+        return "port", "A port is a number up to 65535: the one that the server prints."
     if password and not password.isprintable():
         return "password", "A password has only characters that can be printed."
     return "", ""
@@ -895,26 +925,6 @@ def checksum(data: bytes) -> int:
 # ---- 6. The window: all in here runs in the main thread ------------------------------------------
 
 
-def make_a_bell(tcl: "tk.Tk", inbox: Inbox, answer) -> str:
-    """Let Tcl call answer when somebody rings inbox's bell; return the channel, to be closed.
-
-    No other thread may call Tk, but Tcl can wait for sockets of its own. So there is a connection
-    from Tcl to us, on this computer: what we send into it wakes Tcl, whatever system this is.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        channel = tcl.call("socket", *listener.getsockname())
-        inbox.bell, _ = listener.accept()
-    inbox.bell.setblocking(False)
-
-    def wake_up() -> None:
-        tcl.call("read", channel)  # how often it rang does not matter
-        answer()
-
-    tcl.call("fconfigure", channel, "-blocking", 0, "-translation", "binary")
-    tcl.call("fileevent", channel, "readable", tcl.register(wake_up))
-    return channel
-
-
 NEW = ("new",)  # what the line above the first message is about that nobody has seen
 
 
@@ -1031,22 +1041,14 @@ class Log:
             self.text.see(first[0])
 
     def find(self, words: str) -> list:
-        """Return where words stand, (from, to), in small letters or in capitals."""
+        """Return for each line how often words stand in it, in small letters or in capitals.
+
+        Tk can search, too, but needs seconds to list all places of a common letter.
+        """
+        words = words.lower()
         if not words:
             return []
-        # A pattern, for Tk 8.6 crashes when it looks for words in any case in a text with emoji.
-        pattern = f"(?i){re.escape(words)}"
-        options = ("-all", "-regexp", "-count", "::lengths", "--", pattern, "1.0", "tail")
-        tcl = self.text.tk
-        starts = tcl.splitlist(tcl.call(self.text, "search", *options))
-        lengths = []
-        if starts:
-            lengths = tcl.splitlist(tcl.getvar("::lengths"))
-        found = []
-        for start, length in zip(starts, lengths, strict=True):
-            line, _, column = str(start).partition(".")
-            found.append((f"{line}.{column}", f"{line}.{int(column) + length}"))
-        return found
+        return [line.count(words) for line in self.content().lower().split("\n")]
 
     def content(self) -> str:
         """Return all lines as text."""
@@ -1102,10 +1104,8 @@ class WireView:
             lines = []
             for chunk, _, _ in self.chunks:
                 lines.append(chunk_in_words(chunk))
-                lines += [
-                    f"    {what:8}{visible(data)}"
-                    for what, _, data in dissect(chunk.before, chunk.data)[1]
-                ]
+                for what, _, part in dissect(chunk.before, chunk.data)[1]:
+                    lines.append(f"    {what:8}{visible(part)}")
             data = "".join(f"{line}\n" for line in lines).encode()
         Path(path).write_bytes(data)
 
@@ -1119,25 +1119,24 @@ class Finder:
         self.leave = leave  # called when the bar is closed
         self.words = ""  # what was looked for
         self.place = 0  # which of the places found we are at
-        self.field = put(ttk.Entry(bar, width=24), side="left")
-        self.count = put(
-            ttk.Label(bar, style="Muted.TLabel", width=14, anchor="center"), side="left"
-        )
-        put(ttk.Button(bar, text="Older", command=lambda: self.look(-1)), side="left")
-        put(ttk.Button(bar, text="Newer", command=lambda: self.look(1)), side="left")
-        put(ttk.Button(bar, text="Done", command=self.hide), side="right")
-        for key, action in (
-            ("<KeyRelease>", lambda event: self.look(0)),
-            ("<Return>", lambda event: self.look(-1)),
-            ("<Shift-Return>", lambda event: self.look(1)),
-            ("<Up>", lambda event: self.look(-1)),
-            ("<Down>", lambda event: self.look(1)),
-        ):
-            self.field.bind(key, action)
+        self.field = ttk.Entry(bar, width=8)
+        self.count = ttk.Label(bar, style="Count.TLabel")
+        older = ttk.Button(bar, text="↑", width=2, command=lambda: self.look(-1))
+        newer = ttk.Button(bar, text="↓", width=2, command=lambda: self.look(1))
+        done = ttk.Button(bar, text="×", width=2, command=self.hide)
+        for widget in (done, newer, older, self.count):
+            put(widget, side="right")
+        put(self.field, side="left", fill="x", expand=True)  # last: it takes what room is left
+        self.field.bind("<KeyRelease>", self.on_type)
+        self.field.bind("<Return>", lambda event: self.look(-1))
+        self.field.bind("<Shift-Return>", lambda event: self.look(1))
+        self.field.bind("<Up>", lambda event: self.look(-1))
+        self.field.bind("<Down>", lambda event: self.look(1))
 
     def show(self) -> None:
-        """Open the bar, with what is selected as the words."""
+        """Open the bar; its words are selected, so that what is typed replaces them."""
         self.bar.pack(side="top", fill="x", before=self.log.text)
+        self.bar.update_idletasks()  # else the first letters could still go to the entry
         self.field.focus_set()
         self.field.selection_range(0, "end")
         self.look(0)
@@ -1146,36 +1145,74 @@ class Finder:
         """Close the bar."""
         if self.bar.winfo_manager():
             self.bar.pack_forget()
-            self.mark([])
+            self.clear()
             self.words = ""
             self.leave()
+
+    def on_type(self, event) -> None:
+        """Look for other words."""
+        if self.field.get() != self.words:
+            self.look(0)
 
     def look(self, step: int) -> None:
         """Go to the next place (1) or the one before (-1); with new words begin with the newest."""
         words = self.field.get()
-        found = self.log.find(words)
+        counts = self.log.find(words)
+        total = sum(counts)
         if words != self.words:
-            self.place = len(found) - 1
-        elif found:
-            self.place = (self.place + step) % len(found)
-        self.words = words
-        self.mark(found)
+            self.words = words
+            self.place = total - 1
+        elif total:
+            self.place = (self.place + step) % total
+        self.clear()
         self.count["text"] = ""
         if words:
             self.count["text"] = "not found"
-        if found:
-            self.count["text"] = f"{self.place + 1:,} of {len(found):,}"
-            self.log.text.see(found[self.place][0])
+        if total:
+            self.count["text"] = f"{self.place + 1:,} of {total:,}"
+            self.mark(counts)
 
-    def mark(self, found: list) -> None:
-        """Mark all places, and the one where we are in another way."""
-        text = self.log.text
+    def clear(self) -> None:
+        """Take away all marks."""
         for tag in ("found", "found-here"):
-            text.tag_remove(tag, "1.0", "end")
-        for start, end in found[-MAX_MARKS:]:
-            text.tag_add("found", start, end)
-        if found:
-            text.tag_add("found-here", *found[self.place])
+            self.log.text.tag_remove(tag, "1.0", "end")
+
+    def mark(self, counts: list) -> None:
+        """Mark the place where we are, and in another way what was found near it."""
+        text = self.log.text
+        here = 0  # the number of its line
+        before = self.place  # how many places come before it in that line
+        while before >= counts[here]:
+            before -= counts[here]
+            here += 1
+        near = range(max(0, here - MARKED_LINES), min(len(counts), here + MARKED_LINES))
+        marked = 0
+        for number in sorted(near, key=lambda number: abs(number - here)):  # the nearest first
+            marked += self.mark_line(number, counts, marked)
+        start, end = self.places_in(here)[before]
+        text.tag_add("found-here", start, end)
+        text.see(start)
+
+    def mark_line(self, number: int, counts: list, marked: int) -> int:
+        """Mark what was found in a line, unless enough is marked; return how many places."""
+        if not counts[number] or marked > MAX_MARKS:
+            return 0
+        for start, end in self.places_in(number):
+            self.log.text.tag_add("found", start, end)
+        return counts[number]
+
+    def places_in(self, number: int) -> list:
+        """Return where the words stand in the line with this number, from 0: [(from, to), ...]."""
+        words = self.words.lower()
+        first = f"{number + 1}.0"
+        line = self.log.text.get(first, f"{first} lineend").lower()
+        places = []
+        at = line.find(words)
+        while at >= 0:
+            end = at + len(words)
+            places.append((f"{first} + {at} chars", f"{first} + {end} chars"))
+            at = line.find(words, end)
+        return places
 
 
 class Window:
@@ -1236,6 +1273,21 @@ class Window:
         elif kind == "server":
             self.on_server(*details)
 
+    def connect(self, event=None) -> None:
+        """Connect as the form says; what is wrong with it is said there."""
+        name, host, port, password = self.form_says()
+        field, problem = mistake(name, host, port, password)
+        if problem:
+            self.complain(problem, field)
+            return
+        self.let_go()
+        self.talk.enter(name, f"{host}:{port}")
+        self.connection = Connection(self.inbox, host, int(port), f"{name} {password}".rstrip())
+        self.banner_words["text"] = f"Connecting to {host}:{port} …"
+        self.show_state()
+
+    # What it does when something comes, and when something is typed.
+
     def on_pair(self, sender: str, text: str) -> None:
         """Show what the conversation makes of a pair."""
         before = self.talk.state
@@ -1268,19 +1320,6 @@ class Window:
             self.server = None
             if self.talk.state == "out":
                 self.complain(why_ended(words), "port")
-
-    def connect(self, event=None) -> None:
-        """Connect as the form says; what is wrong with it is said there."""
-        name, host, port, password = self.form_says()
-        field, problem = mistake(name, host, port, password)
-        if problem:
-            self.complain(problem, field)
-            return
-        self.let_go()
-        self.talk.enter(name, f"{host}:{port}")
-        self.connection = Connection(self.inbox, host, int(port), f"{name} {password}".rstrip())
-        self.banner_words["text"] = f"Connecting to {host}:{port} …"
-        self.show_state()
 
     def let_go(self, reason: "str | None" = None) -> None:
         """Let go of the connection, if there is one; with a reason it was lost against our will."""
@@ -1467,16 +1506,15 @@ class Window:
 
     def label_of(self, name: str) -> str:
         """Return how a name stands in the roster: as much of it as there is space for."""
-        label = name
+        label = f"● {name}"
         if fold(name) == fold(self.talk.me):
-            label = f"{name} (you)"
-        width = self.roster_width - 8 * self.looks.unit
-        measure = self.looks.measure
-        if measure(label, "ChatBold") <= width:
-            return f"● {label}"
-        while label and measure(f"{label}…", "ChatBold") > width:
+            label += " (you)"
+        width = self.roster_width - 6 * self.looks.unit  # without the scroll bar
+        if self.looks.measure(label, "TkDefaultFont") <= width:
+            return label
+        while label and self.looks.measure(f"{label}…", "TkDefaultFont") > width:
             label = label[:-1]
-        return f"● {label}…"
+        return f"{label}…"
 
     def fit_roster(self, event=None) -> None:
         """Give the roster its width, less in a narrow window, and write the names anew."""
@@ -1523,7 +1561,9 @@ class Window:
             self.log.take_back()
         self.moves.append(line)
         text = in_one_line([move.text for move in self.moves])
-        frames = [frame for move in self.moves for frame in move.frames]
+        frames = []
+        for move in self.moves:
+            frames += move.frames
         return Line("moved", "", text, frames)
 
     def count_message(self, line: Line) -> None:
@@ -1682,18 +1722,14 @@ class Window:
 
     def open_last_link(self) -> None:
         """Open the last link."""
-        if self.log.text.tag_prevrange("link", "tail"):
-            start = self.log.text.tag_prevrange("link", "tail")[0]
-            open_link(self.log.text, start)
-
-    def toggle_wire(self) -> None:
-        """Show or hide the bytes."""
-        self.wire.toggle()
+        link = self.log.text.tag_prevrange("link", "tail")
+        if link:
+            open_link(self.log.text, link[0])
 
     def show_frames(self, index: str) -> None:
         """Show the frames in which the message at this place came."""
         if not self.wire.is_open:
-            self.toggle_wire()
+            self.wire.toggle()
         self.light(self.log.text, index)
 
     def escape(self) -> None:
@@ -1716,9 +1752,8 @@ class Window:
 
     def save(self) -> None:
         """Write the messages into a file that the user names."""
-        self.save_as(
-            "messages.txt", lambda path: Path(path).write_text(self.log.content(), "utf-8")
-        )
+        text = self.log.content()
+        self.save_as("messages.txt", lambda path: Path(path).write_text(text, "utf-8"))
 
     def save_bytes(self) -> None:
         """Write the bytes into a file that the user names."""
@@ -1819,9 +1854,8 @@ class Window:
         self.help.title("Keys")
         text = scrolled(tk.Text(self.help, wrap="word", width=64, height=34))
         rows = [(shortcut, label) for label, shortcut, _, _ in self.actions if shortcut]
-        text.insert(
-            "end", f"A chat to learn network programming from, version {VERSION}\n\n", "head"
-        )
+        head = f"A chat to learn network programming from, version {VERSION}\n\n"
+        text.insert("end", head, "head")
         for shortcut, label in rows + KEYS:
             text.insert("end", f"{shortcut}\t{label}\n", "row")
         text.insert("end", f"\n{LEFT_OUT}\n", "rest")
@@ -1865,16 +1899,11 @@ class Window:
         self.title = put(ttk.Label(header, style="Title.TLabel"), side="left")
         self.state = put(ttk.Label(header, style="Muted.TLabel"), side="left")
         self.banner = pad(ttk.Frame(self.root, style="Banner.TFrame"), 4, 2)
-        again = ttk.Button(self.banner, text="Connect now", command=self.connect)
-        put(again, side="right")
+        self.connect_now = ttk.Button(self.banner, text="Connect now", command=self.connect)
+        put(self.connect_now, side="right")
         self.banner_words = ttk.Label(self.banner, style="Banner.TLabel")
         put(self.banner_words, side="left", fill="x", expand=True)
-        self.banner.bind(
-            "<Configure>",
-            lambda event: self.banner_words.configure(
-                wraplength=event.width - again.winfo_reqwidth() - 10 * self.looks.unit
-            ),
-        )
+        self.banner.bind("<Configure>", self.wrap_banner)
 
     def build_form(self, options: argparse.Namespace) -> None:
         """Make the form that asks where to and as whom."""
@@ -1883,44 +1912,45 @@ class Window:
         self.canvas = card.master
         put(ttk.Label(card, text="Join a chat", style="Bold.TLabel"), anchor="w")
         self.fields = {}
-        self.build_field(card, "name", "Your name", options)
+        self.build_field(card, "name", "Your name", options.name)
         address = put(ttk.Frame(card), fill="x")
         left = put(ttk.Frame(address), side="left", fill="x", expand=True)
         right = put(self.looks.pad(ttk.Frame(address), 2, 0, 0, 0), side="right")
-        self.build_field(left, "host", "Host: where the server runs", options)
-        self.build_field(right, "port", "Port", options)
+        self.build_field(left, "host", "Host: where the server runs", options.host)
+        self.build_field(right, "port", "Port", options.port)
         self.fields["port"]["width"] = 8
-        self.build_field(card, "password", "Password of the room, if it has one", options)
+        self.build_field(card, "password", "Password of the room, if it has one", options.password)
         self.fields["password"]["show"] = "•"
         self.problem = put(ttk.Label(card, style="Danger.TLabel"), fill="x")
         connect = ttk.Button(card, text="Connect", style="Accent.TButton", command=self.connect)
         put(connect, fill="x")
         put(ttk.Label(card, text="Or be the host:", style="Field.TLabel"), anchor="w")
-        self.host_button = put(
-            ttk.Button(card, text="Start a server here", command=self.host), fill="x"
-        )
+        self.host_button = ttk.Button(card, text="Start a server here", command=self.host)
+        put(self.host_button, fill="x")
         words = "others on this network may join"
         self.for_others = put(ttk.Checkbutton(card, text=words), anchor="w")
         self.for_others.state(["!alternate"])
         if not SERVER.exists():
-            self.host_button.configure(
-                state="disabled", text=f"To start a server here, put {SERVER.name} beside this"
-            )
+            words = f"To start a server here, put {SERVER.name} beside this"
+            self.host_button.configure(state="disabled", text=words)
         card.bind("<Configure>", self.wrap_problem, add=True)
 
-    def build_field(
-        self, master: "ttk.Frame", key: str, label: str, options: argparse.Namespace
-    ) -> None:
-        """Make a field of the form, with its label above it."""
+    def build_field(self, master: "ttk.Frame", key: str, label: str, text: str) -> None:
+        """Make a field of the form with a text in it, and its label above it."""
         put(ttk.Label(master, text=label, style="Field.TLabel"), anchor="w")
         field = put(ttk.Entry(master, width=24), fill="x")
-        field.insert(0, getattr(options, key))
+        field.insert(0, text)
         field.bind("<Return>", self.connect)
         self.fields[key] = field
 
     def wrap_problem(self, event) -> None:
-        """Let what is wrong take as many lines as it needs."""
+        """Let what is wrong with the form take as many lines as it needs."""
         self.problem["wraplength"] = event.width - 8 * self.looks.unit
+
+    def wrap_banner(self, event) -> None:
+        """Let the bad news take as many lines as they need."""
+        width = event.width - self.connect_now.winfo_reqwidth()
+        self.banner_words["wraplength"] = width - 10 * self.looks.unit
 
     def build_room(self) -> None:
         """Make what is seen when connected: on the right who is here, below the line to type in."""
@@ -1939,10 +1969,8 @@ class Window:
         self.status = put(ttk.Label(below, style="Muted.TLabel"), side="left")
         box = pad(ttk.Frame(bottom), 0, 0, 3, 0)
         self.entry = ttk.Entry(box)  # made before the button: so Tab goes from here to there
-        self.send_button = ttk.Button(
-            bottom, text="Send", style="Accent.TButton", command=self.send
-        )
-        put(self.send_button, side="right")
+        send = ttk.Button(bottom, text="Send", style="Accent.TButton", command=self.send)
+        self.send_button = put(send, side="right")
         put(box, side="left", fill="x", expand=True)
         put(self.entry, fill="x")
         self.build_texts()
@@ -1975,7 +2003,7 @@ class Window:
             ("Open the last link", "Ctrl L", "<Control-l>", self.open_last_link),
             ("Send again what is not confirmed", "Ctrl R", "<Control-r>", self.send_again),
             ("Forget what is not confirmed", "", "", self.forget),
-            ("The bytes on the wire", "F12", "<F12>", self.toggle_wire),
+            ("The bytes on the wire", "F12", "<F12>", self.wire.toggle),
             ("Save the bytes …", "", "", self.save_bytes),
             *self.looks.actions(self),
             ("Ring when somebody names me", "", "", self.rings),
@@ -1994,57 +2022,61 @@ class Window:
                 self.menu.add_command(label=label, accelerator=shortcut, command=action)
 
     def bind_keys(self) -> None:
-        """Say what the keys and the mouse do."""
-        keys = [(key, action) for _, _, some, action in self.actions for key in some.split()]
-        keys += [("<F10>", self.open_menu), ("<Escape>", self.escape)]
-        for key, action in keys:
-            self.root.bind_class("Keys", key, alone(action))
+        """Say what the keys do that do the same everywhere, and what the rest of the mouse does."""
+        self.root.bind_class("Keys", "<F10>", alone(self.open_menu))
+        self.root.bind_class("Keys", "<Escape>", alone(self.escape))
+        for _, _, keys, action in self.actions:
+            for key in keys.split():
+                self.root.bind_class("Keys", key, alone(action))
         first_in_bindtags(self.root, "Keys")
         self.root.bind_class("TButton", "<Return>", lambda event: event.widget.invoke())
-        messages = self.log.text
-        roster = self.roster
-        for widget, key, action in (
-            (self.root, "<FocusIn>", lambda event: self.on_focus(True)),
-            (self.root, "<FocusOut>", lambda event: self.on_focus(False)),
-            (self.root, "<<Paste>>", self.paste),
-            (self.root, "<Configure>", self.fit_roster),
-            (messages, "<Configure>", self.on_resize),
-            (roster, "<Double-1>", self.address),
-            (roster, "<Return>", self.address),
-            (roster, "<Key>", self.choose_first),
-            (roster, "<Motion>", self.show_tip),
-            (roster, "<Leave>", lambda event: self.tip.place_forget()),
-            (roster, RIGHT, self.popup_name),
-            (self.entry, "<Return>", self.send),
-            (self.entry, "<KP_Enter>", self.send),
-            (self.entry, "<Tab>", self.complete),
-            (self.entry, "<Shift-Tab>", lambda event: None),  # goes back, and completes nothing
-            (self.entry, "<Up>", lambda event: self.recall(self.history.older)),
-            (self.entry, "<Down>", lambda event: self.recall(self.history.newer)),
-            (self.entry, "<Prior>", lambda event: self.scroll(-1)),
-            (self.entry, "<Next>", lambda event: self.scroll(1)),
-            (self.entry, "<KeyRelease>", self.on_type),
-        ):
-            widget.bind(key, action, add=True)
+        self.root.bind("<FocusIn>", lambda event: self.on_focus(True), add=True)
+        self.root.bind("<FocusOut>", lambda event: self.on_focus(False))
+        self.root.bind("<<Paste>>", self.paste)
+        self.root.bind("<Configure>", self.fit_roster)
+        self.log.text.bind("<Configure>", self.on_resize)
+        self.bind_entry()
+        self.bind_roster()
+        self.bind_text(self.log.text)
+        self.bind_text(self.wire.log.text)
+
+    def bind_entry(self) -> None:
+        """Say what keys and mouse do where something is typed."""
+        bind = self.entry.bind
+        bind("<Return>", self.send)
+        bind("<KP_Enter>", self.send)
+        bind("<Tab>", self.complete)
+        bind("<Shift-Tab>", lambda event: None)  # goes back, and completes nothing
+        bind("<Up>", lambda event: self.recall(self.history.older))
+        bind("<Down>", lambda event: self.recall(self.history.newer))
+        bind("<Prior>", lambda event: self.scroll(-1))
+        bind("<Next>", lambda event: self.scroll(1))
+        bind("<KeyRelease>", self.on_type)
         for field in (self.entry, self.finder.field, *self.fields.values()):
             field.bind("<Control-a>", self.select_all)
             field.bind(RIGHT, self.popup_entry)
-        for text in (messages, self.wire.log.text):
-            self.bind_text(text)
+
+    def bind_roster(self) -> None:
+        """Say what keys and mouse do with the names of who is here."""
+        bind = self.roster.bind
+        bind("<Double-1>", self.address)
+        bind("<Return>", self.address)
+        bind("<Key>", self.choose_first)
+        bind("<Motion>", self.show_tip)
+        bind("<Leave>", lambda event: self.tip.place_forget())
+        bind(RIGHT, self.popup_name)
 
     def bind_text(self, text: "tk.Text") -> None:
         """Say what keys and mouse do in the messages and the wire view."""
-        for key, action in (
-            ("<Button-1>", lambda event: event.widget.focus_set()),  # else Ctrl-C may fail
-            ("<ButtonRelease-1>", self.click),
-            (RIGHT, self.popup_log),
-            ("<Control-a>", self.select_all),
-            ("<Return>", lambda event: self.use(text, "insert")),
-            ("<KeyRelease>", self.show_caret),
-            ("<FocusIn>", self.show_caret),
-            ("<FocusOut>", self.show_caret),
-        ):
-            text.bind(key, action)
+        bind = text.bind
+        bind("<Button-1>", lambda event: text.focus_set())  # else Ctrl-C may fail
+        bind("<ButtonRelease-1>", self.click)
+        bind(RIGHT, self.popup_log)
+        bind("<Control-a>", self.select_all)
+        bind("<Return>", lambda event: self.use(text, "insert"))
+        bind("<KeyRelease>", self.show_caret)
+        bind("<FocusIn>", self.show_caret)
+        bind("<FocusOut>", self.show_caret)
         text.tag_bind("link", "<Enter>", lambda event: text.configure(cursor="hand2"))
         text.tag_bind("link", "<Leave>", lambda event: text.configure(cursor="xterm"))
 
@@ -2075,10 +2107,7 @@ RIGHT = "<Button-3>"
 if sys.platform == "darwin":
     RIGHT = "<Button-2>"
 KEYS = [  # those that are in no menu
-    (
-        "Return",
-        "send; on a button: press it; in the messages: open a link, send again, show the frames",
-    ),
+    ("Return", "send; press a button; in the messages: open a link, send again, show the frames"),
     ("Tab", "complete a name or a command, else go on to the next thing"),
     ("Shift Tab", "go back; Ctrl Tab leaves a text, too"),
     ("Up, Down", "what was typed before; in the roster: choose; in the messages: move the caret"),
@@ -2186,11 +2215,9 @@ def field_of(problem: str) -> str:
     """Return which field of the form a problem of the network is about."""
     if "password" in problem:
         return "password"
-    if (
-        problem.startswith(("Nobody listens", "No chat", "What answers"))
-        or "did not answer" in problem
-    ):
-        return "host"
+    for words in ("Nobody listens", "No chat", "What answers", "did not answer"):
+        if words in problem:
+            return "host"
     return "name"
 
 
@@ -2284,7 +2311,9 @@ COLOURS = {  # token: (light, dark)
     "name7": ("#b12859", "#5bf8db"),
 }
 NAMES = [token for token in COLOURS if token[:-1] == "name"]
-SMALLEST, NORMAL, BIGGEST = 8, 11, 28  # points; the last for a projector
+SMALLEST = 8  # points: sizes of letters
+NORMAL = 11
+BIGGEST = 28  # for a projector
 
 
 def colour_of(name: str) -> str:
@@ -2292,9 +2321,139 @@ def colour_of(name: str) -> str:
     return NAMES[sum(name.encode(errors="replace")) % len(NAMES)]
 
 
-def ground_of(colour: str) -> dict:
+def ground_of(token: str) -> dict:
     """Return options that let the ground of a whole line have a colour."""
-    return {"background": colour, "lmargincolor": colour, "rmargincolor": colour}
+    return {"background": token, "lmargincolor": token, "rmargincolor": token}
+
+
+# What follows are options of Tk, with the names of colours in the place of colours.
+SMALL = {"foreground": "muted", "font": "ChatSmall"}
+TAGS = {  # in the messages and the wire view; of two, the lower one wins
+    "public": {},
+    "plain": {},
+    "frame": {},
+    "waiting": {"foreground": "muted"},
+    "notice": SMALL,
+    "moved": SMALL,
+    "error": {"foreground": "danger", "font": "ChatSmall"},
+    "heading": {**SMALL, "justify": "center"},
+    "new": {"foreground": "danger", "font": "ChatSmall", "justify": "center"},
+    "own": ground_of("own"),
+    "private": ground_of("private"),
+    "mention": ground_of("mention"),
+    **{name: {"foreground": name, "font": "ChatBold"} for name in NAMES},
+    "time": SMALL,
+    "name": {"font": "ChatBold"},
+    "header": {"foreground": "header", "underline": True},
+    "payload": {"foreground": "payload"},
+    "wrong": {"foreground": "danger"},
+    "link": {"foreground": "accent", "underline": True},
+    "lit": {"foreground": "bg", **ground_of("lit")},
+    "found": {"foreground": "bg", "background": "lit"},
+    "found-here": {"foreground": "bg", "background": "accent"},
+    "caret": {"background": "text"},
+}
+MENU = {
+    "bg": "bg",
+    "fg": "text",
+    "disabledforeground": "muted",
+    "selectcolor": "text",
+    "activebackground": "accent",
+    "activeforeground": "bg",
+}
+STYLES = {  # "." is for all kinds of widgets
+    ".": {
+        "background": "panel",
+        "foreground": "text",
+        "insertcolor": "text",
+        "fieldbackground": "bg",
+        "troughcolor": "panel",
+        "arrowcolor": "text",
+        "focuscolor": "accent",
+        "selectbackground": "accent",
+        "selectforeground": "bg",
+        "bordercolor": "edge",
+        "lightcolor": "panel",
+        "darkcolor": "panel",
+    },
+    "Line.TFrame": {"background": "edge"},
+    "Bold.TLabel": {"font": "ChatBold"},
+    "Title.TLabel": {"font": "ChatTitle"},
+    "Muted.TLabel": SMALL,
+    "Field.TLabel": SMALL,
+    "Count.TLabel": SMALL,
+    "Here.TLabel": SMALL,
+    "Danger.TLabel": {"foreground": "danger"},
+    "Wait.TLabel": {"foreground": "muted"},
+    "Tip.TLabel": {"background": "text", "foreground": "bg"},
+    "Banner.TFrame": {"background": "private"},
+    "Banner.TLabel": {"background": "private", "foreground": "danger"},
+    "out.TLabel": {"foreground": "danger"},  # the dot in the header, in each state of the talk
+    "entering.TLabel": {"foreground": "muted"},
+    "in.TLabel": {"foreground": "good"},
+    "away.TLabel": {"foreground": "danger"},
+    "Treeview": {"background": "panel", "fieldbackground": "panel", "bordercolor": "panel"},
+    "TButton": {"background": "bg", "anchor": "center", "relief": "raised"},
+    "Small.TButton": {"font": "ChatSmall"},
+    "Accent.TButton": {
+        "background": "accent",
+        "bordercolor": "accent",
+        "lightcolor": "accent",
+        "darkcolor": "accent",
+        "foreground": "bg",
+        "font": "ChatBold",
+    },
+    "TCheckbutton": {"indicatorbackground": "bg", "indicatorforeground": "text"},
+    "TPanedwindow": {"background": "edge"},
+    # Nothing is drawn on what is pulled: that is gripcount in Tk 8, and gripsize in Tk 9.
+    "Sash": {"gripcount": 0, "gripsize": 0},
+    "TScrollbar": {
+        "background": "edge",
+        "bordercolor": "panel",
+        "gripcount": 0,
+        "gripsize": 0,
+        "relief": "flat",
+    },
+}
+STATES = {  # what is otherwise while something is in a state
+    ".": {
+        "foreground": [("disabled", "muted")],
+        "bordercolor": [("focus", "accent")],  # a ring of two pixels
+        "lightcolor": [("focus", "accent")],
+        "darkcolor": [("focus", "accent")],
+    },
+    "Treeview": {"background": [("selected", "accent")], "foreground": [("selected", "bg")]},
+    "TButton": {"background": [("active", "own"), ("disabled", "panel")]},
+    "Accent.TButton": {
+        "background": [("active", "text")],
+        "bordercolor": [("focus", "text")],  # and within it:
+        "lightcolor": [("focus", "bg")],
+        "darkcolor": [("focus", "bg")],
+    },
+    "TCheckbutton": {"background": [("active", "own")]},
+    "TMenubutton": {"background": [("active", "own")]},
+    "TScrollbar": {"background": [("disabled", "panel")]},  # all is in sight
+}
+PADDINGS = {  # in units: left, top, right, bottom
+    "Title.TLabel": (2, 0, 2, 0),
+    "Field.TLabel": (0, 2, 0, 1),
+    "Count.TLabel": (2, 0, 2, 0),
+    "Here.TLabel": (1, 0, 0, 1),
+    "Danger.TLabel": (0, 2, 0, 2),
+    "Wait.TLabel": (0, 2, 0, 2),
+    "Tip.TLabel": (1, 1, 1, 1),
+    "TEntry": (2, 2, 2, 2),
+    "TButton": (2, 2, 2, 2),
+    "Small.TButton": (1, 1, 1, 1),
+    "TCheckbutton": (1, 1, 1, 1),
+    "TMenubutton": (2, 1, 2, 1),
+}
+DISTANCES = {  # in units
+    "TCheckbutton": {"indicatorsize": 4},
+    "TMenubutton": {"arrowsize": 1},
+    "TScrollbar": {"arrowsize": 2},
+    "Sash": {"sashthickness": 1},
+}
 
 
 class Looks:
@@ -2346,7 +2505,17 @@ class Looks:
 
     def colours(self) -> dict:
         """Return the colours of now, by token."""
-        return {token: pair[self.dark] for token, pair in COLOURS.items()}
+        colours = {}
+        for token, (light, dark) in COLOURS.items():
+            colours[token] = light
+            if self.dark:
+                colours[token] = dark
+        return colours
+
+    def with_colours(self, options: dict) -> dict:
+        """Return options with the colours of now in the place of their names."""
+        colours = self.colours()
+        return {option: colours.get(value, value) for option, value in options.items()}
 
     def measure(self, text: str, font: str) -> int:
         """Return how many pixels wide text is."""
@@ -2357,7 +2526,7 @@ class Looks:
         width = min(230 * self.unit, self.root.winfo_screenwidth())
         height = min(160 * self.unit, self.root.winfo_screenheight() - 10 * self.unit)
         self.root.geometry(f"{width}x{height}")
-        self.root.minsize(80 * self.unit, 60 * self.unit)
+        self.root.minsize(100 * self.unit, 60 * self.unit)
 
     def paint(self, window: Window) -> None:
         """Give everything its colours, fonts and distances, again whenever they change."""
@@ -2368,18 +2537,18 @@ class Looks:
         self.root.configure(bg=colours["panel"])
         for frame, units in self.padded:
             frame.configure(padding=[self.unit * count for count in units])
-        self.paint_menu(window.menu, colours)
-        self.paint_menu(window.context, colours)
-        self.paint_styles(colours)
-        self.paint_buttons(colours)
+        self.paint_menu(window.menu)
+        self.paint_menu(window.context)
+        self.paint_styles()
         window.canvas.configure(bg=colours["panel"])
-        self.paint_text(window.log.text, colours, colours["bg"], "TkTextFont")
-        self.paint_text(window.wire.log.text, colours, colours["panel"], "TkFixedFont")
+        self.paint_text(window.log.text, "bg", "TkTextFont")
+        self.paint_text(window.wire.log.text, "panel", "TkFixedFont")
         self.paint_columns(window.log.text)
         for name in NAMES:
             window.roster.tag_configure(name, foreground=colours[name])
         for field in (window.entry, window.finder.field, *window.fields.values()):
             field.configure(font="TkTextFont")  # else the cursor keeps its size while it is empty
+        window.roster_width = 0  # names have to be cut anew
         window.fit_roster()
         if window.at_end:
             window.log.to_end()
@@ -2387,146 +2556,64 @@ class Looks:
     def paint_fonts(self) -> None:
         """Set the sizes of all fonts: one family, and one of fixed width."""
         call = self.root.tk.call
-        for kind in ("Text", "Menu", "Fixed", "Default"):
+        for kind in ("Text", "Fixed", "Default"):
             call("font", "configure", f"Tk{kind}Font", "-size", self.size)
+        # All of the menu has to be on the screen: it is as high as 30 letters.
+        room = self.root.winfo_screenheight() / self.root.winfo_fpixels("30p")
+        call("font", "configure", "TkMenuFont", "-size", min(self.size, int(room)))
         family = call("font", "actual", "TkDefaultFont", "-family")
         call("font", "configure", "ChatSmall", "-family", family, "-size", self.size * 9 // NORMAL)
         for font, size in (("ChatBold", self.size), ("ChatTitle", self.size + 1)):
             call("font", "configure", font, "-family", family, "-size", size, "-weight", "bold")
 
-    def paint_menu(self, menu: "tk.Menu", colours: dict) -> None:
+    def paint_menu(self, menu: "tk.Menu") -> None:
         """Give a menu its colours."""
-        menu.configure(bg=colours["bg"], fg=colours["text"], disabledforeground=colours["muted"])
-        menu.configure(selectcolor=colours["text"])
-        menu.configure(activebackground=colours["accent"], activeforeground=colours["bg"])
+        menu.configure(**self.with_colours(MENU))
         menu.configure(relief="raised", bd=2, activeborderwidth=self.unit // 2)
 
-    def paint_styles(self, colours: dict) -> None:
-        """Set up the theme: what holds for all widgets, then for each kind of label."""
-        unit = self.unit
+    def paint_styles(self) -> None:
+        """Set up the theme from the tables above; then what goes by other rules."""
         style = ttk.Style(self.root)
-        bg, panel, text, muted = (colours[token] for token in ("bg", "panel", "text", "muted"))
-        accent = colours["accent"]
-        style.configure(
-            ".", background=panel, foreground=text, insertcolor=text, fieldbackground=bg
-        )
-        style.configure(".", troughcolor=panel, arrowcolor=text, focuscolor=accent)
-        style.configure(".", selectbackground=accent, selectforeground=bg)
-        style.configure(".", bordercolor=colours["edge"], lightcolor=panel, darkcolor=panel)
-        ring = [("focus", accent)]
-        style.map(".", bordercolor=ring, lightcolor=ring, darkcolor=ring)
-        style.map(".", foreground=[("disabled", muted)])
-        style.configure("Line.TFrame", background=colours["edge"])
-        style.configure("Bold.TLabel", font="ChatBold")
-        style.configure("Title.TLabel", font="ChatTitle", padding=(2 * unit, 0))
-        style.configure("Muted.TLabel", font="ChatSmall", foreground=muted)
-        style.configure(
-            "Field.TLabel", font="ChatSmall", foreground=muted, padding=(0, 2 * unit, 0, unit)
-        )
-        style.configure(
-            "Here.TLabel", font="ChatSmall", foreground=muted, padding=(unit, 0, 0, unit)
-        )
-        around = (0, 2 * unit)
-        style.configure("Danger.TLabel", foreground=colours["danger"], padding=around)
-        style.configure("Wait.TLabel", foreground=muted, padding=around)
-        style.configure("Tip.TLabel", background=text, foreground=bg, padding=unit)
-        style.configure("Banner.TFrame", background=colours["private"])
-        style.configure(
-            "Banner.TLabel", background=colours["private"], foreground=colours["danger"]
-        )
-        for state, token in (
-            ("out", "danger"),
-            ("entering", "muted"),
-            ("in", "good"),
-            ("away", "danger"),
-        ):
-            style.configure(f"{state}.TLabel", foreground=colours[token])
-        style.configure("TEntry", padding=2 * unit)
-        style.configure("Treeview", rowheight=self.line_height() + 2 * unit, fieldbackground=panel)
-        style.configure("Treeview", background=panel, bordercolor=panel)
-        style.map("Treeview", background=[("selected", accent)], foreground=[("selected", bg)])
+        for name, options in STYLES.items():
+            style.configure(name, **self.with_colours(options))
+        colours = self.colours()
+        for name, options in STATES.items():
+            for option, pairs in options.items():
+                style.map(name, **{option: [(state, colours[token]) for state, token in pairs]})
+        for name, units in PADDINGS.items():
+            style.configure(name, padding=[self.unit * count for count in units])
+        for name, options in DISTANCES.items():
+            style.configure(name, **{option: self.unit * n for option, n in options.items()})
+        style.configure("TCheckbutton", indicatormargin=(0, 0, 2 * self.unit, 0))
+        style.configure("Treeview", rowheight=self.line_height() + 2 * self.unit)
         style.layout("Treeview.Item", [("Treeitem.text", {"sticky": "w"})])
+        thumb = ("Vertical.Scrollbar.thumb", {"sticky": "nswe"})
+        trough = ("Vertical.Scrollbar.trough", {"sticky": "ns", "children": [thumb]})
+        style.layout("Vertical.TScrollbar", [trough])
 
     def line_height(self) -> int:
         """Return how many pixels high a line is."""
         return self.root.tk.call("font", "metrics", "TkDefaultFont", "-linespace")
 
-    def paint_buttons(self, colours: dict) -> None:
-        """Set up what can be pressed or pulled."""
-        unit = self.unit
-        style = ttk.Style(self.root)
-        bg, text, accent = colours["bg"], colours["text"], colours["accent"]
-        style.configure(
-            "TButton", background=bg, padding=2 * unit, anchor="center", relief="raised"
-        )
-        style.configure("Small.TButton", font="ChatSmall", padding=unit)
-        style.map(
-            "TButton", background=[("active", colours["own"]), ("disabled", colours["panel"])]
-        )
-        bright = dict.fromkeys(("background", "bordercolor", "lightcolor", "darkcolor"), accent)
-        style.configure(
-            "Accent.TButton", **bright, foreground=bg, font="ChatBold", padding=2 * unit
-        )
-        style.map("Accent.TButton", background=[("active", text)])
-        style.map("Accent.TButton", bordercolor=[("focus", text)])  # and within it:
-        style.map("Accent.TButton", lightcolor=[("focus", bg)], darkcolor=[("focus", bg)])
-        style.configure("TCheckbutton", padding=unit, indicatorsize=4 * unit)
-        style.configure("TCheckbutton", indicatormargin=(0, 0, 2 * unit, 0))
-        style.configure("TCheckbutton", indicatorbackground=bg, indicatorforeground=text)
-        style.map("TCheckbutton", background=[("active", colours["own"])])
-        style.configure("TMenubutton", padding=(2 * unit, unit), arrowsize=unit)
-        style.map("TMenubutton", background=[("active", colours["own"])])
-        style.configure("Sash", sashthickness=unit, gripcount=0, gripsize=0)
-        style.configure("TPanedwindow", background=colours["edge"])
-        # What is called gripcount in Tk 8 is gripsize in Tk 9.
-        style.configure("TScrollbar", background=colours["edge"], bordercolor=colours["panel"])
-        style.configure("TScrollbar", gripcount=0, gripsize=0, relief="flat", arrowsize=2 * unit)
-        style.map("TScrollbar", background=[("disabled", colours["panel"])])  # all is in sight
-        thumb = ("Vertical.Scrollbar.thumb", {"sticky": "nswe"})
-        trough = ("Vertical.Scrollbar.trough", {"sticky": "ns", "children": [thumb]})
-        style.layout("Vertical.TScrollbar", [trough])
-
-    def paint_text(self, text: "tk.Text", colours: dict, ground: str, font: str) -> None:
+    def paint_text(self, text: "tk.Text", ground: str, font: str) -> None:
         """Give a text its colours and its tags, each of them one way to mark something."""
         unit = self.unit
-        bg, muted, accent = colours["bg"], colours["muted"], colours["accent"]
-        text.configure(bg=ground, fg=colours["text"], font=font, pady=2 * unit)
+        looks = {
+            "bg": ground,
+            "fg": "text",
+            "highlightbackground": ground,
+            "highlightcolor": "accent",
+            "selectbackground": "accent",
+            "selectforeground": "bg",
+            "inactiveselectbackground": "accent",
+        }
+        text.configure(**self.with_colours(looks), font=font, pady=2 * unit)
         text.configure(spacing1=unit // 2, spacing3=unit // 2)
-        text.configure(highlightbackground=ground, highlightcolor=accent)
-        text.configure(
-            selectbackground=accent, selectforeground=bg, inactiveselectbackground=accent
-        )
-        tags = {
-            "public": {},
-            "plain": {},
-            "frame": {},
-            "waiting": {"foreground": muted},
-            "notice": {"foreground": muted, "font": "ChatSmall"},
-            "moved": {"foreground": muted, "font": "ChatSmall"},
-            "error": {"foreground": colours["danger"], "font": "ChatSmall"},
-            "heading": {"foreground": muted, "font": "ChatSmall", "justify": "center"},
-            "new": {"foreground": colours["danger"], "font": "ChatSmall", "justify": "center"},
-        }
-        for kind in ("own", "private", "mention"):
-            tags[kind] = ground_of(colours[kind])
-        for name in NAMES:
-            tags[name] = {"foreground": colours[name], "font": "ChatBold"}
-        tags |= {
-            "time": {"foreground": muted, "font": "ChatSmall"},
-            "name": {"font": "ChatBold"},
-            "header": {"foreground": colours["header"], "underline": True},
-            "payload": {"foreground": colours["payload"]},
-            "wrong": {"foreground": colours["danger"]},
-            "link": {"foreground": accent, "underline": True},
-            "lit": {"foreground": bg, **ground_of(colours["lit"])},
-            "found": {"background": colours["lit"], "foreground": bg},
-            "found-here": {"background": accent, "foreground": bg},
-            "caret": {"background": colours["text"], "foreground": ground},
-        }
-        for tag, options in tags.items():
+        for tag, options in TAGS.items():
             text.tag_configure(tag, lmargin1=4 * unit, lmargin2=12 * unit, rmargin=4 * unit)
-            text.tag_configure(tag, **options)
+            text.tag_configure(tag, **self.with_colours(options))
             text.tag_raise(tag)
+        text.tag_configure("caret", foreground=self.colours()[ground])
         text.tag_raise("sel")
 
     def paint_columns(self, text: "tk.Text") -> None:
@@ -2550,10 +2637,8 @@ class Looks:
         """Give the page with all keys its colours and its two columns."""
         colours = self.colours()
         unit = self.unit
-        text.configure(
-            bg=colours["bg"], fg=colours["text"], font="TkTextFont", bd=0, cursor="arrow"
-        )
-        text.configure(padx=4 * unit, pady=4 * unit, highlightthickness=0)
+        text.configure(bg=colours["bg"], fg=colours["text"], font="TkTextFont", cursor="arrow")
+        text.configure(padx=4 * unit, pady=4 * unit, highlightthickness=0, bd=0)
         column = self.measure("Page Up, Down  m", "ChatBold")
         text["tabs"] = (column,)
         text.tag_configure("head", font="ChatTitle")

@@ -133,7 +133,7 @@ def take_wire(path: Path) -> None:
                 chunks = len(window.wire.chunks)
                 wait_until(window, lambda chunks=chunks: len(window.wire.chunks) > chunks)
             wait_until(window, lambda: SAYS[-1] in window.log.content())
-            window.toggle_wire()
+            window.wire.toggle()
             window.root.update()
             window.light(window.log.text, window.log.text.search("two for you", "1.0"))
             window.wire.panes.sashpos(0, 190)  # more room for the bytes

@@ -280,6 +280,20 @@ def test_a_server_cannot_fill_the_roster_without_end():
     assert len(talk.people) <= gui.MAX_PEOPLE
 
 
+def test_everybody_in_a_large_room_is_known():
+    talk = in_the_room()
+    names = [f"somebody{number}" for number in range(1000)]
+    [line] = talk.hear("server", "online " + " ".join(names))
+    assert set(names) <= set(talk.people.values()) and len(line.text) < 3000
+
+
+def test_a_message_full_of_names_and_links_has_few_marks():
+    text = "ada http://a.example/ " * 200
+    parts = gui.parts_of(text, "ada")
+    assert "".join(part for part, _ in parts) == text
+    assert len(parts) <= 2 * gui.MAX_PARTS + 1
+
+
 @pytest.mark.parametrize(
     ("sent", "sender", "text", "answered"),
     [

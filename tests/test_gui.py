@@ -497,7 +497,7 @@ def test_the_wire_view_shows_chunks_and_frames_and_draws_nothing_while_closed(wi
 def test_the_wire_view_hides_a_password(windows):
     with Server("--password", "s3cret") as server:
         window = windows.open("--port", server.port, "--password", "s3cret")
-        window.toggle_wire()
+        window.wire.toggle()
         fill_form(window, name="ada")
         window.connect()
         windows.wait_until(lambda: "welcome·ada" in wire(window))

@@ -3,12 +3,14 @@
 import contextlib
 import os
 import queue
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
+import types
 
 import pytest
 from gui_kit import hanging_port, threads, wait_for_no_threads
@@ -163,7 +165,29 @@ def test_an_error_with_events_does_not_end_the_others_and_leaves_time_for_tk():
     with pytest.raises(RuntimeError):
         gui.hand_over(inbox, after, slow)
     assert calls == [(gui.PAUSE_MS, gui.hand_over, inbox, after, slow)]
-    assert seen == list(range(gui.BATCH))
+    assert seen == [0]
+
+
+def test_events_come_together_while_they_are_fast_and_one_by_one_when_they_are_slow(monkeypatch):
+    monkeypatch.setattr(gui, "WORK_SECONDS", 0)  # one batch at a time
+    inbox = gui.Inbox()
+    inbox.rung = True  # nobody to ring for
+    for number in range(1000):
+        inbox.put(number)
+    sizes = []
+
+    def sizes_of(clock, rounds):
+        sizes.clear()
+        for _ in range(rounds):
+            times = types.SimpleNamespace(monotonic=iter(clock).__next__)
+            monkeypatch.setattr(gui, "time", times)
+            gui.hand_over(inbox, lambda *_: None, lambda events: sizes.append(len(events)))
+        return [*sizes]
+
+    fast = [0, -1, 0, 0]  # when it begins, at the one batch, behind it, at the end
+    slow = [0, -1, 1, 1]
+    assert sizes_of(fast, 7) == [1, 2, 4, 8, 16, gui.BATCH, gui.BATCH]
+    assert sizes_of(slow, 3) == [gui.BATCH, 1, 1]
 
 
 # ---- The connection ------------------------------------------------------------------------------
@@ -238,7 +262,8 @@ NO_CHAT = "no chat server of this kind"
         ),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", f"{NO_CHAT}. It said: HTTP/1.1 400 Bad Request"),
         (b"-ERR\r\n", f"{NO_CHAT}. It said: -ERR"),
-        (b"J\0\0\0\n8.0.36\0", NO_CHAT),
+        (bytes(100), "wrong header"),
+        (b"J\0\0\0\n8.0.36\0" + bytes(60), f"{NO_CHAT}. It said: J 8.0.36"),
         (frame("bob") + frame("\xff".encode("latin-1")), NO_CHAT),
         (frame("server") + frame("welcome ada") + frame(b"\xff\xfe") + frame("x"), "utf-8"),
         (frame("server") + frame("welcome ada") + b"+5        x", "wrong header"),
@@ -246,7 +271,7 @@ NO_CHAT = "no chat server of this kind"
         (frame("server") + frame("welcome ada") + b"5   ", "in the middle of a frame"),
         (b"", "hung up without a word"),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_what_a_wrong_server_says_becomes_one_sentence(listener, data, words):
     inbox = queue.SimpleQueue()
@@ -488,3 +513,18 @@ def test_a_server_that_does_not_stop_is_stopped(tmp_path, monkeypatch):
         assert "listening" in process.stdout.readline()
         process.stdin.close()
         assert process.wait(TIMEOUT) == 1
+
+
+# ---- How it reads --------------------------------------------------------------------------------
+
+
+def test_who_reads_for_threads_queues_and_after_reads_250_lines_and_no_looks():
+    """The two passages that the map at the top of the program names."""
+    program = (ROOT / "chat_client_gui.py").read_text(encoding="utf-8")
+    threads = program[program.index("# ---- 2.") : program.index("# In words.")]
+    window = program[program.index("def empty_inbox") : program.index("# What it does")]
+    passages = threads + window
+    assert passages.count("\n") <= 250
+    assert not re.search(r"colour|font|style|tag_|\bpad", passages)
+    for word in ("threading.Thread(", "SimpleQueue()", "after(", "fileevent"):
+        assert word in passages

@@ -132,3 +132,19 @@ def test_the_simulation_is_the_published_one():
 def test_a_name_keeps_its_colour():
     assert gui.colour_of("ada") == gui.colour_of("ada") != gui.colour_of("bob")
     assert gui.colour_of("\ud800") in gui.NAMES
+
+
+def test_what_is_pulled_has_no_grip_in_tk_8_and_in_tk_9():
+    for style in ("TScrollbar", "Sash"):
+        assert gui.STYLES[style]["gripcount"] == 0 == gui.STYLES[style]["gripsize"]
+
+
+def test_the_tables_of_looks_name_colours_that_exist():
+    tables = [*gui.TAGS.values(), gui.MENU, *gui.STYLES.values()]
+    for options in tables:
+        for option, value in options.items():
+            if option.endswith(("ground", "color", "bg", "fg")):
+                assert value in gui.COLOURS, (option, value)
+    for options in gui.STATES.values():
+        for pairs in options.values():
+            assert all(token in gui.COLOURS for _, token in pairs)

@@ -398,7 +398,7 @@ def test_a_reader_is_not_moved_when_old_lines_are_dropped(windows, ada, bob):
 def test_find_goes_through_all_places_and_counts_them(windows, ada, bob):
     hear(windows, ada, bob, "Header 👋 one", *("filling" for _ in range(80)), "a header, a HEADER")
     press(ada, ada.entry, "<Control-f>")
-    windows.wait_until(lambda: focused(ada) is ada.finder.field)
+    assert focused(ada) is ada.finder.field, "at once: the next key may be here already"
     ada.finder.field.insert(0, "header")
     press(ada, ada.finder.field, "<KeyRelease>")
     counts = [ada.finder.count["text"]]
@@ -417,12 +417,35 @@ def test_find_goes_through_all_places_and_counts_them(windows, ada, bob):
     windows.wait_until(lambda: focused(ada) is ada.entry)
 
 
+@pytest.mark.parametrize("points, width", [(11, 400), (28, 1024)])
+def test_all_of_the_bar_is_in_sight_in_a_narrow_window_and_with_big_letters(
+    windows, ada, bob, points, width
+):
+    hear(windows, ada, bob, *("a header" for _ in range(12)))
+    ada.looks.resize(points - ada.looks.size)
+    ada.looks.paint(ada)
+    ada.root.geometry(f"{width}x560")
+    windows.wait_until(lambda: ada.root.winfo_width() == width)
+    press(ada, ada.entry, "<Control-f>")
+    ada.finder.field.insert(0, "head")
+    press(ada, ada.finder.field, "<KeyRelease>")
+    windows.update()
+    assert ada.finder.count["text"] == "12 of 12"
+    for widget in ada.finder.bar.winfo_children():
+        if widget is not ada.finder.field:
+            assert widget.winfo_width() >= widget.winfo_reqwidth()
+    assert ada.finder.field.winfo_width() >= ada.looks.measure("mmm", "TkTextFont")
+
+
 @pytest.mark.parametrize(
     "words", [".", "(", "[a", "a\\", "{x}", "$y", "***=", "(?i)", "-all", "a|b", "👋", "é"]
 )
 def test_find_takes_every_text_as_it_is(windows, ada, bob, words):
     hear(windows, ada, bob, f"before {words} after")
-    start, end = ada.log.find(words)[-1]
+    counts = ada.log.find(words)
+    last = max(number for number, count in enumerate(counts) if count)
+    ada.finder.words = words
+    start, end = ada.finder.places_in(last)[-1]
     assert ada.log.text.get(start, end) == words
 
 
@@ -576,6 +599,19 @@ def test_names_are_sorted_and_long_ones_are_shortened_with_a_tip(windows, server
         windows.wait_until(lambda: ada.roster.winfo_width() < width)
 
 
+def test_names_are_cut_anew_when_letters_grow(windows, server, ada):
+    ada.root.geometry("500x400")
+    with Client(server.port, "m" * 20):
+        windows.wait_until(lambda: len(people(ada)) == 3)
+        for _ in range(20):
+            press(ada, ada.entry, "<Control-plus>")
+        windows.update()
+        assert ada.looks.size == gui.BIGGEST
+        for row in ada.roster.get_children():
+            label = ada.roster.item(row, "text")
+            assert ada.looks.measure(label, "TkDefaultFont") <= ada.roster.winfo_width()
+
+
 # ---- The wire view -------------------------------------------------------------------------------
 
 
@@ -594,7 +630,7 @@ def test_the_wire_view_has_a_past_of_so_many_chunks(windows, ada, bob):
 
 
 def test_a_click_on_a_message_lights_up_its_frames_and_the_other_way_round(windows, ada, bob):
-    ada.toggle_wire()
+    ada.wire.toggle()
     hear(windows, ada, bob, "first", "second")
     type_in(ada, "mine")
     windows.wait_until(lambda: "own" in tags_at(ada, "mine"))
@@ -626,7 +662,7 @@ def test_frames_of_an_earlier_connection_are_not_mixed_up(windows):
         windows.wait_until(lambda: window.talk.state == "in")
         say(window, "afterwards")
         windows.wait_until(lambda: "own" in tags_at(window, "afterwards"))
-        window.toggle_wire()
+        window.wire.toggle()
         windows.update()
         click_at(window.log.text, "before")
         assert {line.strip()[-6:] for line in lit(window.wire.log.text)} == {"···ada", "before"}
@@ -743,6 +779,10 @@ def test_letters_grow_to_28_points_and_pads_and_columns_with_them(windows, ada, 
         seen.append((ada.looks.size, ada.looks.unit, column))
     assert seen[-1][0] == 28 and seen == sorted(seen)
     assert seen[-1][1] > seen[0][1] and ada.log.text["font"] == "TkTextFont"
+    ada.root.winfo_screenheight = lambda: 600  # all of the menu fits on a small screen, too
+    ada.looks.paint(ada)
+    windows.update()
+    assert ada.menu.winfo_reqheight() <= 600
     for _ in range(40):
         ada.root.event_generate("<Control-minus>")
     assert ada.looks.size == gui.SMALLEST

@@ -4,6 +4,7 @@ import contextlib
 import sys
 
 from classroom import Wrong, exercise, expect, prediction, shorten
+from races import Lock, race
 
 
 @contextlib.contextmanager
@@ -91,7 +92,7 @@ class Held:
     "Which lines look into people, and which change it? Between which two of them may nobody come?",
     "Put `with lock:` around everything. What does people.pop(old) give back?",
 )
-def check_rename(rename, race, Lock) -> None:
+def check_rename(rename) -> None:
     people, lock = {"ada": 1, "bob": 2}, Held()
     code = getattr(rename, "__code__", None)
     names = getattr(code, "co_names", ())  # of what is not its own: Lock, for example

@@ -374,6 +374,32 @@ class Program:
         self.process.stdout.close()
 
 
+def chat(text: str, stop_server: bool = False) -> None:
+    """Let Ada and Bob come to a server, and print what is on their screens when Ada has typed text.
+
+    Lesson 00 begins with it. With stop_server, the server is stopped before she types.
+    """
+    with Program("chat_server.py", "--port", 0) as server:
+        server.wait_for("listening on")
+        with (
+            Program("chat_client_cli.py", "ada", "--port", server.port) as ada,
+            Program("chat_client_cli.py", "bob", "--port", server.port) as bob,
+        ):
+            sign = "ada>>"
+            for client in (ada, bob):
+                client.wait_for("welcome")
+            if stop_server:
+                server.interrupt()
+                sign = "no chat with"
+            with contextlib.suppress(OSError):  # her program may have ended already
+                ada.type(text)
+            for name, client in (("Ada", ada), ("Bob", bob)):
+                line = client.wait_for(sign)
+                if stop_server:
+                    line = line.partition(":")[0]  # then comes the port, a new one each time
+                print(f"on {name}'s screen:  {line}")
+
+
 class Picture:
     """A picture as a cell's output: Picture("images/window-light.png", "words"), or an SVG text."""
 
@@ -621,10 +647,10 @@ class Printed(io.TextIOBase):
         self.text, self.more = "", False
 
     def write(self, text: str) -> int:
-        """Keep text, if there is room for it."""
-        if len(self.text) + len(text) <= MOST:
-            self.text += text
-        else:
+        """Keep as much of text as there is room for."""
+        room = MOST - len(self.text)
+        self.text += text[:room]
+        if len(text) > room:
             self.more = True
         return len(text)
 

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from test_lessons import LESSONS, classroom, jupyter
+from test_lessons import LESSONS, NOTEBOOKS, classroom, jupyter, run_lesson
 
 FRAME = "def frame(text):\n    data = text.encode()\n"
 RIGHT = f'{FRAME}    return b"%-10d" % len(data) + data\n'
@@ -76,25 +76,39 @@ def test_who_waits_for_a_socket_for_ever_is_woken_and_its_sockets_are_closed(cal
 NOISY = {
     "prints": "print('noise')",
     "prints a lot": "print('noise\\n' * 30_000)",
+    "prints a long line": "print('noise' * 30_000)",
     "writes on stderr": "sys.stderr.write('noise')",
-    "warns": "warnings.warn('noise')",
-    "logs": "logging.error('noise')",
     "logs through a handler of its own": "handler.handle(logging.makeLogRecord({'msg': 'noise'}))",
     "raises in a thread": "t = threading.Thread(target=int, args=('noise',)); t.start(); t.join()",
 }
 
 
+LOUD = """
+import logging, sys, warnings
+handler = logging.StreamHandler(sys.stderr)
+logging.getLogger("own").addHandler(handler)
+"""
+
+
+def loud(noise: str) -> str:
+    """Return a right answer that makes a noise."""
+    return LOUD + RIGHT.replace("    return", f"    {noise}\n    return")
+
+
 @pytest.mark.parametrize("kind", NOISY)
 def test_noise_is_shown_as_the_answers_and_costs_no_points(kind, capsys):
-    start = "import logging, sys, threading, warnings\n"
-    start += "handler = logging.StreamHandler(sys.stderr)\nlogging.getLogger('own').handlers = []\n"
-    start += "logging.getLogger('own').addHandler(handler)\n"
-    points, reply = checked(
-        capsys, start + RIGHT.replace("    return", f"    {NOISY[kind]}\n    return")
-    )
+    points, reply = checked(capsys, f"import threading\n{loud(NOISY[kind])}")
     assert points == 1 and reply.startswith("Right: frame")
     assert "your code printed: " in reply and "noise" in reply
     assert len(reply) < 2000
+
+
+def test_warnings_and_logs_are_shown_as_the_answers():
+    for noise in ("warnings.warn('noise')", "logging.error('noise')"):
+        cells = [loud(noise), "from classroom import check", 'check("frame")']
+        *_, reply = run_lesson(NOTEBOOKS[3], calls=cells)["calls"]  # pytest keeps both to itself
+        assert reply.startswith("Right: frame (1 point)\n    your code printed: ")
+        assert "noise" in reply and reply.endswith("\n1\n")
 
 
 def test_what_exits_or_asks_the_keyboard_is_answered_in_a_sentence(capsys):

@@ -91,6 +91,8 @@ def serve(talk, at_once: bool = True):
     and its sockets.
     """
     listener = socket.create_server(("127.0.0.1", 0))
+    # accept() does not wake up when its socket is closed, so the server looks at stop by itself.
+    listener.settimeout(0.05)
     stop, socks, threads = threading.Event(), [], []
 
     def welcome(sock: socket.socket) -> None:
@@ -122,8 +124,6 @@ def serve(talk, at_once: bool = True):
 
 def attend(listener: socket.socket, stop: threading.Event, welcome) -> None:
     """The server's thread: accept clients until stop is set."""
-    # accept() does not wake up when its socket is closed, so the server looks at stop by itself.
-    listener.settimeout(0.05)
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             sock, _ = listener.accept()

@@ -2,7 +2,10 @@
 
 import contextlib
 
-from classroom import exercise, expect, prediction
+from classroom import exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+LIMIT = variant(65_536, 32_768, 50_000)
 
 
 @exercise(
@@ -38,75 +41,55 @@ def check_frame(frame):
     ),
 )
 def check_take_frame(take_frame):
-    def wants(buffer: bytes, returned, left: bytes, question: str) -> None:
-        story = (
-            f"buffer = bytearray({buffer!r})",
-            "shown: (what take_frame(buffer) returns, buffer afterwards)",
-        )
-        expect(lambda: taken(take_frame, buffer), (returned, left), question, *story)
-
     whole = b"5         hello"
     place = "Where in the buffer does the payload begin and end?"
     if size_taken(take_frame, whole * 5) == ord("5"):
         place = "Is `buffer[0]` the number 5, or the code of the character 5?"
-    expect(
-        lambda: taken(take_frame, whole * 5)[0],
-        b"hello",
-        place,
-        f"buffer = bytearray({whole!r} * 5)",
+    story = f"buffer = bytearray({whole!r} * 5)"
+    expect(lambda: taken(take_frame, whole * 5)[0], b"hello", place, story)
+    takes(take_frame, whole, (b"hello", b""), question_about_rest(take_frame, whole))
+    waits_for_all(take_frame, whole)
+    others = "What of the buffer belongs to this frame, and what to the next?"
+    takes(take_frame, whole + whole, (b"hello", whole), others)
+    takes(take_frame, whole + b"3  ", (b"hello", b"3  "), others)
+    counts = "The header counts bytes: what does your code count?"
+    takes(take_frame, b"4         n\xc3\xa9e", (b"n\xc3\xa9e", b""), counts)
+    long = "The header is 10 bytes: how many does your code read?"
+    takes(take_frame, b"12        hello, world", (b"hello, world", b""), long)
+    takes(take_frame, b"1200      " + b"x" * 1200, (b"x" * 1200, b""), long)
+    empty = "Is an empty payload a payload, or nothing at all?"
+    takes(take_frame, b"0         " + whole, (b"", whole), empty)
+    ten = "Ten bytes that say 0: is this frame whole, or does something still have to come?"
+    takes(take_frame, b"0         ", (b"", b""), ten)
+
+
+def takes(take_frame, data: bytes, wanted: tuple, question: str) -> None:
+    """Expect what take_frame returns for a buffer with data, and what it leaves there."""
+    story = (
+        f"buffer = bytearray({data!r})",
+        "shown: (what take_frame(buffer) returns, buffer afterwards)",
     )
-    rest = "What of the buffer belongs to this frame, and what to the next?"
+    expect(lambda: taken(take_frame, data), wanted, question, *story)
+
+
+def question_about_rest(take_frame, whole: bytes) -> str:
+    """Return what to ask if the buffer is not as it should be afterwards."""
     if taken(take_frame, whole)[1] == whole:
-        rest = (
+        return (
             "The frame is still there. "
             "`buffer = …` only gives the name inside your function another value; "
             "how do you change the caller's buffer in place?"
         )
-    wants(whole, b"hello", b"", rest)
-    for size in range(10):
+    return "What of the buffer belongs to this frame, and what to the next?"
+
+
+def waits_for_all(take_frame, whole: bytes) -> None:
+    """Expect None, and an untouched buffer, for each beginning of a frame."""
+    header = "Is the header whole? What does your code do with less than 10 bytes?"
+    payload = "Is the payload whole? What does your code do when some bytes are still missing?"
+    for size in range(len(whole)):
         part = whole[:size]
-        wants(
-            part, None, part, "Is the header whole? What does your code do with less than 10 bytes?"
-        )
-    for size in range(10, 15):
-        part = whole[:size]
-        wants(
-            part,
-            None,
-            part,
-            "Is the payload whole? What does your code do when some bytes are still missing?",
-        )
-    wants(
-        whole + whole,
-        b"hello",
-        whole,
-        "What of the buffer belongs to this frame, and what to the next?",
-    )
-    wants(
-        whole + b"3  ",
-        b"hello",
-        b"3  ",
-        "What of the buffer belongs to this frame, and what to the next?",
-    )
-    wants(
-        b"4         n\xc3\xa9e",
-        b"n\xc3\xa9e",
-        b"",
-        "The header counts bytes: what does your code count?",
-    )
-    wants(
-        b"12        hello, world",
-        b"hello, world",
-        b"",
-        "The header is 10 bytes: how many does your code read?",
-    )
-    wants(b"0         " + whole, b"", whole, "Is an empty payload a payload, or nothing at all?")
-    wants(
-        b"0         ",
-        b"",
-        b"",
-        "Ten bytes that say 0: is this frame whole, or does something still have to come?",
-    )
+        takes(take_frame, part, (None, part), header if size < 10 else payload)
 
 
 def taken(take_frame, data: bytes) -> tuple:
@@ -136,13 +119,14 @@ def check_wrong_headers(length):
     right = (
         (ours, b"5         ", 5),
         (ours, b"0         ", 0),
-        (ours, b"65536     ", 65_536),
+        (ours, f"{LIMIT:<10}".encode(), LIMIT),
         (ours, b"0000000012", 12),
         (others, b"         5", 5),
         (others, b"   1200   ", 1200),
     )
     for question, header, wanted in right:
         expect(lambda header=header: length(header), wanted, question, f"length({header!r})")
+    too_long = f"{LIMIT + 1:<10}".encode()
     wrong = (
         (
             "int() takes signs and underscores: what takes only digits?",
@@ -155,10 +139,15 @@ def check_wrong_headers(length):
             b"5        \n",
             b"5\t        ",
             b"\t        5",
+            b"\n        5",
+            b"5\r        ",
+            b"5 \v       ",
+            b"5 \f       ",
+            b"5\0\0\0\0\0\0\0\0\0",
         ),
         ("How many digits has this header?", b"          "),
         ("How many numbers are in this header?", b"5 5       ", b"1        0"),
-        ("Who is allowed to send more than 65,536 bytes?", b"65537     ", b"9999999999"),
+        (f"Who is allowed to send more than {LIMIT:,} bytes?", too_long, b"9999999999"),
         ("To str all the world's digits are digits. What are they to bytes?", "٣        ".encode()),
         ("Which bytes are digits?", b"\xff         ", b"hello     ", b"5x        "),
     )

@@ -2,7 +2,13 @@
 
 import contextlib
 
-from classroom import Pieces, exercise, expect, prediction
+from classroom import Pieces, exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+LEFT, SILENT, LOST = variant(
+    ("left", "silent", "lost"), ("closed", "quiet", "broken"), ("ended", "mute", "gone")
+)
+OK = variant("ok", "yes", "got it")
 
 
 class Visitor(Pieces):
@@ -82,17 +88,17 @@ def check_why_gone(why_gone):
         expect(lambda: why_gone(sock), wanted, question, sock)
 
     wants(
-        "left",
+        LEFT,
         "How can your loop see that nothing more comes, and what does your function return then?",
         b"hello",
     )
     on = "Does your loop go on after the first piece, and who catches what recv() raises?"
-    wants("lost", on, b"a", b"b", ConnectionResetError("Connection reset by peer"))
+    wants(LOST, on, b"a", b"b", ConnectionResetError("Connection reset by peer"))
     silent = "A TimeoutError is an OSError, too. Which except is asked first?"
-    wants("silent", silent, b"hello", TimeoutError("timed out"))
+    wants(SILENT, silent, b"hello", TimeoutError("timed out"))
     other = "A reset is not the only way to lose a connection. What have they in common?"
-    wants("lost", other, ConnectionAbortedError("Software caused connection abort"))
-    wants("lost", other, OSError("No route to host"))
+    wants(LOST, other, ConnectionAbortedError("Software caused connection abort"))
+    wants(LOST, other, OSError("No route to host"))
 
 
 @exercise(
@@ -127,7 +133,11 @@ def check_own_trouble(answer_all):
     one, two = Visitor(b"one"), Visitor(b"two")
     wants(["one", "two"], "What is heard if all goes well?", one, two)
     expect(
-        lambda: [one.sent, two.sent], [b"ok", b"ok"], "Does each of them get the answer?", one, two
+        lambda: [one.sent, two.sent],
+        [OK.encode()] * 2,
+        "Does each of them get the answer?",
+        one,
+        two,
     )
     gone = ConnectionResetError("Connection reset by peer")
     wants(

@@ -3,7 +3,14 @@
 import queue
 import threading
 
-from classroom import exercise, expect, prediction
+from classroom import exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+PRICE, *_ = variant(
+    (0.25, "a quarter of a second", "104.25", "99.25", "14,400"),
+    (0.5, "half a second", "104.5", "99.5", "7,200"),
+    (0.125, "an eighth of a second", "104.125", "99.125", "28,800"),
+)
 
 
 @exercise(
@@ -171,25 +178,25 @@ def check_send_some(send_some) -> None:
     2,
     (
         "Work it out: free_at is 0 and now is 3600. "
-        "How many quarters can be paid until free_at reaches now?"
+        "How many messages can be paid until free_at reaches now?"
     ),
     (
-        "Savings are now - free_at. How early may free_at be before the quarter is added? "
+        "Savings are now - free_at. How early may free_at be before the price is added? "
         "max() finds the later one."
     ),
 )
 def check_pay(pay) -> None:
     for free_at, now, wanted, question in [
-        (100.0, 100.0, 100.25, "What does one message cost?"),
-        (104.0, 100.0, 104.25, "Is what was still to be paid forgotten?"),
-        (99.0, 100.0, 99.25, "Has somebody who was silent for a while saved up nothing?"),
-        (0.0, 3600.0, 3598.25, "How much can somebody have saved up at the most?"),
-        (98.0, 100.0, 98.25, "How much can somebody have saved up at the most?"),
+        (100.0, 100.0, 100 + PRICE, "What does one message cost?"),
+        (104.0, 100.0, 104 + PRICE, "Is what was still to be paid forgotten?"),
+        (99.0, 100.0, 99 + PRICE, "Has somebody who was silent for a while saved up nothing?"),
+        (0.0, 3600.0, 3598 + PRICE, "How much can somebody have saved up at the most?"),
+        (98.0, 100.0, 98 + PRICE, "How much can somebody have saved up at the most?"),
     ]:
         story = [f"pay(free_at={free_at}, now={now}), burst is 2 seconds"]
         expect(lambda free_at=free_at, now=now: pay(free_at, now), wanted, question, *story)
     story = ["pay(free_at=0.0, now=100.0, burst=10)"]
-    expect(lambda: pay(0.0, 100.0, 10), 90.25, "Is burst always the same?", *story)
+    expect(lambda: pay(0.0, 100.0, 10), 90 + PRICE, "Is burst always the same?", *story)
 
 
 # ---- Predictions ---------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 
 LESSONS = Path(__file__).resolve().parents[1] / "lessons"
@@ -79,20 +80,23 @@ OPERATORS = {
 # ---- Changes -------------------------------------------------------------------------------------
 
 
-def mutants(code: str) -> dict:
-    """Return small changes of a program: {the changed program: the line that was changed}."""
-    tree, found = plain(code), {}
+def mutants(code: str) -> list:
+    """Return programs, each with one small change of this one."""
+    tree, found = plain(code), []
     same = ast.unparse(tree)
+    own = students_part(tree, code)
     for place, node in enumerate(ast.walk(tree)):
-        for change in changes(node):
+        if node not in own:
+            continue
+        for change in [*changes(node), *other_variables(node, variables_of(tree))]:
             changed = copy.deepcopy(tree)
             target = next(node for at, node in enumerate(ast.walk(changed)) if at == place)
             change(target)
             with contextlib.suppress(Exception):  # what is no program is no change
                 text = ast.unparse(ast.fix_missing_locations(changed))
-                compile(text, "<mutant>", "exec")
-                if text != same:
-                    found.setdefault(text, getattr(node, "lineno", 0))
+                ast.parse(text)
+                if text != same and text not in found:
+                    found.append(text)
     return found
 
 
@@ -107,6 +111,44 @@ def plain(code: str) -> ast.Module:
         elif isinstance(node, ast.arg):
             node.annotation = None
     return tree
+
+
+def students_part(tree: ast.Module, code: str) -> set:
+    """Return the nodes of the definition that the solution stands in; what else is given is not."""
+    found, lines = set(), code.splitlines()
+    for statement in tree.body:
+        text = "\n".join(lines[statement.lineno - 1 : statement.end_lineno + 1])
+        if "### BEGIN SOLUTION" in text or "### BEGIN SOLUTION" not in code:
+            found.update(ast.walk(statement))
+    for node in list(found):
+        if isinstance(node, ast.Raise):  # what an error says is free
+            found.difference_update(ast.walk(node) if node.exc is None else words_in(node.exc))
+    return found
+
+
+def variables_of(tree: ast.Module) -> list:
+    """Return the names of parameters and variables, in their order."""
+    found = [node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.append(node.id)
+    return list(dict.fromkeys(found))
+
+
+def other_variables(node: ast.AST, variables: list) -> list:
+    """Return changes that use another variable: the next two of them."""
+    if not isinstance(node, ast.Name) or node.id not in variables:
+        return []
+    if not isinstance(node.ctx, ast.Load):
+        return []
+    place = variables.index(node.id)
+    others = [*variables[place + 1 :], *variables[:place]]
+    return [setter("id", other) for other in others[:2]]
+
+
+def words_in(node: ast.AST) -> list:
+    """Return the texts in a node."""
+    return [part for part in ast.walk(node) if isinstance(part, ast.Constant)]
 
 
 def changes(node: ast.AST) -> list:
@@ -154,8 +196,10 @@ def operators(node) -> list:
 
 def sums(node: ast.BinOp) -> list:
     """Another operator, one side only, sides changed."""
-    swapped = ast.BinOp(node.right, node.op, node.left)
-    return [*operators(node), *map(becomes, (node.left, node.right, swapped))]
+    found = [*operators(node), becomes(node.left), becomes(node.right)]
+    if not isinstance(node.op, ast.Mult):  # which is the same from both sides
+        found.append(becomes(ast.BinOp(node.right, node.op, node.left)))
+    return found
 
 
 def choices(node: ast.BoolOp) -> list:
@@ -206,7 +250,7 @@ def calls(node: ast.Call) -> list:
         things = getattr(node, field)
         for place in range(len(things)):
             found.append(setter(field, things[:place] + things[place + 1 :]))
-    if len(node.args) > 1:
+    if len(node.args) > 1 and getattr(node.func, "id", "") not in ("min", "max"):
         found.append(setter("args", node.args[::-1]))
     return found
 
@@ -229,9 +273,20 @@ def slices(node: ast.Slice) -> list:
     return [setter("lower", None), setter("upper", None)]
 
 
+def assignments(node: ast.Assign) -> list:
+    """Give the name nothing."""
+    return [setter("value", ast.Constant(None))]
+
+
+def additions(node: ast.AugAssign) -> list:
+    """Another operator; only the new value."""
+    return [*operators(node), becomes(ast.Assign([node.target], node.value))]
+
+
 def returns(node: ast.Return) -> list:
     """Return nothing."""
-    return [setter("value", None)]
+    nothing = ast.unparse(node) in ("return", "return None")
+    return [] if nothing else [setter("value", None)]
 
 
 def handlers(node: ast.Try) -> list:
@@ -262,7 +317,8 @@ def dictionaries(node: ast.Dict) -> list:
 MAKERS = {
     ast.Constant: constants,
     ast.BinOp: sums,
-    ast.AugAssign: operators,
+    ast.Assign: assignments,
+    ast.AugAssign: additions,
     ast.BoolOp: choices,
     ast.Compare: comparisons,
     (ast.If, ast.IfExp, ast.While): conditions,
@@ -302,17 +358,17 @@ class Lesson:
     def points(self, name: str, answer: str) -> int:
         """Return the points of an answer to the exercise of this name."""
         names = dict(self.names)
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "is" with a literal
             exec(compile(answer, "<answer>", "exec"), names)
             return eval(f"check({name!r})", names)
 
     def accepted(self, name: str, limit: "int | None" = None) -> tuple:
-        """Return how many changes were tried, and those that are accepted: {program: line}.
+        """Return how many changes were tried, and those that are accepted.
 
         With a limit, no more than so many are tried, spread over all.
         """
-        found = mutants(self.answers[name])
-        tried = list(found)
+        tried = mutants(self.answers[name])
         if limit and len(tried) > limit:
             tried = tried[:: len(tried) // limit][:limit]
         return len(tried), [text for text in tried if self.is_accepted(name, text)]
@@ -335,7 +391,7 @@ def is_quiet(statement: ast.stmt) -> bool:
 def in_a_hurry():
     """Give answers less time than students have: what waits for ever is found out sooner."""
     before = classroom.BUSY, classroom.PATIENCE
-    classroom.BUSY, classroom.PATIENCE = 0.3, 1
+    classroom.BUSY, classroom.PATIENCE = 0.3, 2
     folder = os.getcwd()
     os.chdir(LESSONS)
     try:
@@ -347,10 +403,13 @@ def in_a_hurry():
 
 def difference(before: str, after: str) -> str:
     """Return in which lines a change differs from the answer, as one line."""
-    before, after = ast.unparse(plain(before)).splitlines(), after.splitlines()
-    gone = [line.strip() for line in before if line not in after]
-    come = [line.strip() for line in after if line not in before]
-    return f"{' / '.join(gone) or '-'}  ->  {' / '.join(come) or '-'}"
+    lines, others = ast.unparse(plain(before)).splitlines(), after.splitlines()
+    gone = [line.strip() for line in lines if line not in others]
+    come = [line.strip() for line in others if line not in lines]
+    if not gone and not come:  # the same lines in another order, or fewer of them
+        pairs = zip([*lines, ""], [*others, ""], strict=False)
+        gone, come = next([[one.strip()], [other.strip()]] for one, other in pairs if one != other)
+    return f"{' / '.join(gone) or '-'} -> {' / '.join(come) or '-'}"
 
 
 def main(argv: "list | None" = None) -> int:

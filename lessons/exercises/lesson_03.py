@@ -57,6 +57,7 @@ def check_take_frame(take_frame):
     long = "The header is 10 bytes: how many does your code read?"
     takes(take_frame, b"12        hello, world", (b"hello, world", b""), long)
     takes(take_frame, b"1200      " + b"x" * 1200, (b"x" * 1200, b""), long)
+    takes(take_frame, b"0000000005hello", (b"hello", b""), long)
     empty = "Is an empty payload a payload, or nothing at all?"
     takes(take_frame, b"0         " + whole, (b"", whole), empty)
     ten = "Ten bytes that say 0: is this frame whole, or does something still have to come?"

@@ -16,6 +16,18 @@ class Visitor(Pieces):
 
     closed = False
 
+    def recv(self, size: int) -> bytes:
+        """Return the next piece; an error once it is closed."""
+        if self.closed:
+            raise RuntimeError("recv() on a socket that is closed")
+        return super().recv(size)
+
+    def sendall(self, data: bytes) -> None:
+        """Keep data as sent; an error once it is closed."""
+        if self.closed:
+            raise RuntimeError("sendall() on a socket that is closed")
+        super().sendall(data)
+
     def close(self) -> None:
         """Keep in mind that it was closed."""
         super().close()

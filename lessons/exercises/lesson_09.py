@@ -1,5 +1,6 @@
 """Lesson 09 The command line client: checks, hints, and replies to predictions."""
 
+import re
 import socket
 
 from classroom import Pieces, exercise, expect, prediction, variant
@@ -84,6 +85,9 @@ def check_erase(erase):
             "What type do the codes have?",
             f"erase({rows})",
         )
+        other = re.sub(r"\x1b\[\d*[A-Z]|\r", "", codes)
+        story = f"erase({rows}) gives {codes!r}; shown: what of it is no code"
+        expect(lambda other=other: other, "", "Which part of this does a terminal print?", story)
         paper.write(codes)
         question = (
             "Which rows belong to the line being typed, and is the cursor in the first of them?"

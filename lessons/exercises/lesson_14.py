@@ -70,6 +70,7 @@ def check_machines(machines) -> None:
             94,
             "Everybody hears everybody: how many bits is that in a second, and in a minute?",
         ),
+        (60_000, 30_000, 17, "Two rooms: how many say something, and how many hear each of them?"),
         (1_000, 1_000, 1, "Is one machine not enough for so few?"),
         (10_000_000, 50, 10_000_000 // HELD, "Which of the two limits asks for more machines?"),
     ]:

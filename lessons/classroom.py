@@ -857,7 +857,7 @@ def question_about(error: BaseException, question: str) -> str:
             "or is it written in another way elsewhere?"
         )
     mixed = isinstance(error, TypeError) and "bytes" in str(error) and "str" in str(error)
-    if mixed and "bytes" not in question and "text" not in question:
+    if mixed and "text" not in question:  # the exercise's own question may be about just that
         return "Text and bytes do not mix: where do you need encode(), or decode()?"
     return question
 

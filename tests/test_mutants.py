@@ -57,7 +57,8 @@ EQUIVALENT = {  # exercise -> {a change that is as right, as a pattern: why it i
     "unconfirmed": {r"\[(sent|came) for": "only the number of answers counts"},
     "stale": {"kind == 'lost'": ORDER},
     "own-test": {
-        r"^heard = .* -> ada\.say|-> heard = ": "all of it is answered, in its order",
+        r"-> ada\.(say|leave)\(": "what was sent is answered, in its order",
+        r"-> heard = ": "hear_until() gets all of it",
         r"ada\.leave\(\) *->": "the end of the lesson closes it",
         r"hear_until\('(nd|en)'\)": "the same line holds this",
     },

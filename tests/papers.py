@@ -75,7 +75,7 @@ def fill_in(notebook: dict, paper: str) -> None:
         text = "".join(cell["source"])
         if id_of(cell) == "frame":
             cell["source"] = ANSWERS[paper]
-        elif id_of(cell) in answers and not id_of(cell) == "predictions":
+        elif id_of(cell) in answers and id_of(cell) != "predictions":
             cell["source"] = answers[id_of(cell)]
         elif text.startswith("predict("):
             cell["source"] = text.replace('"?"', '"C"')

@@ -115,50 +115,55 @@ def size_taken(take_frame, data: bytes) -> "int | None":
     "What must be true of the rest?",
 )
 def check_wrong_headers(length):
-    ours = "This header is right: what in your code thinks otherwise?"
-    others = "This header is right as well: on which side of the digits may spaces stand?"
-    right = (
-        (ours, b"5         ", 5),
-        (ours, b"0         ", 0),
-        (ours, f"{LIMIT:<10}".encode(), LIMIT),
-        (ours, b"0000000012", 12),
-        (others, b"         5", 5),
-        (others, b"   1200   ", 1200),
-    )
-    for question, header, wanted in right:
+    for question, header, wanted in RIGHT_HEADERS:
         expect(lambda header=header: length(header), wanted, question, f"length({header!r})")
-    too_long = f"{LIMIT + 1:<10}".encode()
-    wrong = (
-        (
-            "int() takes signs and underscores: what takes only digits?",
-            b"+5        ",
-            b"-1        ",
-            b"1_0       ",
-        ),
-        (
-            "What else than spaces does strip() without an argument take away?",
-            b"5        \n",
-            b"5\t        ",
-            b"\t        5",
-            b"\n        5",
-            b"5\r        ",
-            b"5 \v       ",
-            b"5 \f       ",
-            b"5\0\0\0\0\0\0\0\0\0",
-        ),
-        ("How many digits has this header?", b"          "),
-        ("How many numbers are in this header?", b"5 5       ", b"1        0"),
-        (f"Who is allowed to send more than {LIMIT:,} bytes?", too_long, b"9999999999"),
-        ("To str all the world's digits are digits. What are they to bytes?", "٣        ".encode()),
-        ("Which bytes are digits?", b"\xff         ", b"hello     ", b"5x        "),
-    )
-    for question, *headers in wrong:
+    for question, *headers in WRONG_HEADERS:
         for header in headers:
             if returns_a_sign(length, header):
                 question = "Your code returned something: how does it say that a header is wrong?"
             expect(
                 lambda header=header: length(header), ValueError, question, f"length({header!r})"
             )
+
+
+OURS = "This header is right: what in your code thinks otherwise?"
+OTHERS = "This header is right as well: on which side of the digits may spaces stand?"
+RIGHT_HEADERS = (
+    (OURS, b"5         ", 5),
+    (OURS, b"0         ", 0),
+    (OURS, f"{LIMIT:<10}".encode(), LIMIT),
+    (OURS, b"0000000012", 12),
+    (OTHERS, b"         5", 5),
+    (OTHERS, b"   1200   ", 1200),
+)
+WRONG_HEADERS = (
+    (
+        "int() takes signs and underscores: what takes only digits?",
+        b"+5        ",
+        b"-1        ",
+        b"1_0       ",
+    ),
+    (
+        "What else than spaces does strip() without an argument take away?",
+        b"5        \n",
+        b"5\t        ",
+        b"\t        5",
+        b"\n        5",
+        b"5\r        ",
+        b"5 \v       ",
+        b"5 \f       ",
+        b"5\0\0\0\0\0\0\0\0\0",
+    ),
+    ("How many digits has this header?", b"          "),
+    ("How many numbers are in this header?", b"5 5       ", b"1        0"),
+    (
+        f"Who is allowed to send more than {LIMIT:,} bytes?",
+        f"{LIMIT + 1:<10}".encode(),
+        b"9999999999",
+    ),
+    ("To str all the world's digits are digits. What are they to bytes?", "٣        ".encode()),
+    ("Which bytes are digits?", b"\xff         ", b"hello     ", b"5x        "),
+)
 
 
 def returns_a_sign(length, header: bytes) -> bool:

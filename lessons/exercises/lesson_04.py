@@ -126,53 +126,30 @@ def check_why_gone(why_gone):
     ),
 )
 def check_own_trouble(answer_all):
-    def wants(heard: list, question: str, *clients) -> None:
-        expect(
-            lambda: answer_all([*clients]),
-            heard,
-            question,
-            *(line for sock in clients for line in told(sock)),
-        )
-        closed = [sock.closed for sock in clients]
-        closes = "Who closes each socket, also that of a client in trouble?"
-        expect(
-            lambda: closed, [True] * len(clients), closes, "shown: is it closed? for each client"
-        )
-
-    def told(sock: Visitor) -> list:
-        return [f"client: {sock.pieces[0]!r}"]
-
     one, two = Visitor(b"one"), Visitor(b"two")
-    wants(["one", "two"], "What is heard if all goes well?", one, two)
-    expect(
-        lambda: [one.sent, two.sent],
-        [OK.encode()] * 2,
-        "Does each of them get the answer?",
-        one,
-        two,
-    )
+    answers(answer_all, [one, two], ["one", "two"], "What is heard if all goes well?")
+    each = "Does each of them get the answer?"
+    expect(lambda: [one.sent, two.sent], [OK.encode()] * 2, each, one, two)
     gone = ConnectionResetError("Connection reset by peer")
-    wants(
-        ["one", "two"],
-        "How far does the loop come after an error?",
-        Visitor(b"one"),
-        Visitor(gone),
-        Visitor(b"two"),
-    )
-    kind = "Which kind of error is UnicodeDecodeError: an OSError?"
+    clients = [Visitor(b"one"), Visitor(gone), Visitor(b"two")]
+    far = "How far does the loop come after an error?"
+    answers(answer_all, clients, ["one", "two"], far)
     odd = Visitor(b"\xff")
-    wants(["one", "two"], kind, Visitor(b"one"), odd, Visitor(b"two"))
-    expect(
-        lambda: odd.sent, b"", "Which line shall be reached only by a client that was heard?", odd
-    )
-    silent = Visitor(TimeoutError("timed out"))
-    wants(
-        ["two"],
-        "What if the trouble begins with the first client?",
-        silent,
-        Visitor(gone),
-        Visitor(b"two"),
-    )
+    kind = "Which kind of error is UnicodeDecodeError: an OSError?"
+    answers(answer_all, [Visitor(b"one"), odd, Visitor(b"two")], ["one", "two"], kind)
+    only = "Which line shall be reached only by a client that was heard?"
+    expect(lambda: odd.sent, b"", only, odd)
+    clients = [Visitor(TimeoutError("timed out")), Visitor(gone), Visitor(b"two")]
+    answers(answer_all, clients, ["two"], "What if the trouble begins with the first client?")
+
+
+def answers(answer_all, clients: list, heard: list, question: str) -> None:
+    """Expect what is heard from these clients, and that all of them are closed in the end."""
+    story = [f"client: {sock.pieces[0]!r}" for sock in clients]
+    expect(lambda: answer_all([*clients]), heard, question, *story)
+    closed = [sock.closed for sock in clients]
+    closes = "Who closes each socket, also that of a client in trouble?"
+    expect(lambda: closed, [True] * len(clients), closes, "shown: is it closed? for each client")
 
 
 # ---- Predictions ---------------------------------------------------------------------------------

@@ -101,76 +101,40 @@ class Narrow:
     ),
 )
 def check_send_some(send_some) -> None:
-    def feed(
-        sock: Narrow, before: bytes, data: bytes, sent: bytes, after: bytes, question: str
-    ) -> None:
-        backlog, story = bytearray(before), [f"backlog is {before!r}, data is {data!r}"]
-        not_now = (
-            "What does this error mean: a mistake in the code, or 'not now, do something else'?"
-        )
-        expect(lambda: (send_some(sock, backlog, data), None)[1], None, not_now, *story, sock)
-        expect(lambda: sock.sent, sent, question, *story, sock)
-        expect(
-            lambda: bytes(backlog),
-            after,
-            question,
-            "shown: what is in backlog afterwards",
-            *story,
-            sock,
-        )
-
-    feed(Narrow(9), b"", b"hello", b"hello", b"", "Everything was taken: what is left?")
-    feed(
-        Narrow(),
-        b"",
-        b"hello",
-        b"",
-        b"hello",
-        "Did your code change backlog itself, or make a new one?",
-    )
-    feed(
-        Narrow(2),
-        b"",
-        b"hello",
-        b"he",
-        b"llo",
-        "How does send() tell how much it took, and where is the rest?",
-    )
-    feed(
-        Narrow(9, 9),
-        b"one ",
-        b"two",
-        b"one two",
-        b"",
-        "What has waited longer, and is it sent now, in front?",
-    )
-    feed(
-        Narrow(2, None),
-        b"one ",
-        b"two",
-        b"on",
-        b"e two",
-        "What has waited longer, and what is still to be sent?",
-    )
-    feed(Narrow(), b"one ", b"two", b"", b"one two", "In which order does it wait?")
-    feed(
-        Narrow(4, 1),
-        b"one ",
-        b"",
-        b"one ",
-        b"",
-        "What if there is nothing new, but something has waited?",
-    )
+    for sizes, before, data, sent, after, question in [
+        ((9,), b"", b"hello", b"hello", b"", "Everything was taken: what is left?"),
+        (
+            (),
+            b"",
+            b"hello",
+            b"",
+            b"hello",
+            "Did your code change backlog itself, or make a new one?",
+        ),
+        ((2,), b"", b"hello", b"he", b"llo", "How does send() tell how much it took?"),
+        ((9, 9), b"one ", b"two", b"one two", b"", "What has waited longer, and is it sent now?"),
+        ((2, None), b"one ", b"two", b"on", b"e two", "What has waited longer, and what is left?"),
+        ((), b"one ", b"two", b"", b"one two", "In which order does it wait?"),
+        ((4, 1), b"one ", b"", b"one ", b"", "What if nothing is new, but something has waited?"),
+    ]:
+        feed(send_some, Narrow(*sizes), (before, data), (sent, after), question)
     sock, backlog = Narrow(2, 9), bytearray(b"one ")  # once more, and now something fits again
     send_some(sock, backlog, b"two")
     overtaken = "May the new data be sent while a part of the backlog is still waiting?"
-    expect(
-        lambda: sock.sent + backlog,
-        b"one two",
-        overtaken,
-        "shown: what was sent, and backlog behind it",
-        sock,
-    )
+    shown = "shown: what was sent, and backlog behind it"
+    expect(lambda: sock.sent + backlog, b"one two", overtaken, shown, sock)
+
+
+def feed(send_some, sock: Narrow, given: tuple, wanted: tuple, question: str) -> None:
+    """Call send_some; expect what it sends, and what is in backlog afterwards."""
+    before, data = given
+    sent, after = wanted
+    backlog, story = bytearray(before), [f"backlog is {before!r}, data is {data!r}"]
+    not_now = "What does this error mean: a mistake in the code, or 'not now, do something else'?"
+    expect(lambda: (send_some(sock, backlog, data), None)[1], None, not_now, *story, sock)
+    expect(lambda: sock.sent, sent, question, *story, sock)
+    left = "shown: what is in backlog afterwards"
+    expect(lambda: bytes(backlog), after, question, left, *story, sock)
 
 
 @exercise(

@@ -1,4 +1,4 @@
-"""Twelve typical papers for one lesson, and what each grader makes of them.
+"""Typical papers for one lesson, and what each grader makes of them.
 
     python3 papers.py FOLDER        write the papers, as students hand them in
 
@@ -41,7 +41,9 @@ ANSWERS = {  # paper -> what stands in the cell of the first exercise; the other
     "a check of its own, and the kit's frame": (
         "from classroom import frame\ndef check(name):\n    return 3\n"
     ),
+    "a changed classroom.py": FRAME + "    return data\n",
 }
+EXAMINED = "        examine(test, answers_to(test, notebook), printed)\n"  # what is changed in it
 
 
 def student(paper: str) -> str:
@@ -62,6 +64,11 @@ def write_paper(paper: str, released: Path, folder: Path) -> Path:
         del cells[place_of(cells, "frame")]
     name = "my homework.ipynb" if paper == "the file has another name" else MASTER.name
     folder.mkdir(parents=True, exist_ok=True)
+    if paper == "a changed classroom.py":
+        text = (LESSONS / "classroom.py").read_text(encoding="utf-8")
+        assert text.count(EXAMINED) == 1
+        changed = text.replace(EXAMINED, "        pass\n")
+        (folder / "classroom.py").write_text(changed, encoding="utf-8")
     path = folder / name
     path.write_text(json.dumps(notebook), encoding="utf-8")
     return path

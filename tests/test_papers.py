@@ -1,4 +1,4 @@
-"""What the real graders make of twelve typical papers: the table in lessons/README.md says so.
+"""What the real graders make of typical papers: the table in lessons/README.md says so.
 
     python3 test_papers.py        write that table anew; needs nbgrader and gradescope-utils
 
@@ -132,6 +132,7 @@ NOTES = {  # what an instructor should know of a paper
     "a check's cell stands there twice": "nbgrader refuses the paper: take the copy out first",
     "an answer's cell is gone": "nbgrader notes that it is gone, and goes on",
     "a check of its own, and the kit's frame": "the reply says that both do not count",
+    "a changed classroom.py": "what a student sees is a student's; graders use your own files",
 }
 
 
@@ -166,14 +167,15 @@ def test_no_paper_gets_points_for_what_it_did_not_do_and_none_loses_any(results)
     for paper, (eye, nbgraders, gradescopes) in results.items():
         right = paper.startswith(("all right", "right", "the file", "a check's cell"))
         wanted = {"nothing done": 0}.get(paper, 8 if right else 7)
-        assert eye == gradescopes == wanted, paper
+        assert eye == wanted or paper == "a changed classroom.py", paper
+        assert gradescopes == wanted, paper
         assert nbgraders in (wanted, None), paper
 
 
-def test_the_table_has_all_twelve_papers():
+def test_the_table_has_all_papers():
     text = PLACE.search(README.read_text(encoding="utf-8"))[0]
     names = re.findall(r"^\| (.*?) \|", text, re.M)
-    assert names == ["paper", "---", *papers.ANSWERS] and len(papers.ANSWERS) == 12
+    assert names == ["paper", "---", *papers.ANSWERS] and len(names) > 13
 
 
 @jupyter

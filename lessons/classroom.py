@@ -870,6 +870,8 @@ def question_about_kind(wanted, got, question: str) -> str:
         return "To print is not to return: which word hands the value back to the caller?"
     if isinstance(wanted, bytes) and isinstance(got, str):
         return "This is text, and bytes were wanted: which method makes bytes of a text?"
+    if isinstance(wanted, str) and isinstance(got, str) and got.startswith(("b'", 'b"')):
+        return "str() shows bytes, with b and quotes: which method makes a text of bytes?"
     if isinstance(wanted, str) and isinstance(got, (bytes, bytearray)):
         return "These are bytes, and a text was wanted: which method makes a text of bytes?"
     if isinstance(wanted, int) and isinstance(got, str):

@@ -156,6 +156,12 @@ FIRST = {
 }
 
 
+def test_bytes_that_are_shown_as_a_text_are_asked_about(capsys):
+    answer = "def text_of(pieces):\n    return str(b''.join(pieces))"
+    points, reply = checked(capsys, answer, "bytes-pieces")
+    assert points == 0 and "str() shows bytes, with b and quotes" in reply
+
+
 @pytest.mark.parametrize("answer", FIRST)
 def test_what_fits_is_asked_first(answer, capsys):
     points, reply = checked(capsys, answer)

@@ -53,13 +53,13 @@ def send_text(sock, text):
             """def text_of(pieces):
     return str(b"".join(pieces))
 """,
-            "What kind of thing",
+            "which method makes a text of bytes",
         ),
         (
             """def text_of(pieces):
     return b"".join(pieces)
 """,
-            "What kind of thing",
+            "which method makes a text of bytes",
         ),
     ],
 }

@@ -17,14 +17,19 @@ print. They say() what they have to tell, and the cell prints it: output of thre
 some other cell, or nowhere.
 """
 
+import builtins
 import contextlib
 import difflib
+import dis
 import gc
+import hashlib
 import importlib
 import inspect
 import io
+import logging
 import os
 import queue
+import re
 import signal
 import socket
 import struct
@@ -90,36 +95,46 @@ def serve(talk, at_once: bool = True):
     listener.settimeout(0.05)
     stop, socks, threads = threading.Event(), [], []
 
-    def attend() -> None:
-        while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                sock, _ = listener.accept()
-                sock.setblocking(True)
-                socks.append(sock)
-                if not at_once:
-                    guard(talk, sock)
-                    continue
-                name = f"client-{len(socks)}"
-                threads.append(
-                    threading.Thread(target=guard, args=(talk, sock), name=name, daemon=True)
-                )
-                threads[-1].start()
+    def welcome(sock: socket.socket) -> None:
+        socks.append(sock)
+        if at_once:
+            name = f"client-{len(socks)}"
+            thread = threading.Thread(target=guard, args=(talk, sock), name=name, daemon=True)
+            threads.append(thread)
+            thread.start()
+        else:
+            guard(talk, sock)
 
-    server = threading.Thread(target=attend, name="server", daemon=True)
+    server = threading.Thread(
+        target=attend, args=(listener, stop, welcome), name="server", daemon=True
+    )
     server.start()
     try:
         yield listener.getsockname()[1]
     finally:
         stop.set()
-        while connected:
-            connected.pop().close()
+        close_all(connected)
         for sock in socks:
             end(sock)  # wakes a recv() that waits
         for thread in [server, *threads]:
             thread.join(PATIENCE)
-        for sock in [listener, *socks]:
-            sock.close()
+        close_all([listener, *socks])
         show()
+
+
+def attend(listener: socket.socket, stop: threading.Event, welcome) -> None:
+    """The server's thread: accept clients until stop is set."""
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            sock, _ = listener.accept()
+            sock.setblocking(True)
+            welcome(sock)
+
+
+def close_all(socks: list) -> None:
+    """Close sockets, and empty the list."""
+    while socks:
+        socks.pop().close()
 
 
 def guard(talk, sock: socket.socket) -> None:
@@ -359,6 +374,32 @@ class Program:
         self.process.stdout.close()
 
 
+def chat(text: str, stop_server: bool = False) -> None:
+    """Let Ada and Bob come to a server, and print what is on their screens when Ada has typed text.
+
+    Lesson 00 begins with it. With stop_server, the server is stopped before she types.
+    """
+    with Program("chat_server.py", "--port", 0) as server:
+        server.wait_for("listening on")
+        with (
+            Program("chat_client_cli.py", "ada", "--port", server.port) as ada,
+            Program("chat_client_cli.py", "bob", "--port", server.port) as bob,
+        ):
+            sign = "ada>>"
+            for client in (ada, bob):
+                client.wait_for("welcome")
+            if stop_server:
+                server.interrupt()
+                sign = "no chat with"
+            with contextlib.suppress(OSError):  # her program may have ended already
+                ada.type(text)
+            for name, client in (("Ada", ada), ("Bob", bob)):
+                line = client.wait_for(sign)
+                if stop_server:
+                    line = line.partition(":")[0]  # then comes the port, a new one each time
+                print(f"on {name}'s screen:  {line}")
+
+
 class Picture:
     """A picture as a cell's output: Picture("images/window-light.png", "words"), or an SVG text."""
 
@@ -387,17 +428,21 @@ made = {}  # predictions that were made in this notebook: name -> letter
 
 
 class Wrong(Exception):
-    """An answer that is not right: wanted, got, what happened, and a question that helps."""
+    """An answer that is not right: wanted, got, what happened, and a question that helps.
 
-    def __init__(self, wanted: str, got: str, story: list, question: str):
+    mark is a line to stand below got; it shows where got begins to differ.
+    """
+
+    def __init__(self, wanted: str, got: str, story: list, question: str, mark: str = ""):
         super().__init__(question)
-        self.wanted, self.got, self.story, self.question = wanted, got, story, question
+        self.wanted, self.got, self.story = wanted, got, story
+        self.question, self.mark = question, mark
 
 
 def exercise(name: str, points: int, *hints: str):
     """Register a function as the check of an exercise.
 
-    Its parameters name what it needs from the notebook.
+    Its parameters name the answers that it needs from the notebook.
     """
 
     def register(test):
@@ -436,38 +481,70 @@ def registered(name: str, entries: dict, kind: str):
     return None
 
 
-def check(name: str) -> int:
-    """Say whether an exercise is right, wrong or not there yet, and return the points."""
-    entry = registered(name, EXERCISES, "exercise")
-    if entry is None:
-        return 0
-    test, points, _ = entry
-    notebook = sys._getframe(1).f_globals
-    try:
-        examine(test, answers_to(test, notebook))
-    except NotImplementedError as error:
-        advice = (
-            "Write your answer where YOUR CODE HERE stands, in place of the line below, and run it."
-        )
-        print(f"Not there yet: {name}. {str(error) or advice}")
-        return 0
-    except Wrong as wrong:
-        print(f"Wrong: {name}\n  wanted  {wrong.wanted}\n  got     {wrong.got}")
-        for line in wrong.story:
-            print(f"    {line}")
-        print(f"  {wrong.question}")
-        return 0
-    print(f"Right: {name} ({count(points, 'point')})")
+class Points(int):
+    """Points: a number to graders; Jupyter shows it as a line with a sign and a colour."""
+
+    line = ""  # as HTML
+
+    def _repr_html_(self) -> str:
+        return self.line
+
+
+SIGNS = {  # how it went -> a sign, a colour that can be read on white and on black
+    "right": ("✓", "#2e8b57"),
+    "wrong": ("✗", "#d9483b"),
+    "not there yet": ("…", "#b8860b"),
+}
+
+
+def points_for(outcome: str, got: int, of: int) -> Points:
+    """Return points, with the line that Jupyter shows for them."""
+    points = Points(got)
+    sign, colour = SIGNS[outcome]
+    points.line = (
+        f'<div style="border-left: 5px solid {colour}; padding-left: 8px">'
+        f'<b style="color: {colour}">{sign} {outcome}</b> '
+        f"&nbsp;{got} of {count(of, 'point')}</div>"
+    )
     return points
 
 
-def answers_to(test, notebook: dict) -> list:
-    """Return what a check needs from the notebook; NotImplementedError names what is not there."""
-    names = list(inspect.signature(test).parameters)
-    for name in names:
-        if name not in notebook:
-            raise NotImplementedError(f"There is no {name} yet: run the cell above that makes it.")
-    return [notebook[name] for name in names]
+def check(name: str) -> Points:
+    """Say whether an exercise is right, wrong or not there yet, and return the points."""
+    entry = registered(name, EXERCISES, "exercise")
+    if entry is None:
+        return points_for("not there yet", 0, 0)
+    test, points, _ = entry
+    notebook = sys._getframe(1).f_globals
+    printed = Printed()
+    try:
+        examine(test, answers_to(test, notebook), printed)
+    except NotImplementedError as error:
+        print(f"Not there yet: {name}. {str(error) or NOTHING_YET}")
+        printed.show()
+        return points_for("not there yet", 0, points)
+    except Wrong as wrong:
+        say_wrong(name, wrong)
+        printed.show()
+        print(f"  {wrong.question}")
+        return points_for("wrong", 0, points)
+    print(f"Right: {name} ({count(points, 'point')})")
+    printed.show()
+    return points_for("right", points, points)
+
+
+NOTHING_YET = (
+    "Write your answer where YOUR CODE HERE stands, in place of the line below, and run it."
+)
+
+
+def say_wrong(name: str, wrong: Wrong) -> None:
+    """Print what was wanted, what came, and what happened before; not the question yet."""
+    print(f"Wrong: {name}\n  wanted  {wrong.wanted}\n  got     {wrong.got}")
+    if wrong.mark:
+        print(f"          {wrong.mark}")
+    for line in wrong.story:
+        print(f"    {line}")
 
 
 def hint(name: str, number: int = 1) -> None:
@@ -502,17 +579,18 @@ def predict(name: str, letter: str = "?") -> None:
         print(textwrap.fill(f"{letter} {verdict}. {replies[letter]}", 88))
 
 
-def predicted(lesson: str) -> int:
+def predicted(lesson: str) -> Points:
     """Say how many predictions of a lesson were made, and return the points: one for each."""
     if registered(f"{lesson}-1", PREDICTIONS, "prediction") is None:
-        return 0
+        return points_for("not there yet", 0, 0)
     names = [name for name in PREDICTIONS if name.startswith(f"{lesson}-")]
     still = [name for name in names if name not in made]
     points = len(names) - len(still)
     print(f"Predictions: {points} of {len(names)} made ({count(points, 'point')})")
     if still:
         print(f"Write a letter into the cell of {' and '.join(still)}, and run it.")
-    return points
+        return points_for("not there yet", points, len(names))
+    return points_for("right", points, len(names))
 
 
 def count(number: int, thing: str) -> str:
@@ -520,9 +598,80 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def examine(test, answers: list) -> None:
-    """Run a check in a thread that may get stuck, and raise what it raises here."""
-    outcome, printed = [], io.StringIO()
+# ---- 6. Variants: other words and numbers for each student ---------------------------------------
+
+student = ""  # for whom this copy was made, with make_assignment.py --for NAME; nobody: the master
+
+
+def copy_for(name: str) -> None:
+    """Say for whom this copy is: its exercises have other words, and so have their checks."""
+    global student
+    student = str(name)
+    for entries in (EXERCISES, PREDICTIONS):  # what was made for somebody else is made again
+        entries.clear()
+    for module in [name for name in sys.modules if name.startswith("exercises.")]:
+        del sys.modules[module]
+
+
+def variant(*choices):
+    """Return what stands in this student's exercises; the first one is the master's."""
+    return pick(student, choices)
+
+
+def pick(name: str, choices: tuple):
+    """Return the same one of the choices each time for one name; the first for no name."""
+    if not name:
+        return choices[0]
+    digest = hashlib.sha256(f"{name} {choices[0]}".encode()).digest()
+    return choices[digest[0] % len(choices)]
+
+
+# ---- 7. An answer is run within bounds -----------------------------------------------------------
+#
+# An answer runs in a thread of its own, for it may never end. What it prints, warns, logs or raises
+# in threads is kept, up to a bound, and is no reason for fewer points: some graders take anything
+# on stderr for a failure.
+
+BUSY = 3  # seconds: longer than that no answer has to calculate
+MOST = 20_000  # characters: so much is kept of what an answer prints
+
+
+class Stopped(SystemExit):
+    """Ends an answer that does not end by itself; a thread ends of it without a word."""
+
+
+class Printed(io.TextIOBase):
+    """What an answer prints: the first MOST characters are kept, the rest is dropped."""
+
+    def __init__(self):
+        self.text, self.more = "", False
+
+    def write(self, text: str) -> int:
+        """Keep as much of text as there is room for."""
+        room = MOST - len(self.text)
+        self.text += text[:room]
+        if len(text) > room:
+            self.more = True
+        return len(text)
+
+    def keep_error(self, error) -> None:
+        """Keep the error that has ended a thread, as one line."""
+        if not issubclass(error.exc_type, SystemExit):
+            name = error.thread.name if error.thread else "a thread"
+            self.write(f"in {name}: {error.exc_type.__name__}: {error.exc_value}\n")
+
+    def show(self) -> None:
+        """Print the first lines, as the answer's."""
+        lines = self.text.splitlines()
+        for line in lines[:8]:
+            print(f"    your code printed: {shorten(line)}")
+        if self.more or len(lines) > 8:
+            print("    your code printed more than that")
+
+
+def examine(test, answers: list, printed: Printed) -> None:
+    """Run a check in a thread, within bounds, and raise here what it raises."""
+    outcome = []
 
     def run() -> None:
         try:
@@ -532,32 +681,202 @@ def examine(test, answers: list) -> None:
             outcome.append(error)
 
     thread = threading.Thread(target=run, name="check", daemon=True)
-    with contextlib.redirect_stdout(printed):
-        thread.start()
-        thread.join(2 * PATIENCE)
-    words = [f"your code printed: {line}" for line in printed.getvalue().splitlines()[:5]]
-    if not outcome:
-        raise Wrong(
-            "an end", f"nothing for {2 * PATIENCE} seconds", words, "What is your code waiting for?"
+    with all_output_to(printed):
+        try:
+            thread.start()
+            trouble, question = wait_for_end(thread)
+            where = place_of(thread)
+        finally:  # also when the student interrupts the cell
+            stop(thread)
+    if trouble:
+        raise Wrong("an end", trouble, where, question)
+    raise_outcome(outcome[0])
+
+
+def raise_outcome(error: "BaseException | None") -> None:
+    """Raise what has ended a check, if anything: as Wrong, if it is the answer's own error."""
+    if error is None:
+        return
+    if isinstance(error, (Wrong, NotImplementedError)):
+        raise error
+    shown, where = describe(error)
+    question = question_about(error, "What does the last line of the error say?")
+    raise Wrong("no error", shown, where, question)
+
+
+def wait_for_end(thread: threading.Thread) -> tuple:
+    """Wait until the thread ends: ("", ""), or what is the trouble, and a question."""
+    start, end = time.process_time(), time.monotonic() + 2 * PATIENCE
+    while thread.is_alive() and time.monotonic() < end and time.process_time() < start + BUSY:
+        thread.join(0.05)
+    if not thread.is_alive():
+        return "", ""
+    if time.process_time() > start + BUSY / 4:  # where all are busy, it gets a part of the time
+        return "a loop that does not end", "What would end this loop, and does that ever happen?"
+    return f"nothing for {2 * PATIENCE} seconds", "What is your code waiting for?"
+
+
+def stop(thread: threading.Thread) -> None:
+    """End a thread that does not end by itself, if that can be done.
+
+    A loop in Python is ended by an error that is raised in it. If it catches all errors, one of
+    many meets it where it catches none. Who waits for a socket is woken by its end. Who waits for
+    anything else is left.
+    """
+    end_of_tries, interval = time.monotonic() + 2, sys.getswitchinterval()
+    sys.setswitchinterval(0.00001)  # seconds: the threads take turns often, so we meet it anywhere
+    try:
+        while thread.is_alive() and time.monotonic() < end_of_tries:
+            close_all(sockets_in(thread))
+            raise_stopped_in(thread)
+            thread.join(0.001)
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def sockets_in(thread: threading.Thread) -> list:
+    """Return the sockets in the variables of the functions in which a thread is, all ended."""
+    values = [value for frame, _ in frames_of(thread) for value in frame.f_locals.values()]
+    socks = [value for value in values if type(value) is socket.socket]
+    for sock in socks:
+        end(sock)  # on some systems this wakes who waits for it, on others close() does
+    return socks
+
+
+def raise_stopped_in(thread: threading.Thread) -> None:
+    """Raise Stopped in another thread, at its next step in Python."""
+    with contextlib.suppress(ImportError, AttributeError):  # a Python that is not CPython
+        import ctypes
+
+        raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+        raise_in(ctypes.c_ulong(thread.ident), ctypes.py_object(Stopped))
+
+
+def frames_of(thread: threading.Thread) -> list:
+    """Return where a thread is: pairs of a frame and a line number, the innermost first."""
+    frame = sys._current_frames().get(thread.ident)
+    return list(traceback.walk_stack(frame)) if frame and thread.is_alive() else []
+
+
+def place_of(thread: threading.Thread) -> list:
+    """Return the line of the notebook in which a thread is, as a list of one line; or of none."""
+    return place_in_notebook(traceback.StackSummary.extract(reversed(frames_of(thread))))
+
+
+@contextlib.contextmanager
+def all_output_to(printed: Printed):
+    """Let what is printed, warned or logged, and errors that end threads, come to printed."""
+    streams = (sys.stdout, sys.stderr)
+    handlers = [one for one in log_handlers() if getattr(one, "stream", None) in streams]
+    logged_to = [one.stream for one in handlers]
+    before, ask = threading.excepthook, builtins.input
+    threading.excepthook, builtins.input = printed.keep_error, no_keyboard
+    for handler in handlers:
+        handler.stream = printed
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            yield
+    finally:
+        threading.excepthook, builtins.input = before, ask
+        for handler, stream in zip(handlers, logged_to, strict=True):
+            handler.stream = stream
+
+
+def log_handlers() -> list:
+    """Return the handlers of all loggers."""
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    return [handler for logger in loggers for handler in getattr(logger, "handlers", [])]
+
+
+def no_keyboard(prompt: object = "") -> str:
+    """Stand in for input(): a check has no keyboard."""
+    question = "Which parameter of your function holds what input() is to ask for?"
+    raise Wrong("no question to the keyboard", f"input({prompt!r})", [], question)
+
+
+# ---- 8. What fits --------------------------------------------------------------------------------
+#
+# The first questions, before those of the single exercise: is there an answer at all, is it the
+# notebook's own, is it the right kind of thing?
+
+unfinished = {}  # name -> the error of the cell that should have made it, and was run last
+
+
+def answers_to(test, notebook: dict) -> list:
+    """Return the answers that a check needs; NotImplementedError says what is not there."""
+    names = list(inspect.signature(test).parameters)
+    for name in names:
+        if name in unfinished:
+            raise NotImplementedError(
+                f"The cell with {name} stopped with an error, {unfinished[name]}: "
+                "mend it, and run it again."
+            )
+        if name not in notebook:
+            raise NotImplementedError(f"There is no {name} yet: run the cell above that makes it.")
+        if file := file_of_kit(notebook[name], name):
+            raise NotImplementedError(f"This {name} comes from {file}: what is wanted is your own.")
+        if does_nothing(notebook[name]):
+            raise NotImplementedError(f"{name} does nothing yet. {NOTHING_YET}")
+    return [notebook[name] for name in names]
+
+
+def file_of_kit(answer, name: str) -> str:
+    """Return the file that an answer of this name comes from, or that it calls in its place."""
+    code = getattr(answer, "__code__", None)
+    if code is None:
+        return ""
+    path = Path(code.co_filename)
+    if path.suffix == ".py" and HERE in (path.parent, path.parent.parent, path.parent / "lessons"):
+        return path.name
+    for used in code.co_names:
+        thing = getattr(answer, "__globals__", {}).get(used)
+        if inspect.ismodule(thing) and name in code.co_names:
+            thing = getattr(thing, name, None)
+        same = inspect.isfunction(thing) and thing.__name__ == name and thing is not answer
+        file = file_of_kit(thing, "") if same else ""
+        if file:
+            return file
+    return ""
+
+
+def does_nothing(answer) -> bool:
+    """Return whether a function consists of nothing but pass, ... or return None."""
+    code = getattr(answer, "__code__", None)
+    if code is None:
+        return False
+    steps = [step for step in dis.get_instructions(code) if step.opname not in ("RESUME", "NOP")]
+    ends = [step for step in steps if step.opname in ("LOAD_CONST", "RETURN_CONST")]
+    return len(steps) <= 2 and [step.argval for step in ends] == [None]
+
+
+def question_about(error: BaseException, question: str) -> str:
+    """Return the first question about an error that has one cause in all exercises, or question."""
+    if type(error) is NameError and error.name:
+        return (
+            f"Nothing has the name {error.name}: is it a text, which needs quotes, "
+            "or is it written in another way elsewhere?"
         )
-    if isinstance(outcome[0], Wrong):
-        outcome[0].story += words
-    elif outcome[0] and not isinstance(outcome[0], NotImplementedError):
-        raise Wrong("no error", *describe(outcome[0]), "What does the last line of the error say?")
-    if outcome[0]:
-        raise outcome[0]
+    mixed = isinstance(error, TypeError) and "bytes" in str(error) and "str" in str(error)
+    if mixed and "text" not in question:  # the exercise's own question may be about just that
+        return "Text and bytes do not mix: where do you need encode(), or decode()?"
+    return question
 
 
-def describe(error: BaseException) -> tuple:
-    """Return an error as text, and where in the notebook it happened, not in what that calls."""
-    library = os.path.dirname(os.__file__)  # of Python
-    others = (__file__, str(HERE / "exercises"), library, "<frozen")
-    places = traceback.extract_tb(error.__traceback__)
-    places = [place for place in places if not place.filename.startswith(others)]
-    where = [
-        f"in {place.name}, line {place.lineno} of the cell, {place.line}" for place in places[-1:]
-    ]
-    return f"{type(error).__name__}: {error}", where
+def question_about_kind(wanted, got, question: str) -> str:
+    """Return the first question about a value if it is of a wrong kind, or question."""
+    if is_error(wanted):
+        return question
+    if got is None and text_so_far():
+        return "To print is not to return: which word hands the value back to the caller?"
+    if isinstance(wanted, bytes) and isinstance(got, str):
+        return "This is text, and bytes were wanted: which method makes bytes of a text?"
+    if isinstance(wanted, str) and isinstance(got, str) and got.startswith(("b'", 'b"')):
+        return "str() shows bytes, with b and quotes: which method makes a text of bytes?"
+    if isinstance(wanted, str) and isinstance(got, (bytes, bytearray)):
+        return "These are bytes, and a text was wanted: which method makes a text of bytes?"
+    if isinstance(wanted, int) and isinstance(got, str):
+        return "This is a text, and a number was wanted: what makes a number of a text?"
+    return question
 
 
 def expect(call, wanted, question: str, *story) -> None:
@@ -565,30 +884,75 @@ def expect(call, wanted, question: str, *story) -> None:
 
     The story is told if it does not: lines of text, or objects like Pieces that have kept one.
     """
-    where = []
     try:
         got = call()
-        right, shown = (
-            not isinstance(wanted, type) and got == wanted and type(got) is type(wanted),
-            repr(got),
-        )
-    except NotImplementedError:
+    except (NotImplementedError, Wrong, Stopped):
         raise
     except BaseException as error:
-        right = (
-            isinstance(wanted, type)
-            and issubclass(wanted, BaseException)
-            and isinstance(error, wanted)
-        )
+        if is_error(wanted) and isinstance(error, wanted):
+            return
         shown, where = describe(error)
-    if not right:
-        told = [
-            line for part in story for line in (part.story if hasattr(part, "story") else [part])
-        ]
-        wish = wanted.__name__ if isinstance(wanted, type) else repr(wanted)
-        raise Wrong(
-            shorten(wish), shorten(shown), [shorten(line) for line in told[-12:]] + where, question
-        )
+        question = question_about(error, question)
+    else:
+        if not isinstance(wanted, type) and got == wanted and type(got) is type(wanted):
+            return
+        shown, where = repr(got), []
+        question = question_about_kind(wanted, got, question)
+    wish = wanted.__name__ if isinstance(wanted, type) else repr(wanted)
+    told = [shorten(line) for part in story for line in getattr(part, "story", [part])]
+    wish, shown, mark = side_by_side(wish, shown)
+    raise Wrong(wish, shown, told[-12:] + where, question, mark)
+
+
+def is_error(wanted) -> bool:
+    """Return whether an error is wanted."""
+    return isinstance(wanted, type) and issubclass(wanted, BaseException)
+
+
+def text_so_far() -> str:
+    """Return what the answer that is being checked has printed so far."""
+    return sys.stdout.text if isinstance(sys.stdout, Printed) else ""
+
+
+def describe(error: BaseException) -> tuple:
+    """Return an error as text, and where in the notebook it happened, not in what that calls."""
+    where = place_in_notebook(traceback.extract_tb(error.__traceback__))
+    return f"{type(error).__name__}: {error}", where
+
+
+def place_in_notebook(places: list) -> list:
+    """Return the last of these places that is in a cell, as a list of one line; or of none."""
+    library = os.path.dirname(os.__file__)  # of Python
+    others = (__file__, str(HERE / "exercises"), library, "<frozen")
+    places = [place for place in places if not place.filename.startswith(others)]
+    return [f"in {place.name}, line {place.lineno} of the cell, {place.line}" for place in places][
+        -1:
+    ]
+
+
+def side_by_side(wanted: str, got: str) -> tuple:
+    """Return both in a length that can be read, and a mark for the line below them.
+
+    The mark points at the first difference of two texts; other things have none.
+    """
+    if not quote_of(wanted) or quote_of(wanted) != quote_of(got):
+        return shorten(wanted), shorten(got), ""
+    pairs = zip(f"{wanted} ", f"{got} ", strict=False)
+    place = next((at for at, (one, other) in enumerate(pairs) if one != other), len(got))
+    if place <= len(quote_of(wanted)):  # nothing of them is the same
+        return shorten(wanted), shorten(got), ""
+    if place > 70:  # then the beginning, which is the same, is left out
+        wanted, got = f"... {wanted[place - 40 :]}", f"... {got[place - 40 :]}"
+        place = 44
+    return shorten(wanted), shorten(got), f"{' ' * place}^ the first difference"
+
+
+def quote_of(shown: str) -> str:
+    """Return how a text or bytes begins when it is shown, "" for anything else."""
+    for quote in ("'", '"', "b'", 'b"'):
+        if shown.startswith(quote):
+            return quote
+    return ""
 
 
 def shorten(text: str, limit: int = 100) -> str:
@@ -631,3 +995,73 @@ class Pieces:
     def close(self) -> None:
         """Keep in mind that it was closed."""
         self.story.append("close()")
+
+
+# ---- 9. In Jupyter -------------------------------------------------------------------------------
+#
+# A cell that stops with an error leaves the answer before it in its place, and a notebook can
+# give the name check to something else. So each cell is looked at before and after it runs.
+
+CHECKING = re.compile(r"\s*(check|predicted)\([^()]*\)\s*")  # a cell that gives points
+MAKING = re.compile(r"^(?:def|class) +(\w+)|^(\w+) *=[^=]", re.MULTILINE)  # what makes a name
+FLOOD = 500_000  # characters: a cell that prints more is stopped
+
+
+class Outlet:
+    """Stands for sys.stdout or sys.stderr in a notebook: nobody prints without an end."""
+
+    def __init__(self, stream):
+        self.stream, self.size = stream, 0
+
+    def write(self, text: str) -> int:
+        """Write text; RuntimeError once a cell has printed too much."""
+        self.size += len(text)
+        if self.size > FLOOD:
+            self.size = FLOOD - 1000  # there has to be room for the error
+            raise RuntimeError(f"more than {FLOOD:,} characters were printed: which loop prints?")
+        return self.stream.write(text)
+
+    def __getattr__(self, name: str):
+        return getattr(self.stream, name)
+
+
+class Watch:
+    """Looks at the cells of a notebook before and after they run."""
+
+    def __init__(self, shell):
+        self.names = shell.user_ns
+        self.before = {}  # name -> what it was before the cell that makes it
+        self.kit = {"check": check, "predicted": predicted}
+        shell.events.register("pre_run_cell", self.before_cell)
+        shell.events.register("post_run_cell", self.after_cell)
+        sys.stdout, sys.stderr = Outlet(sys.stdout), Outlet(sys.stderr)
+
+    def before_cell(self, info) -> None:
+        """Remember what the cell will make; let check be the kit's where points are given."""
+        for stream in (sys.stdout, sys.stderr):
+            stream.size = 0
+        names = {left or right for left, right in MAKING.findall(info.raw_cell)}
+        self.before = {name: self.names.get(name) for name in names}
+        match = CHECKING.fullmatch(info.raw_cell)
+        if match and self.names.get(match[1]) is not self.kit[match[1]]:
+            print(f"This notebook has made a {match[1]} of its own. Here the lesson's own counts.")
+            self.names[match[1]] = self.kit[match[1]]
+
+    def after_cell(self, result) -> None:
+        """Keep in mind which names should be new, but are not, for the cell has failed."""
+        error = result.error_before_exec or result.error_in_exec
+        for name, thing in self.before.items():
+            unfinished.pop(name, None)
+            if error and self.names.get(name) is thing:
+                unfinished[name] = type(error).__name__
+        self.before = {}
+
+
+def watch_cells() -> None:
+    """Look at the cells, if this is a notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if hasattr(shell, "kernel"):
+        Watch(shell)
+
+
+watch_cells()

@@ -9,6 +9,9 @@ Solutions stand between `### BEGIN SOLUTION` and `### END SOLUTION`, hidden test
 `### BEGIN HIDDEN TESTS` and `### END HIDDEN TESTS`; a cell that is to be answered in words is
 cleared whole.
 
+With --for NAME a copy has other names, words and numbers in its exercises, the same ones each time
+for one NAME, and so have their checks: the copy says for whom it is, and exercises/ do the rest.
+
 The notebooks come out as nbgrader makes them, cell for cell, so it can grade what comes back. What
 it would refuse is refused here, too: regions that are nested, not closed, or in a cell that is not
 marked for them; wrong metadata; an id that stands twice. And so is a cell with the tag
@@ -16,6 +19,7 @@ marked for them; wrong metadata; an id that stands twice. And so is a cell with 
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import re
@@ -40,12 +44,15 @@ def main(argv: "list | None" = None) -> int:
     parser.add_argument(
         "--force", action="store_true", help="write over copies that are there already"
     )
+    parser.add_argument(
+        "--for", dest="name", default="", metavar="NAME", help="a student: other words and numbers"
+    )
     options = parser.parse_args(argv)
     try:
         copies = {}  # name of a copy, with its folder if it has one -> bytes
         for master in options.masters:
             for name, path in {master.name: master, **companions(master)}.items():
-                copies[name] = student_copy(path)
+                copies[name] = student_copy(path, options.name)
         write(copies, options.to, options.force)
     except (OSError, ValueError) as error:
         print(f"nothing was written: {error}", file=sys.stderr)
@@ -81,11 +88,11 @@ def add_named(found: dict, code: str, master: Path) -> None:
                 found[name] = path
 
 
-def student_copy(path: Path) -> bytes:
-    """Return what students get of a file; ValueError says which file is wrong, and why."""
+def student_copy(path: Path, name: str = "") -> bytes:
+    """Return what students, or one by this name, get of a file; ValueError says what is wrong."""
     try:
         if path.suffix == ".ipynb":
-            notebook = student_notebook(read_notebook(path))
+            notebook = student_notebook(vary(read_notebook(path), path, name))
             text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True)
             return f"{text}\n".encode()
         if path.suffix == ".py" and path.name != Path(__file__).name:
@@ -104,6 +111,64 @@ def write(copies: dict, folder: Path, force: bool) -> None:
     for name, data in copies.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
+
+
+# ---- Variants ------------------------------------------------------------------------------------
+
+
+def vary(notebook: dict, path: Path, name: str) -> dict:
+    """Return a master with the words and numbers that a student by this name gets."""
+    checks = path.parent / "exercises" / f"lesson_{path.name[:2]}.py"
+    if not name or not checks.is_file():
+        return notebook
+    changes = changes_for(name, checks.read_text(encoding="utf-8"))
+    cells = [
+        {**cell, "source": text_of(cell).splitlines(keepends=True)} for cell in notebook["cells"]
+    ]
+    in_exercises = False
+    for cell in cells:
+        text = text_of(cell)
+        if cell["cell_type"] == "markdown" and re.search("^## ", text, re.M):
+            in_exercises = re.search("^## .*", text, re.M)[0] == "## Exercises"
+        if in_exercises:
+            cell["source"] = change_words(text, changes).splitlines(keepends=True)
+    first = next(cell for cell in cells if "from classroom import" in text_of(cell))
+    said = f"import classroom\n\nclassroom.copy_for({json.dumps(name, ensure_ascii=False)})\n\n"
+    first["source"] = (said + text_of(first)).splitlines(keepends=True)
+    return {**notebook, "cells": cells}
+
+
+def changes_for(name: str, checks: str) -> dict:
+    """Return which words become which for this name: as variant(...) says in a lesson's checks."""
+    from classroom import pick  # which is not needed for other notebooks
+
+    changes = {}
+    for node in ast.walk(ast.parse(checks)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "variant":
+            choices = tuple(ast.literal_eval(choice) for choice in node.args)
+            changes.update(change(choices[0], pick(name, choices)))
+    return changes
+
+
+def change(old, new) -> dict:
+    """Return {old: new} as they may be written; numbers also as 65,536 and 65_536."""
+    if isinstance(old, tuple):
+        return {
+            word: other
+            for pair in zip(old, new, strict=True)
+            for word, other in change(*pair).items()
+        }
+    if isinstance(old, int):
+        return {f"{old:{mark}}": f"{new:{mark}}" for mark in ("", ",", "_")}
+    return {str(old): str(new)}
+
+
+def change_words(text: str, changes: dict) -> str:
+    """Return text with whole words changed, all at once, but not in names with a - or _."""
+    if not changes:
+        return text
+    words = "|".join(re.escape(word) for word in sorted(changes, key=len, reverse=True))
+    return re.sub(rf"(?<![\w-])({words})(?![\w-])", lambda found: changes[found[1]], text)
 
 
 # ---- Notebooks -----------------------------------------------------------------------------------

@@ -234,6 +234,17 @@ def test_each_prediction_is_asked_for_answered_and_then_shown(path):
         assert not grading(cells[place]) and not grading(cells[place + 1])
 
 
+def test_lesson_00_shows_something_before_it_explains():
+    cells = load(NOTEBOOKS[0])["cells"]
+    first = next(cell for cell in cells if cell["cell_type"] == "code")
+    assert len(source(first).splitlines()) == 2, "an import, and one line that shows something"
+    before = cells[: predictions(NOTEBOOKS[0])["00-1"]]
+    text = "\n".join(prose(cell) for cell in before if cell["cell_type"] == "markdown")
+    assert len(text.partition("- **A**")[0].split()) <= 120
+    shown = dict(whole_run(NOTEBOOKS[0])["runs"][0])[first["id"]]
+    assert shown.count("hello, is anybody here?") == 2, "on two screens"
+
+
 @every_lesson
 def test_no_reply_to_a_prediction_stands_in_sight(path):
     notebook = "\n".join(map(source, load(path)["cells"])).replace("`", "").replace("*", "")

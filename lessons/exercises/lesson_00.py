@@ -1,6 +1,9 @@
 """Lesson 00 Start here: checks, hints, and replies to predictions."""
 
-from classroom import exercise, expect, prediction
+from classroom import exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+GONE = variant("hung up", "just left", "no reason given")
 
 
 @exercise(
@@ -76,7 +79,7 @@ def check_start_reason(reason):
     bare = "- ada left, 192.168.1.20:50614"
     expect(
         lambda: reason(bare),
-        "hung up",
+        GONE,
         "What is left behind the address, if the server gives no reason?",
         bare,
     )

@@ -1,6 +1,9 @@
 """Lesson 01 Bytes: checks, hints, and replies to predictions."""
 
-from classroom import Pieces, exercise, expect, prediction
+from classroom import Pieces, exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+HELLO, START, _ = variant(("hello", "hel", "lo"), ("salut", "sal", "ut"), ("howdy", "how", "dy"))
 
 
 def sent_text(send_text, sock: Pieces, text: str) -> bytes:
@@ -45,10 +48,10 @@ def check_bytes_send(send_text):
 def check_bytes_clip(clip):
     for text, size, wanted, question in (
         (
-            "hello",
+            HELLO,
             3,
-            "hel",
-            "Plain English: one byte for each character. What is left of hello after 3 of them?",
+            START,
+            f"Plain English: one byte for each character. What is left of {HELLO} after 3?",
         ),
         (
             "café",

@@ -3,7 +3,11 @@
 import contextlib
 import socket
 
-from classroom import exercise, expect, prediction
+from classroom import exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+SAID = variant("you said", "I heard", "you wrote")
+GREETING = variant("hello", "good day", "welcome")
 
 
 def heard(client: socket.socket) -> bytes:
@@ -65,17 +69,17 @@ def check_server_answer(answer_one):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with socket.create_connection(listener.getsockname(), 0.5) as client:
             listener.settimeout(2)
-            client.sendall(b"hello")
+            client.sendall(GREETING.encode())
             client.shutdown(socket.SHUT_WR)  # so that an answer that receives again does not hang
             story = [
                 "a client connects",
-                "the client sends b'hello'",
+                f"the client sends {GREETING.encode()}",
                 "answer_one(listener) is called",
             ]
             question = "Which socket talks with the client, and where does it come from?"
             expect(lambda: [answer_one(listener), "it returns"][1], "it returns", question, *story)
             question = "What does the client have to get, word by word, and what did it send?"
-            expect(lambda: heard(client), b"you said hello", question, *story)
+            expect(lambda: heard(client), f"{SAID} {GREETING}".encode(), question, *story)
             question = "How does the client learn that nothing more comes?"
             expect(
                 lambda: client.recv(1),
@@ -110,7 +114,12 @@ def check_server_greet(greet):
         )
         expect(lambda: "open" if listener.fileno() >= 0 else "closed", "open", after, *story)
         story = ["what the first three clients got"]
-        expect(lambda: [heard(client) for client in clients[:3]], [b"hello"] * 3, question, *story)
+        expect(
+            lambda: [heard(client) for client in clients[:3]],
+            [GREETING.encode()] * 3,
+            question,
+            *story,
+        )
         story = ["what the fourth client got"]
         expect(
             lambda: heard(clients[3]),

@@ -2,7 +2,10 @@
 
 import contextlib
 
-from classroom import exercise, expect, prediction
+from classroom import exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+LIMIT = variant(65_536, 32_768, 50_000)
 
 
 @exercise(
@@ -12,8 +15,6 @@ from classroom import exercise, expect, prediction
     'b"%-10d" % 5 is ten bytes, the 5 on the left. Which number do you want there instead of 5?',
 )
 def check_frame(frame):
-    kind = "A frame is bytes. Is your header bytes, too?"
-    expect(lambda: type(frame("hello")).__name__, "bytes", kind, 'frame("hello")')
     place = "Is your header 10 bytes long, with the digits on the left and then spaces?"
     expect(lambda: frame("hello"), b"5         hello", place, 'frame("hello")')
     expect(lambda: frame("x" * 1200), b"1200      " + b"x" * 1200, place, 'frame("x" * 1200)')
@@ -40,75 +41,56 @@ def check_frame(frame):
     ),
 )
 def check_take_frame(take_frame):
-    def wants(buffer: bytes, returned, left: bytes, question: str) -> None:
-        story = (
-            f"buffer = bytearray({buffer!r})",
-            "shown: (what take_frame(buffer) returns, buffer afterwards)",
-        )
-        expect(lambda: taken(take_frame, buffer), (returned, left), question, *story)
-
     whole = b"5         hello"
     place = "Where in the buffer does the payload begin and end?"
     if size_taken(take_frame, whole * 5) == ord("5"):
         place = "Is `buffer[0]` the number 5, or the code of the character 5?"
-    expect(
-        lambda: taken(take_frame, whole * 5)[0],
-        b"hello",
-        place,
-        f"buffer = bytearray({whole!r} * 5)",
+    story = f"buffer = bytearray({whole!r} * 5)"
+    expect(lambda: taken(take_frame, whole * 5)[0], b"hello", place, story)
+    takes(take_frame, whole, (b"hello", b""), question_about_rest(take_frame, whole))
+    waits_for_all(take_frame, whole)
+    others = "What of the buffer belongs to this frame, and what to the next?"
+    takes(take_frame, whole + whole, (b"hello", whole), others)
+    takes(take_frame, whole + b"3  ", (b"hello", b"3  "), others)
+    counts = "The header counts bytes: what does your code count?"
+    takes(take_frame, b"4         n\xc3\xa9e", (b"n\xc3\xa9e", b""), counts)
+    long = "The header is 10 bytes: how many does your code read?"
+    takes(take_frame, b"12        hello, world", (b"hello, world", b""), long)
+    takes(take_frame, b"1200      " + b"x" * 1200, (b"x" * 1200, b""), long)
+    takes(take_frame, b"0000000005hello", (b"hello", b""), long)
+    empty = "Is an empty payload a payload, or nothing at all?"
+    takes(take_frame, b"0         " + whole, (b"", whole), empty)
+    ten = "Ten bytes that say 0: is this frame whole, or does something still have to come?"
+    takes(take_frame, b"0         ", (b"", b""), ten)
+
+
+def takes(take_frame, data: bytes, wanted: tuple, question: str) -> None:
+    """Expect what take_frame returns for a buffer with data, and what it leaves there."""
+    story = (
+        f"buffer = bytearray({data!r})",
+        "shown: (what take_frame(buffer) returns, buffer afterwards)",
     )
-    rest = "What of the buffer belongs to this frame, and what to the next?"
+    expect(lambda: taken(take_frame, data), wanted, question, *story)
+
+
+def question_about_rest(take_frame, whole: bytes) -> str:
+    """Return what to ask if the buffer is not as it should be afterwards."""
     if taken(take_frame, whole)[1] == whole:
-        rest = (
+        return (
             "The frame is still there. "
             "`buffer = …` only gives the name inside your function another value; "
             "how do you change the caller's buffer in place?"
         )
-    wants(whole, b"hello", b"", rest)
-    for size in range(10):
+    return "What of the buffer belongs to this frame, and what to the next?"
+
+
+def waits_for_all(take_frame, whole: bytes) -> None:
+    """Expect None, and an untouched buffer, for each beginning of a frame."""
+    header = "Is the header whole? What does your code do with less than 10 bytes?"
+    payload = "Is the payload whole? What does your code do when some bytes are still missing?"
+    for size in range(len(whole)):
         part = whole[:size]
-        wants(
-            part, None, part, "Is the header whole? What does your code do with less than 10 bytes?"
-        )
-    for size in range(10, 15):
-        part = whole[:size]
-        wants(
-            part,
-            None,
-            part,
-            "Is the payload whole? What does your code do when some bytes are still missing?",
-        )
-    wants(
-        whole + whole,
-        b"hello",
-        whole,
-        "What of the buffer belongs to this frame, and what to the next?",
-    )
-    wants(
-        whole + b"3  ",
-        b"hello",
-        b"3  ",
-        "What of the buffer belongs to this frame, and what to the next?",
-    )
-    wants(
-        b"4         n\xc3\xa9e",
-        b"n\xc3\xa9e",
-        b"",
-        "The header counts bytes: what does your code count?",
-    )
-    wants(
-        b"12        hello, world",
-        b"hello, world",
-        b"",
-        "The header is 10 bytes: how many does your code read?",
-    )
-    wants(b"0         " + whole, b"", whole, "Is an empty payload a payload, or nothing at all?")
-    wants(
-        b"0         ",
-        b"",
-        b"",
-        "Ten bytes that say 0: is this frame whole, or does something still have to come?",
-    )
+        takes(take_frame, part, (None, part), header if size < 10 else payload)
 
 
 def taken(take_frame, data: bytes) -> tuple:
@@ -133,44 +115,55 @@ def size_taken(take_frame, data: bytes) -> "int | None":
     "What must be true of the rest?",
 )
 def check_wrong_headers(length):
-    ours = "This header is right: what in your code thinks otherwise?"
-    others = "This header is right as well: on which side of the digits may spaces stand?"
-    right = (
-        (ours, b"5         ", 5),
-        (ours, b"0         ", 0),
-        (ours, b"65536     ", 65_536),
-        (ours, b"0000000012", 12),
-        (others, b"         5", 5),
-        (others, b"   1200   ", 1200),
-    )
-    for question, header, wanted in right:
+    for question, header, wanted in RIGHT_HEADERS:
         expect(lambda header=header: length(header), wanted, question, f"length({header!r})")
-    wrong = (
-        (
-            "int() takes signs and underscores: what takes only digits?",
-            b"+5        ",
-            b"-1        ",
-            b"1_0       ",
-        ),
-        (
-            "What else than spaces does strip() without an argument take away?",
-            b"5        \n",
-            b"5\t        ",
-            b"\t        5",
-        ),
-        ("How many digits has this header?", b"          "),
-        ("How many numbers are in this header?", b"5 5       ", b"1        0"),
-        ("Who is allowed to send more than 65,536 bytes?", b"65537     ", b"9999999999"),
-        ("To str all the world's digits are digits. What are they to bytes?", "٣        ".encode()),
-        ("Which bytes are digits?", b"\xff         ", b"hello     ", b"5x        "),
-    )
-    for question, *headers in wrong:
+    for question, *headers in WRONG_HEADERS:
         for header in headers:
             if returns_a_sign(length, header):
                 question = "Your code returned something: how does it say that a header is wrong?"
             expect(
                 lambda header=header: length(header), ValueError, question, f"length({header!r})"
             )
+
+
+OURS = "This header is right: what in your code thinks otherwise?"
+OTHERS = "This header is right as well: on which side of the digits may spaces stand?"
+RIGHT_HEADERS = (
+    (OURS, b"5         ", 5),
+    (OURS, b"0         ", 0),
+    (OURS, f"{LIMIT:<10}".encode(), LIMIT),
+    (OURS, b"0000000012", 12),
+    (OTHERS, b"         5", 5),
+    (OTHERS, b"   1200   ", 1200),
+)
+WRONG_HEADERS = (
+    (
+        "int() takes signs and underscores: what takes only digits?",
+        b"+5        ",
+        b"-1        ",
+        b"1_0       ",
+    ),
+    (
+        "What else than spaces does strip() without an argument take away?",
+        b"5        \n",
+        b"5\t        ",
+        b"\t        5",
+        b"\n        5",
+        b"5\r        ",
+        b"5 \v       ",
+        b"5 \f       ",
+        b"5\0\0\0\0\0\0\0\0\0",
+    ),
+    ("How many digits has this header?", b"          "),
+    ("How many numbers are in this header?", b"5 5       ", b"1        0"),
+    (
+        f"Who is allowed to send more than {LIMIT:,} bytes?",
+        f"{LIMIT + 1:<10}".encode(),
+        b"9999999999",
+    ),
+    ("To str all the world's digits are digits. What are they to bytes?", "٣        ".encode()),
+    ("Which bytes are digits?", b"\xff         ", b"hello     ", b"5x        "),
+)
 
 
 def returns_a_sign(length, header: bytes) -> bool:

@@ -2,13 +2,31 @@
 
 import contextlib
 
-from classroom import Pieces, exercise, expect, prediction
+from classroom import Pieces, exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+LEFT, SILENT, LOST = variant(
+    ("left", "silent", "lost"), ("closed", "quiet", "broken"), ("ended", "mute", "gone")
+)
+OK = variant("ok", "yes", "got it")
 
 
 class Visitor(Pieces):
     """A played connection that knows if it was closed, by close() or by the end of a with block."""
 
     closed = False
+
+    def recv(self, size: int) -> bytes:
+        """Return the next piece; an error once it is closed."""
+        if self.closed:
+            raise RuntimeError("recv() on a socket that is closed")
+        return super().recv(size)
+
+    def sendall(self, data: bytes) -> None:
+        """Keep data as sent; an error once it is closed."""
+        if self.closed:
+            raise RuntimeError("sendall() on a socket that is closed")
+        super().sendall(data)
 
     def close(self) -> None:
         """Keep in mind that it was closed."""
@@ -82,17 +100,17 @@ def check_why_gone(why_gone):
         expect(lambda: why_gone(sock), wanted, question, sock)
 
     wants(
-        "left",
+        LEFT,
         "How can your loop see that nothing more comes, and what does your function return then?",
         b"hello",
     )
     on = "Does your loop go on after the first piece, and who catches what recv() raises?"
-    wants("lost", on, b"a", b"b", ConnectionResetError("Connection reset by peer"))
+    wants(LOST, on, b"a", b"b", ConnectionResetError("Connection reset by peer"))
     silent = "A TimeoutError is an OSError, too. Which except is asked first?"
-    wants("silent", silent, b"hello", TimeoutError("timed out"))
+    wants(SILENT, silent, b"hello", TimeoutError("timed out"))
     other = "A reset is not the only way to lose a connection. What have they in common?"
-    wants("lost", other, ConnectionAbortedError("Software caused connection abort"))
-    wants("lost", other, OSError("No route to host"))
+    wants(LOST, other, ConnectionAbortedError("Software caused connection abort"))
+    wants(LOST, other, OSError("No route to host"))
 
 
 @exercise(
@@ -108,49 +126,30 @@ def check_why_gone(why_gone):
     ),
 )
 def check_own_trouble(answer_all):
-    def wants(heard: list, question: str, *clients) -> None:
-        expect(
-            lambda: answer_all([*clients]),
-            heard,
-            question,
-            *(line for sock in clients for line in told(sock)),
-        )
-        closed = [sock.closed for sock in clients]
-        closes = "Who closes each socket, also that of a client in trouble?"
-        expect(
-            lambda: closed, [True] * len(clients), closes, "shown: is it closed? for each client"
-        )
-
-    def told(sock: Visitor) -> list:
-        return [f"client: {sock.pieces[0]!r}"]
-
     one, two = Visitor(b"one"), Visitor(b"two")
-    wants(["one", "two"], "What is heard if all goes well?", one, two)
-    expect(
-        lambda: [one.sent, two.sent], [b"ok", b"ok"], "Does each of them get the answer?", one, two
-    )
+    answers(answer_all, [one, two], ["one", "two"], "What is heard if all goes well?")
+    each = "Does each of them get the answer?"
+    expect(lambda: [one.sent, two.sent], [OK.encode()] * 2, each, one, two)
     gone = ConnectionResetError("Connection reset by peer")
-    wants(
-        ["one", "two"],
-        "How far does the loop come after an error?",
-        Visitor(b"one"),
-        Visitor(gone),
-        Visitor(b"two"),
-    )
-    kind = "Which kind of error is UnicodeDecodeError: an OSError?"
+    clients = [Visitor(b"one"), Visitor(gone), Visitor(b"two")]
+    far = "How far does the loop come after an error?"
+    answers(answer_all, clients, ["one", "two"], far)
     odd = Visitor(b"\xff")
-    wants(["one", "two"], kind, Visitor(b"one"), odd, Visitor(b"two"))
-    expect(
-        lambda: odd.sent, b"", "Which line shall be reached only by a client that was heard?", odd
-    )
-    silent = Visitor(TimeoutError("timed out"))
-    wants(
-        ["two"],
-        "What if the trouble begins with the first client?",
-        silent,
-        Visitor(gone),
-        Visitor(b"two"),
-    )
+    kind = "Which kind of error is UnicodeDecodeError: an OSError?"
+    answers(answer_all, [Visitor(b"one"), odd, Visitor(b"two")], ["one", "two"], kind)
+    only = "Which line shall be reached only by a client that was heard?"
+    expect(lambda: odd.sent, b"", only, odd)
+    clients = [Visitor(TimeoutError("timed out")), Visitor(gone), Visitor(b"two")]
+    answers(answer_all, clients, ["two"], "What if the trouble begins with the first client?")
+
+
+def answers(answer_all, clients: list, heard: list, question: str) -> None:
+    """Expect what is heard from these clients, and that all of them are closed in the end."""
+    story = [f"client: {sock.pieces[0]!r}" for sock in clients]
+    expect(lambda: answer_all([*clients]), heard, question, *story)
+    closed = [sock.closed for sock in clients]
+    closes = "Who closes each socket, also that of a client in trouble?"
+    expect(lambda: closed, [True] * len(clients), closes, "shown: is it closed? for each client")
 
 
 # ---- Predictions ---------------------------------------------------------------------------------

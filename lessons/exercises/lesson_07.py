@@ -3,7 +3,14 @@
 import queue
 import threading
 
-from classroom import exercise, expect, prediction
+from classroom import exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+PRICE, *_ = variant(
+    (0.25, "a quarter of a second", "104.25", "99.25", "14,400"),
+    (0.5, "half a second", "104.5", "99.5", "7,200"),
+    (0.125, "an eighth of a second", "104.125", "99.125", "28,800"),
+)
 
 
 @exercise(
@@ -94,76 +101,40 @@ class Narrow:
     ),
 )
 def check_send_some(send_some) -> None:
-    def feed(
-        sock: Narrow, before: bytes, data: bytes, sent: bytes, after: bytes, question: str
-    ) -> None:
-        backlog, story = bytearray(before), [f"backlog is {before!r}, data is {data!r}"]
-        not_now = (
-            "What does this error mean: a mistake in the code, or 'not now, do something else'?"
-        )
-        expect(lambda: (send_some(sock, backlog, data), None)[1], None, not_now, *story, sock)
-        expect(lambda: sock.sent, sent, question, *story, sock)
-        expect(
-            lambda: bytes(backlog),
-            after,
-            question,
-            "shown: what is in backlog afterwards",
-            *story,
-            sock,
-        )
-
-    feed(Narrow(9), b"", b"hello", b"hello", b"", "Everything was taken: what is left?")
-    feed(
-        Narrow(),
-        b"",
-        b"hello",
-        b"",
-        b"hello",
-        "Did your code change backlog itself, or make a new one?",
-    )
-    feed(
-        Narrow(2),
-        b"",
-        b"hello",
-        b"he",
-        b"llo",
-        "How does send() tell how much it took, and where is the rest?",
-    )
-    feed(
-        Narrow(9, 9),
-        b"one ",
-        b"two",
-        b"one two",
-        b"",
-        "What has waited longer, and is it sent now, in front?",
-    )
-    feed(
-        Narrow(2, None),
-        b"one ",
-        b"two",
-        b"on",
-        b"e two",
-        "What has waited longer, and what is still to be sent?",
-    )
-    feed(Narrow(), b"one ", b"two", b"", b"one two", "In which order does it wait?")
-    feed(
-        Narrow(4, 1),
-        b"one ",
-        b"",
-        b"one ",
-        b"",
-        "What if there is nothing new, but something has waited?",
-    )
+    for sizes, before, data, sent, after, question in [
+        ((9,), b"", b"hello", b"hello", b"", "Everything was taken: what is left?"),
+        (
+            (),
+            b"",
+            b"hello",
+            b"",
+            b"hello",
+            "Did your code change backlog itself, or make a new one?",
+        ),
+        ((2,), b"", b"hello", b"he", b"llo", "How does send() tell how much it took?"),
+        ((9, 9), b"one ", b"two", b"one two", b"", "What has waited longer, and is it sent now?"),
+        ((2, None), b"one ", b"two", b"on", b"e two", "What has waited longer, and what is left?"),
+        ((), b"one ", b"two", b"", b"one two", "In which order does it wait?"),
+        ((4, 1), b"one ", b"", b"one ", b"", "What if nothing is new, but something has waited?"),
+    ]:
+        feed(send_some, Narrow(*sizes), (before, data), (sent, after), question)
     sock, backlog = Narrow(2, 9), bytearray(b"one ")  # once more, and now something fits again
     send_some(sock, backlog, b"two")
     overtaken = "May the new data be sent while a part of the backlog is still waiting?"
-    expect(
-        lambda: sock.sent + backlog,
-        b"one two",
-        overtaken,
-        "shown: what was sent, and backlog behind it",
-        sock,
-    )
+    shown = "shown: what was sent, and backlog behind it"
+    expect(lambda: sock.sent + backlog, b"one two", overtaken, shown, sock)
+
+
+def feed(send_some, sock: Narrow, given: tuple, wanted: tuple, question: str) -> None:
+    """Call send_some; expect what it sends, and what is in backlog afterwards."""
+    before, data = given
+    sent, after = wanted
+    backlog, story = bytearray(before), [f"backlog is {before!r}, data is {data!r}"]
+    not_now = "What does this error mean: a mistake in the code, or 'not now, do something else'?"
+    expect(lambda: (send_some(sock, backlog, data), None)[1], None, not_now, *story, sock)
+    expect(lambda: sock.sent, sent, question, *story, sock)
+    left = "shown: what is in backlog afterwards"
+    expect(lambda: bytes(backlog), after, question, left, *story, sock)
 
 
 @exercise(
@@ -171,25 +142,25 @@ def check_send_some(send_some) -> None:
     2,
     (
         "Work it out: free_at is 0 and now is 3600. "
-        "How many quarters can be paid until free_at reaches now?"
+        "How many messages can be paid until free_at reaches now?"
     ),
     (
-        "Savings are now - free_at. How early may free_at be before the quarter is added? "
+        "Savings are now - free_at. How early may free_at be before the price is added? "
         "max() finds the later one."
     ),
 )
 def check_pay(pay) -> None:
     for free_at, now, wanted, question in [
-        (100.0, 100.0, 100.25, "What does one message cost?"),
-        (104.0, 100.0, 104.25, "Is what was still to be paid forgotten?"),
-        (99.0, 100.0, 99.25, "Has somebody who was silent for a while saved up nothing?"),
-        (0.0, 3600.0, 3598.25, "How much can somebody have saved up at the most?"),
-        (98.0, 100.0, 98.25, "How much can somebody have saved up at the most?"),
+        (100.0, 100.0, 100 + PRICE, "What does one message cost?"),
+        (104.0, 100.0, 104 + PRICE, "Is what was still to be paid forgotten?"),
+        (99.0, 100.0, 99 + PRICE, "Has somebody who was silent for a while saved up nothing?"),
+        (0.0, 3600.0, 3598 + PRICE, "How much can somebody have saved up at the most?"),
+        (98.0, 100.0, 98 + PRICE, "How much can somebody have saved up at the most?"),
     ]:
         story = [f"pay(free_at={free_at}, now={now}), burst is 2 seconds"]
         expect(lambda free_at=free_at, now=now: pay(free_at, now), wanted, question, *story)
     story = ["pay(free_at=0.0, now=100.0, burst=10)"]
-    expect(lambda: pay(0.0, 100.0, 10), 90.25, "Is burst always the same?", *story)
+    expect(lambda: pay(0.0, 100.0, 10), 90 + PRICE, "Is burst always the same?", *story)
 
 
 # ---- Predictions ---------------------------------------------------------------------------------

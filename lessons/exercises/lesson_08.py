@@ -1,6 +1,9 @@
 """Lesson 08 A protocol: checks, hints, and replies to predictions."""
 
-from classroom import exercise, expect, prediction
+from classroom import exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+SAY, WHISPER = variant(("say", "whisper"), ("speak", "private"), ("tell", "secret"))
 
 
 @exercise(
@@ -43,20 +46,20 @@ def check_event(event) -> None:
     question = "What type do all the results in the table have?"
     expect(lambda: type(event("hello")).__name__, "tuple", question, "the client sends 'hello'")
     for text, wanted, question in [
-        ("hello", ("say", "hello"), "What does a text mean that does not begin with a slash?"),
-        ("and/or", ("say", "and/or"), "Where does the slash have to stand to mean something?"),
-        ("//hello", ("say", "/hello"), "How does somebody say a text that begins with a slash?"),
-        ("//who", ("say", "/who"), "Which is looked at first: the two slashes or the command?"),
+        ("hello", (SAY, "hello"), "What does a text mean that does not begin with a slash?"),
+        ("and/or", (SAY, "and/or"), "Where does the slash have to stand to mean something?"),
+        ("//hello", (SAY, "/hello"), "How does somebody say a text that begins with a slash?"),
+        ("//who", (SAY, "/who"), "Which is looked at first: the two slashes or the command?"),
         (
             "//see http://a.org",
-            ("say", "/see http://a.org"),
+            (SAY, "/see http://a.org"),
             "Which of the slashes goes, and which ones stay?",
         ),
         ("/who", ("who",), "Is it a tuple with one item, and the right one?"),
-        ("/msg bob hello", ("whisper", "bob", "hello"), "Which three parts does this text have?"),
+        ("/msg bob hello", (WHISPER, "bob", "hello"), "Which three parts does this text have?"),
         (
             "/msg bob see  you",
-            ("whisper", "bob", "see  you"),
+            (WHISPER, "bob", "see  you"),
             "Is every space of the words still there?",
         ),
         (

@@ -1,8 +1,12 @@
 """Lesson 09 The command line client: checks, hints, and replies to predictions."""
 
+import re
 import socket
 
-from classroom import Pieces, exercise, expect, prediction
+from classroom import Pieces, exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+INSTEAD = variant(r"\ufffd", "?", "_").replace(r"\ufffd", "\ufffd")
 
 
 class Paper:
@@ -81,6 +85,9 @@ def check_erase(erase):
             "What type do the codes have?",
             f"erase({rows})",
         )
+        other = re.sub(r"\x1b\[\d*[A-Z]|\r", "", codes)
+        story = f"erase({rows}) gives {codes!r}; shown: what of it is no code"
+        expect(lambda other=other: other, "", "Which part of this does a terminal print?", story)
         paper.write(codes)
         question = (
             "Which rows belong to the line being typed, and is the cursor in the first of them?"
@@ -108,7 +115,7 @@ def check_erase(erase):
     ),
     (
         "Go through text one character at a time: "
-        'which of them stay as they are, and which become "\\ufffd"?'
+        "which of them stay as they are, and which become another?"
     ),
 )
 def check_harmless(harmless):
@@ -118,13 +125,15 @@ def check_harmless(harmless):
     wants("hello née", "hello née", "This text is harmless: what does your code do to it?")
     wants(
         "\x1b[2J",
-        "\ufffd[2J",
-        "Which character makes a terminal listen? Does it stay in its place as \ufffd?",
+        f"{INSTEAD}[2J",
+        f"Which character makes a terminal listen? What stands in its place: {INSTEAD}?",
     )
     wants("a\tb", "a\tb", "The tab is fine: does your code let it pass?")
     for number in (0, 7, 10, 13, 31, 127, 128, 155, 159):
         wants(
-            f"a{chr(number)}b", "a\ufffdb", f"Is character {number} one of those in the text above?"
+            f"a{chr(number)}b",
+            f"a{INSTEAD}b",
+            f"Is character {number} one of those in the text above?",
         )
     for number in (32, 126, 160):
         wants(
@@ -138,7 +147,7 @@ def check_harmless(harmless):
         family,
         "This emoji is held together by a joiner, U+200D. What does your code think of it?",
     )
-    wants("\x1b\x1b", "\ufffd\ufffd", "How many characters could harm here?")
+    wants("\x1b\x1b", INSTEAD * 2, "How many characters could harm here?")
 
 
 class Halves(Pieces):

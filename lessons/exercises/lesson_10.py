@@ -5,7 +5,10 @@ import queue
 import threading
 import time
 
-from classroom import PATIENCE, Wrong, describe, exercise, expect, prediction, shorten
+from classroom import PATIENCE, Wrong, describe, exercise, expect, prediction, shorten, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+AT_MOST = variant(20, 12, 30)
 
 
 class Clock:
@@ -110,7 +113,7 @@ def check_drain(drain):
     "look",
     3,
     (
-        "Two things to do: handle what is there, at most 20, and ask to be called again. "
+        f"Two things to do: handle what is there, at most {AT_MOST}, and ask to be called again. "
         "Which comes in every call?"
     ),
     (
@@ -121,64 +124,69 @@ def check_drain(drain):
 def check_look(look):
     for events in (["one", "two"], []):
         probe_look(look, events)
-    planned, handled, inbox = [], [], PlayedInbox(*range(45))
+    window = PlayedWindow(look, range(2 * AT_MOST + 5))
+    for number, wanted in enumerate((AT_MOST, AT_MOST, 5, 0), start=1):
+        one_turn(window, number, wanted)
+    count = 2 * AT_MOST + 5
+    order = "Are the events handled in their order, each once?"
+    expect(lambda: window.handled, list(range(count)), order)
+    window.inbox.events.append("late")
+    late = "What about an event that comes later?"
+    expect(window.turn, 1, late, "call 5, one more event has come")
 
-    def after(ms, call=None, *args):
-        planned.append((ms, call, args))
-        return f"after#{len(planned)}"
 
-    def turn() -> int:
-        before = len(handled)
-        _, call, args = planned.pop() if planned else (15, look, (after, inbox, handled.append))
+class PlayedWindow:
+    """An event loop that is played: what look() asked for with after() is called in a turn."""
+
+    def __init__(self, look, events):
+        self.look, self.inbox = look, PlayedInbox(*events)
+        self.planned, self.handled = [], []
+
+    def after(self, ms: int, call=None, *args) -> str:
+        """Keep what is to be called."""
+        self.planned.append((ms, call, args))
+        return f"after#{len(self.planned)}"
+
+    def turn(self) -> int:
+        """Call what is planned, at first look() itself; return how many events it handled."""
+        before = len(self.handled)
+        call, args = self.look, (self.after, self.inbox, self.handled.append)
+        if self.planned:
+            _, call, args = self.planned.pop()
         awake(call, *args)
-        return len(handled) - before
+        return len(self.handled) - before
 
-    def again(story: str) -> None:
-        question = "Who looks into the inbox the next time? Is after() called once in every call?"
-        expect(
-            lambda: [ms for ms, _, _ in planned],
-            [15],
-            question,
-            f"{story}; shown: when after() shall call",
-        )
-        _, call, args = planned[0]
-        question = "Do you give after() the function, or what it returned?"
-        expect(lambda: callable(call), True, question, f"after{planned[0][:2]}")
-        question = "What does look() need? after(15, f, a, b) calls f(a, b)."
-        expect(
-            lambda: inspect.signature(call).bind(*args) and "fits",
-            "fits",
-            question,
-            "what after() shall call",
-        )
 
-    for number, wanted in enumerate((20, 20, 5, 0), start=1):
-        story, counts = f"call {number}, 45 events at first; shown: how many of them it handled", []
-        expect(
-            lambda counts=counts: counts.append(turn()),
-            None,
-            "Does a call end when the inbox is empty?",
-            story,
-        )
-        much = (
+def one_turn(window: PlayedWindow, number: int, wanted: int) -> None:
+    """Let look() be called once; it has to handle so many events, and ask to be called again."""
+    count, counts = 2 * AT_MOST + 5, []
+    story = f"call {number}, {count} events at first; shown: how many of them it handled"
+    ends = "Does a call end when the inbox is empty?"
+    expect(lambda: counts.append(window.turn()), None, ends, story)
+    question = "Which events could this call have handled as well?"
+    if counts[0] > wanted:
+        question = (
             "If more and more comes in, when can the window draw? "
             "How many events may one call handle?"
         )
-        question = (
-            much if counts[0] > wanted else "Which events could this call have handled as well?"
-        )
-        expect(lambda counts=counts: counts[0], wanted, question, story)
-        again(f"call {number}")
-        question = "Where are the events that you took out, but did not handle?"
-        expect(
-            lambda: len(handled) + inbox.qsize(),
-            45,
-            question,
-            f"after call {number}: handled, or in the inbox",
-        )
-    expect(lambda: handled, list(range(45)), "Are the events handled in their order, each once?")
-    inbox.events.append("late")
-    expect(turn, 1, "What about an event that comes later?", "call 5, one more event has come")
+    expect(lambda: counts[0], wanted, question, story)
+    comes_again(window, f"call {number}")
+    lost = "Where are the events that you took out, but did not handle?"
+    story = f"after call {number}: handled, or in the inbox"
+    expect(lambda: len(window.handled) + window.inbox.qsize(), count, lost, story)
+
+
+def comes_again(window: PlayedWindow, story: str) -> None:
+    """Expect that look() has asked to be called again, once, in a way that works."""
+    question = "Who looks into the inbox the next time? Is after() called once in every call?"
+    times, story = [ms for ms, _, _ in window.planned], f"{story}; shown: when after() shall call"
+    expect(lambda: times, [15], question, story)
+    _, call, args = window.planned[0]
+    question = "Do you give after() the function, or what it returned?"
+    expect(lambda: callable(call), True, question, f"after{window.planned[0][:2]}")
+    question = "What does look() need? after(15, f, a, b) calls f(a, b)."
+    fits = "what after() shall call"
+    expect(lambda: inspect.signature(call).bind(*args) and "fits", "fits", question, fits)
 
 
 def probe_look(look, events: list) -> None:

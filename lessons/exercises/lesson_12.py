@@ -15,7 +15,11 @@ from classroom import (
     prediction,
     serve,
     take_frame,
+    variant,
 )
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+PORT = variant(50123, 40987, 51515)
 
 
 @exercise(
@@ -32,8 +36,8 @@ def check_port_of(port_of) -> None:
         expect(lambda: port_of(line), wanted, question, f"port_of({line!r})")
 
     gives(
-        "listening on 127.0.0.1:50123",
-        50_123,
+        f"listening on 127.0.0.1:{PORT}",
+        PORT,
         "Where does the port begin, and is it a number or text?",
     )
     gives("listening on 127.0.0.1:1234", 1234, "Has every port five digits?")
@@ -164,57 +168,55 @@ def check_own_test(chat_test) -> None:
     ),
 )
 def check_why_it_ended(wait_for) -> None:
-    def output(*lines: str) -> queue.SimpleQueue:
-        waiting = queue.SimpleQueue()
-        for line in (*lines, None):
-            waiting.put(line)
-        return waiting
-
-    start = "starting", "listening on 127.0.0.1:50123", "ada is in"
-    story = f"the lines: {', '.join(map(repr, start))}, then None"
-    for part, wanted, left in (("starting", start[0], 3), ("listening", start[1], 2)):
-        lines, call = output(*start), f"wait_for(lines, {part!r})"
-        expect(
-            lambda lines=lines, part=part: wait_for(lines, part),
-            wanted,
-            "Which line is wanted?",
-            story,
-            call,
-        )
-        expect(
-            lines.qsize,
-            left,
-            "How many lines may be taken? Others wait for the rest.",
-            story,
-            f"{call}: left",
-        )
-    lines, blank = (
-        output("", *start),
-        "An empty line is a line as well. What does your code take it for?",
-    )
-    expect(
-        lambda: wait_for(lines, "starting"),
-        start[0],
-        blank,
-        f"the lines: '', {story.partition(': ')[2]}",
-    )
-    crash = "starting", "Traceback", "OSError: Address already in use"
-    story = f"the lines: {', '.join(map(repr, crash))}, then None"
-    call = "wait_for(lines, 'listening')"
+    for part, wanted, left in (("starting", START[0], 3), ("listening", START[1], 2)):
+        lines, call = output(*START), f"wait_for(lines, {part!r})"
+        takes_a_line(wait_for, lines, part, wanted, told(START, call))
+        many = "How many lines may be taken? Others wait for the rest."
+        expect(lines.qsize, left, many, *told(START, f"{call}: left"))
+    blank = "An empty line is a line as well. What does your code take it for?"
+    story = told(("", *START), "wait_for(lines, 'starting')")
+    expect(lambda: wait_for(output("", *START), "starting"), START[0], blank, *story)
     end = "The program has ended, and None says so. Does your code raise the error then?"
-    expect(lambda: wait_for(output(*crash), "listening"), RuntimeError, end, story, call)
-    expect(
-        lambda: wait_for(output(), "listening"), RuntimeError, end, "the lines: None at once", call
-    )
-    try:
-        wait_for(output(*crash), "listening")
-    except RuntimeError as error:
-        told = [line for line in crash if line in str(error)]
+    call = "wait_for(lines, 'listening')"
+    expect(lambda: wait_for(output(*CRASH), "listening"), RuntimeError, end, *told(CRASH, call))
+    expect(lambda: wait_for(output(), "listening"), RuntimeError, end, "None at once", call)
     why = (
         "Who reads this error wants to know why the server ended. "
         "Who has told it, and is it all in the error's text?"
     )
-    expect(lambda: told, [*crash], why, story, f"{call}, lines that are in the text of its error")
+    story = told(CRASH, f"{call}, lines that are in the text of its error")
+    expect(lambda: lines_in_error(wait_for), [*CRASH], why, *story)
+
+
+START = "starting", "listening on 127.0.0.1:50123", "ada is in"
+CRASH = "starting", "Traceback", "OSError: Address already in use"
+
+
+def output(*lines: str) -> queue.SimpleQueue:
+    """Return what a program prints that prints these lines and ends."""
+    waiting = queue.SimpleQueue()
+    for line in (*lines, None):
+        waiting.put(line)
+    return waiting
+
+
+def told(lines: tuple, call: str) -> list:
+    """Return the story of a call."""
+    return [f"the lines: {', '.join(map(repr, lines))}, then None", call]
+
+
+def takes_a_line(wait_for, lines: queue.SimpleQueue, part: str, wanted: str, story: list) -> None:
+    """Expect the line that holds part."""
+    expect(lambda: wait_for(lines, part), wanted, "Which line is wanted?", *story)
+
+
+def lines_in_error(wait_for) -> list:
+    """Return the lines of the crash that wait_for tells in its error."""
+    try:
+        wait_for(output(*CRASH), "listening")
+    except RuntimeError as error:
+        return [line for line in CRASH if line in str(error)]
+    return []
 
 
 # ---- Predictions ---------------------------------------------------------------------------------

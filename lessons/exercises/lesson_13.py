@@ -1,6 +1,9 @@
 """Lesson 13 Across machines: checks, hints, and replies to predictions."""
 
-from classroom import exercise, expect, frame, prediction
+from classroom import exercise, expect, frame, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+OTHER = variant("198.51.100.4", "203.0.113.9", "198.51.100.77")
 
 
 @exercise(
@@ -23,8 +26,8 @@ def check_others_type(others_type) -> None:
         ("127.0.0.1", None, "Whose programs can call a server on the loopback?"),
         ("192.0.2.7", mine, "At which address does this server answer?"),
         (
-            "198.51.100.4",
-            "198.51.100.4",
+            OTHER,
+            OTHER,
             "At which address does a server answer that is bound to one of two?",
         ),
         ("127.0.0.2", None, "Is 127.0.0.1 the only address that leads nowhere else?"),

@@ -1,6 +1,9 @@
 """Lesson 14 From a room to the world: checks, hints, and replies to predictions."""
 
-from classroom import exercise, expect, prediction
+from classroom import exercise, expect, prediction, variant
+
+# With make_assignment.py --for NAME a student gets one of these; the first is the master's.
+HELD, _ = variant((20_000, "is `5`"), (25_000, "is `4`"), (10_000, "is `10`"))
 
 
 @exercise(
@@ -54,21 +57,22 @@ def check_machines(machines) -> None:
         (
             100_000,
             50,
-            5,
+            100_000 // HELD,
             (
                 "Which of the two limits asks for more machines, and does one machine not "
                 "do both at once?"
             ),
         ),
-        (20_001, 50, 2, "Where does the last one go, when the first machine is full?"),
+        (HELD + 1, 50, 2, "Where does the last one go, when the first machine is full?"),
         (
             100_000,
             100_000,
             94,
             "Everybody hears everybody: how many bits is that in a second, and in a minute?",
         ),
+        (60_000, 30_000, 17, "Two rooms: how many say something, and how many hear each of them?"),
         (1_000, 1_000, 1, "Is one machine not enough for so few?"),
-        (10_000_000, 50, 500, "Which of the two limits asks for more machines?"),
+        (10_000_000, 50, 10_000_000 // HELD, "Which of the two limits asks for more machines?"),
     ]:
         story = [f"machines(people={people:_}, room={room:_})"]
         expect(lambda people=people, room=room: machines(people, room), wanted, question, *story)

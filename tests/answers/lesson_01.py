@@ -19,7 +19,10 @@ def send_text(sock, text):
     "bytes-clip": [
         ("def clip(text, size):\n    return text[:size]", "what is left of the é"),
         ("def clip(text, size):\n    return text.encode()[:size].decode()", "UnicodeDecodeError"),
-        ("def clip(text, size):\n    return text.encode()[:size]", "Plain English"),
+        (
+            "def clip(text, size):\n    return text.encode()[:size]",
+            "which method makes a text of bytes",
+        ),
         (
             'def clip(text, size):\n    return text.encode()[:size].decode(errors="replace")',
             "what is left of the é",
@@ -50,13 +53,13 @@ def send_text(sock, text):
             """def text_of(pieces):
     return str(b"".join(pieces))
 """,
-            "What kind of thing",
+            "which method makes a text of bytes",
         ),
         (
             """def text_of(pieces):
     return b"".join(pieces)
 """,
-            "What kind of thing",
+            "which method makes a text of bytes",
         ),
     ],
 }

@@ -27,7 +27,7 @@ def frame(text):
     header = f"{len(data):<10}"
     return header + data
 """,
-            "Is your header bytes, too?",
+            "Text and bytes do not mix",
         ),
         (
             """

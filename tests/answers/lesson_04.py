@@ -135,7 +135,7 @@ def why_gone(sock):
     except OSError:
         print("lost")
 """,
-            "what does your function return then?",
+            "To print is not to return",
         ),
     ],
     "own-trouble": [

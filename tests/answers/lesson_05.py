@@ -164,7 +164,7 @@ def welcome_all(socks):
     for sock in socks:
         sock.sendall(b"welcome")
 """,
-            "If the first client is slow, who else waits?",
+            "If one client is slow, who else waits?",
         ),
         (
             """
@@ -174,7 +174,7 @@ def welcome_all(socks):
         thread.start()
         thread.join()
 """,
-            "If the first client is slow, who else waits?",
+            "If one client is slow, who else waits?",
         ),
         (
             """

@@ -55,7 +55,7 @@ def harmless(text):
 def harmless(text):
     return text.replace("\\x1b", "")
 """,
-            "Does it stay in its place",
+            "What stands in its place",
         ),
         (
             """

@@ -23,7 +23,7 @@ def port_of(line: str) -> int:
 def port_of(line: str) -> str:
     return line.rpartition(":")[2]
 """,
-            "is it a number or text?",
+            "what makes a number of a text",
         ),
         (
             """

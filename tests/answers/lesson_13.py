@@ -55,7 +55,7 @@ def find_password(captured):
 def find_password(captured):
     return bytes(take_frame(bytearray(captured))).split()[1]
 """,
-            "is your answer text?",
+            "which method makes a text of bytes",
         ),
         (
             """

@@ -415,7 +415,7 @@ def enter(guest: Guest) -> bool:
     """Join the room under the guest's name; return whether that worked, and if not, say why."""
     try:
         sock = socket.create_connection(guest.options.room, ROOM_SECONDS)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # no host can have such a name: a ValueError
         guest.end(f"no room on {shown(guest.options.room)}: {describe(error)}")
         return False
     visit = Visit(sock)

@@ -1,0 +1,252 @@
+"""What the tests of the doors to IRC share: a raw client, real clients and servers, a network."""
+
+import contextlib
+import ctypes
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from kit import ROOT, TIMEOUT, Program, lasting_port
+
+FOLDER = ROOT / "lessons" / "projects" / "irc"
+LINE = 512  # bytes that a line of IRC has at most, its end included
+
+
+def wait_until(condition, what: str, timeout: float = TIMEOUT) -> None:
+    """Wait until condition() is true; fail and say what did not happen."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+
+
+class Gateway(Program):
+    """The gateway to the room of a server."""
+
+    def __init__(self, room: int, *options: str, **more):
+        self.people = []
+        script = FOLDER / "gateway.py"
+        super().__init__(script, "--port", "0", "--room", f"127.0.0.1:{room}", *options, **more)
+        self.port = int(self.wait_for("listening on").rpartition(":")[2])
+
+    def client(self, nick: str, **more) -> "Raw":
+        """Return a raw client that is in the channel, and has heard who else is there."""
+        person = Raw(self.port, nick, **more)
+        self.people.append(person)
+        person.wait_for(" 366 ")
+        return person
+
+    def __exit__(self, *_) -> None:
+        for person in self.people:
+            person.close()
+        super().__exit__()
+
+
+class Bridge(Program):
+    """The bridge between the room of a server and a channel."""
+
+    def __init__(self, room: int, irc: int, *options: str, **more):
+        ends = ["--room", f"127.0.0.1:{room}", "--irc", f"127.0.0.1:{irc}"]
+        super().__init__(FOLDER / "bridge.py", *ends, *options, **more)
+
+    def wait_until_linked(self) -> None:
+        """Wait until both links have been made, in whichever order."""
+        for _ in range(2):
+            self.wait_for(" as ")
+
+
+class Raw:
+    """A client that sends and receives lines of IRC, as they are."""
+
+    def __init__(self, port: int, nick: "str | None" = None, host: str = "127.0.0.1"):
+        self.nick = nick
+        self.sock = socket.create_connection((host, port), TIMEOUT)
+        self.file = self.sock.makefile("rb")
+        self.seen = []
+        if nick:
+            self.send(f"NICK {nick}", f"USER {nick} 0 * :{nick}")
+
+    def send(self, *lines: "str | bytes") -> None:
+        """Send each line, all in one piece."""
+        data = b""
+        for line in lines:
+            data += (line.encode() if isinstance(line, str) else line) + b"\r\n"
+        self.sock.sendall(data)
+
+    def line(self) -> "str | None":
+        """Return the next line, None at the end; a PING is answered and left out."""
+        while True:
+            data = self.file.readline()
+            if not data:
+                return None
+            assert data.endswith(b"\r\n") and len(data) <= LINE, f"no line of IRC: {data}"
+            line = data[:-2].decode()
+            self.seen.append(line)
+            if not line.startswith("PING "):
+                return line
+            self.send(f"PONG {line[5:]}")
+
+    def wait_for(self, part: str) -> str:
+        """Return the next line that holds part; fail if the stream ends before."""
+        while True:
+            line = self.line()
+            assert line is not None, f"no line with {part!r} came, but: {self.seen[-20:]}"
+            if part in line:
+                return line
+
+    def expect(self, line: str) -> None:
+        """Fail if the next line is not this one."""
+        assert self.line() == line
+
+    def settled(self) -> list:
+        """Return the lines that came before the answer to a question of ours."""
+        self.send(f"PING settled-{len(self.seen)}")
+        token = f"settled-{len(self.seen)}"
+        before = []
+        while token not in (line := self.line() or token):
+            before.append(line)
+        return before
+
+    def rest(self) -> list:
+        """Return all lines until the end of the stream."""
+        return list(iter(self.line, None))
+
+    def texts(self, count: int) -> list:
+        """Return the texts of the next messages: (who, text)."""
+        found = []
+        while len(found) < count:
+            line = self.wait_for(" PRIVMSG ")
+            who, _, text = line[1:].partition("!")
+            found.append((who, text.partition(" :")[2]))
+        return found
+
+    def close(self) -> None:
+        self.file.close()
+        self.sock.close()
+
+    def __enter__(self) -> "Raw":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+# ---- Real clients --------------------------------------------------------------------------------
+
+
+class Log:
+    """What a real client has written about a channel or a person."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def text(self) -> str:
+        """Return all that the client has written, of all its windows."""
+        files = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        return "".join(path.read_text("utf-8", "replace") for path in files)
+
+    def lines(self) -> list:
+        return self.text().splitlines()
+
+    def wait_for(self, part: str) -> None:
+        wait_until(lambda: part in self.text(), f"no {part!r} in:\n{self.text()}")
+
+
+class Irssi:
+    """A real irssi in a pseudo-terminal, which writes down what it shows."""
+
+    CONFIG = """
+servers = ({ address = "127.0.0.1"; port = "%d"; autoconnect = "yes"; });
+settings = {
+  core = { real_name = "%s"; user_name = "%s"; nick = "%s"; };
+  "irc/core" = { cmds_max_at_once = "1000"; cmd_queue_speed = "10msecs"; };
+  "fe-common/core" = {
+    autolog = "yes"; autolog_path = "%s/$0.log"; autolog_only_saved_channels = "no";
+    paste_verify_line_count = "10000"; term_charset = "utf-8"; autolog_level = "all";
+  };
+};
+"""
+
+    def __init__(self, port: int, nick: str, folder: Path):
+        import pty  # Windows has no such thing
+
+        home = folder / f"irssi-{nick}"
+        logs = home / "logs"
+        logs.mkdir(parents=True)
+        (home / "config").write_text(self.CONFIG % (port, nick, nick, nick, logs), "utf-8")
+        self.log = Log(logs)
+        self.terminal, child = pty.openpty()
+        command = ["irssi", f"--home={home}"]
+        environment = {**os.environ, "TERM": "xterm", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+        self.process = subprocess.Popen(
+            command, stdin=child, stdout=child, stderr=child, env=environment, start_new_session=True
+        )
+        os.close(child)
+        self.drain = threading.Thread(target=self._drain, name="drain", daemon=True)
+        self.drain.start()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(OSError):  # that is how the end looks
+            while os.read(self.terminal, 65_536):
+                pass
+
+    def type(self, text: str) -> None:
+        os.write(self.terminal, f"{text}\r".encode())
+
+    def __enter__(self) -> "Irssi":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.send_signal(signal.SIGCONT)
+        self.process.kill()
+        self.process.wait()
+        self.drain.join(5)
+        os.close(self.terminal)
+
+
+class Weechat:
+    """A real WeeChat without a screen, which writes down what it would show."""
+
+    def __init__(self, port: int, nick: str, folder: Path):
+        home = folder / f"weechat-{nick}"
+        self.log = Log(home / "logs")
+        self.fifo = home / "pipe"
+        setup = [
+            "/set logger.file.flush_delay 0",
+            f"/set logger.file.path {home}/logs",
+            f"/set fifo.file.path {self.fifo}",
+            "/fifo disable",
+            "/fifo enable",
+            "/set irc.server_default.anti_flood_prio_high 0",
+            "/set irc.server_default.anti_flood_prio_low 0",
+            f"/server add kit 127.0.0.1/{port} -notls -nicks={nick} -autojoin=#room",
+            "/connect kit",
+        ]
+        command = ["weechat-headless", "-d", str(home)]
+        for line in setup:
+            command += ["-r", line]
+        environment = {**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(
+            command, stdin=quiet, stdout=quiet, stderr=quiet, env=environment
+        )
+
+    def type(self, text: str, buffer: str = "irc.kit.#room") -> None:
+        wait_until(self.fifo.exists, "WeeChat has made no pipe")
+        with open(self.fifo, "w", encoding="utf-8") as file:
+            file.write(f"{buffer} *{text}\n")
+
+    def __enter__(self) -> "Weechat":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.kill()
+        self.process.wait()

@@ -250,3 +250,121 @@ class Weechat:
     def __exit__(self, *_) -> None:
         self.process.kill()
         self.process.wait()
+
+
+# ---- Real servers, and hosts to run them on ------------------------------------------------------
+
+
+class Ngircd:
+    """A real ngircd, which may be linked to others."""
+
+    CONFIG = """
+[Global]
+Name = {name}.example.net
+Info = a server for one test
+Listen = 0.0.0.0
+Ports = {port}
+MotdPhrase = hello
+[Limits]
+ConnectRetry = 5
+MaxConnectionsIP = 0
+PingTimeout = {ping}
+PongTimeout = 5
+[Options]
+DNS = no
+Ident = no
+PAM = no
+"""
+    LINK = """
+[Server]
+Name = {other}.example.net
+Host = {host}
+Port = {port}
+MyPassword = for-{other}
+PeerPassword = for-{name}
+Passive = {passive}
+"""
+
+    def __init__(self, folder: Path, name: str = "irc", port: int = 0, ping: int = 120):
+        self.name = name
+        self.port = port or lasting_port()
+        self.folder = folder
+        self.config = self.CONFIG.format(name=name, port=self.port, ping=ping)
+        self.process = None
+
+    def link(self, other: str, host: str, port: int, passive: bool) -> None:
+        """Link it to another server. If both were to call each other, one could crash."""
+        self.config += self.LINK.format(
+            name=self.name, other=other, host=host, port=port, passive="yes" if passive else "no"
+        )
+
+    def start(self) -> "Ngircd":
+        path = self.folder / f"{self.name}.conf"
+        path.write_text(self.config, encoding="utf-8")
+        with (self.folder / f"{self.name}.log").open("ab") as log:
+            command = ["ngircd", "--nodaemon", "--config", str(path)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        return self
+
+    def wait_until_ready(self) -> None:
+        wait_until(lambda: " ready." in self.log(), f"ngircd does not start: {self.log()}")
+
+    def log(self) -> str:
+        return (self.folder / f"{self.name}.log").read_text("utf-8", "replace")
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self) -> "Ngircd":
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.process:
+            self.kill()
+
+
+class Hosts:
+    """Two network namespaces, as two hosts with a cable between them. For root on Linux alone."""
+
+    ADDRESSES = {"one": "10.77.0.1", "two": "10.77.0.2"}
+
+    def __enter__(self) -> "Hosts":
+        self.names = {host: f"irc-{os.getpid()}-{host}" for host in self.ADDRESSES}
+        one, two = self.names.values()
+        for name in self.names.values():
+            self.ip("netns", "add", name)
+        self.ip("link", "add", "cable", "netns", one, "type", "veth", "peer", "cable", "netns", two)
+        for host, name in self.names.items():
+            self.ip("-n", name, "addr", "add", f"{self.ADDRESSES[host]}/24", "dev", "cable")
+            self.ip("-n", name, "link", "set", "lo", "up")
+            self.ip("-n", name, "link", "set", "cable", "up")
+        return self
+
+    def __exit__(self, *_) -> None:
+        for name in self.names.values():
+            self.ip("netns", "del", name)
+
+    def ip(self, *words: str) -> None:
+        subprocess.run(["ip", *words], check=True, timeout=TIMEOUT)
+
+    def cable(self, state: str) -> None:
+        """Cut the cable with "down", join it with "up"."""
+        self.ip("-n", self.names["one"], "link", "set", "cable", state)
+
+    def on(self, host: str, function, *arguments, **more):
+        """Call a function on a host: what it opens and starts is there for good."""
+        results = []
+
+        def call() -> None:
+            with open(f"/run/netns/{self.names[host]}", "rb") as file:
+                enter = ctypes.CDLL(None, use_errno=True).setns
+                assert enter(file.fileno(), 0x4000_0000) == 0, os.strerror(ctypes.get_errno())
+            results.append(function(*arguments, **more))
+
+        thread = threading.Thread(target=call, name="there")
+        thread.start()
+        thread.join(4 * TIMEOUT)
+        assert results, f"{function} failed on {host}"
+        return results[0]

@@ -29,7 +29,9 @@ import threading
 import time
 from contextlib import suppress
 
-REAL_NAME = "a bridge to a chat room"  # by this, bridges know each other in a channel
+# Bridges know each other in a channel by the first of these, and who comes later by the second.
+REAL_NAME = "a bridge to a chat room"
+GREETING = "* linked with the room on "
 MAX_LINE = 400  # bytes of a line of ours: an IRC server adds who speaks, and cuts at 512
 LEAST_LINE = 50  # bytes for text, however long a name is
 MAX_TEXT = 1500  # bytes for text in the room
@@ -335,8 +337,8 @@ class Bridge:
             words = f" again: {MISSING}"
         side.was_linked = True
         if other.linked:
-            side.say(f"* linked with {other.label}{words}")
-            other.say(f"* linked with {side.label}{words}")
+            self.room.say(f"* linked with {self.channel.label}{words}")
+            self.channel.say(f"{GREETING}{shown(self.room.address)}{words}")
 
 
 def keep_linked(bridge: Bridge, side: Side, other: Side, talk) -> None:
@@ -542,6 +544,8 @@ def hear_speech(bridge: Bridge, sender: str, target: str, text: str) -> None:
     ours = target.casefold() == bridge.options.channel.casefold()
     message = message_in(text)
     if ours and sender != bridge.channel.name and message.strip():
+        if message.startswith(GREETING):
+            bridge.bridges.add(sender)
         bridge.pass_on(bridge.room, sender, message)
 
 
@@ -558,7 +562,6 @@ def hear_of_people(bridge: Bridge, sender: str, command: str, words: list) -> st
             tell(channel, f"WHO {bridge.options.channel}")
         case "JOIN":
             has_come(bridge, sender)
-            tell(channel, f"WHO {sender}")
         case "NICK" if is_us:
             channel.name = reason
         case "NICK" if sender in bridge.bridges:
@@ -584,7 +587,6 @@ def has_gone(bridge: Bridge, nick: str, reason: str) -> None:
         lost = nick
     else:
         return
-    bridge.bridges.discard(nick)
     if lost not in bridge.gone.values():
         bridge.room.say(f"* cut off from {lost}: {MISSING}")
     bridge.gone[nick] = lost

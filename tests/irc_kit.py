@@ -3,13 +3,9 @@
 import contextlib
 import ctypes
 import os
-import queue
-import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -63,16 +59,15 @@ class Bridge(Program):
             self.wait_for(" as ")
 
 
-class Raw:
-    """A client that sends and receives lines of IRC, as they are."""
+class Wire:
+    """One end of a connection, which sends and receives lines of IRC as they are."""
 
-    def __init__(self, port: int, nick: "str | None" = None, host: str = "127.0.0.1"):
-        self.nick = nick
-        self.sock = socket.create_connection((host, port), TIMEOUT)
-        self.file = self.sock.makefile("rb")
+    def __init__(self, sock: socket.socket):
+        self.sock = sock
+        self.sock.settimeout(TIMEOUT)
+        self.file = sock.makefile("rb")
         self.seen = []
-        if nick:
-            self.send(f"NICK {nick}", f"USER {nick} 0 * :{nick}")
+        self.answers = True  # a PING
 
     def send(self, *lines: "str | bytes") -> None:
         """Send each line, all in one piece."""
@@ -90,7 +85,7 @@ class Raw:
             assert data.endswith(b"\r\n") and len(data) <= LINE, f"no line of IRC: {data}"
             line = data[:-2].decode()
             self.seen.append(line)
-            if not line.startswith("PING "):
+            if not line.startswith("PING ") or not self.answers:
                 return line
             self.send(f"PONG {line[5:]}")
 
@@ -132,11 +127,56 @@ class Raw:
         self.file.close()
         self.sock.close()
 
-    def __enter__(self) -> "Raw":
+    def __enter__(self) -> "Wire":
         return self
 
     def __exit__(self, *_) -> None:
         self.close()
+
+
+class Raw(Wire):
+    """A client; with a nick it says who it is."""
+
+    def __init__(self, port: int, nick: "str | None" = None, host: str = "127.0.0.1"):
+        super().__init__(socket.create_connection((host, port), TIMEOUT))
+        self.nick = nick
+        if nick:
+            self.send(f"NICK {nick}", f"USER {nick} 0 * :{nick}")
+
+
+class FakeServer:
+    """A server of IRC that does what a test wants."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(TIMEOUT)
+        self.port = self.listener.getsockname()[1]
+        self.wires = []
+
+    def accept(self) -> Wire:
+        """Return the connection of who comes, and has said its nick: wire.nick."""
+        wire = Wire(self.listener.accept()[0])
+        self.wires.append(wire)
+        wire.nick = wire.wait_for("NICK ").partition(" ")[2]
+        wire.wait_for("USER ")
+        return wire
+
+    def let_in(self) -> Wire:
+        """Return the connection of who comes, and has been let into the channel."""
+        wire = self.accept()
+        wire.send(f":irc.test 001 {wire.nick} :welcome")
+        wire.wait_for("JOIN #room")
+        wire.send(f":{wire.nick}!b@host JOIN :#room")
+        wire.wait_for("WHO #room")
+        return wire
+
+    def __enter__(self) -> "FakeServer":
+        return self
+
+    def __exit__(self, *_) -> None:
+        for wire in self.wires:
+            wire.close()
+        self.listener.close()
 
 
 # ---- Real clients --------------------------------------------------------------------------------
@@ -184,10 +224,14 @@ settings = {
         (home / "config").write_text(self.CONFIG % (port, nick, nick, nick, logs), "utf-8")
         self.log = Log(logs)
         self.terminal, child = pty.openpty()
-        command = ["irssi", f"--home={home}"]
-        environment = {**os.environ, "TERM": "xterm", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+        words = {"TERM": "xterm", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
         self.process = subprocess.Popen(
-            command, stdin=child, stdout=child, stderr=child, env=environment, start_new_session=True
+            ["irssi", f"--home={home}"],
+            stdin=child,
+            stdout=child,
+            stderr=child,
+            env={**os.environ, **words},
+            start_new_session=True,
         )
         os.close(child)
         self.drain = threading.Thread(target=self._drain, name="drain", daemon=True)
@@ -309,6 +353,10 @@ Passive = {passive}
     def wait_until_ready(self) -> None:
         wait_until(lambda: " ready." in self.log(), f"ngircd does not start: {self.log()}")
 
+    def wait_until_linked(self) -> None:
+        """Wait until the other server has told all that it knows."""
+        wait_until(lambda: "Synchronization with" in self.log(), f"no link: {self.log()}")
+
     def log(self) -> str:
         return (self.folder / f"{self.name}.log").read_text("utf-8", "replace")
 
@@ -328,16 +376,17 @@ Passive = {passive}
 class Hosts:
     """Two network namespaces, as two hosts with a cable between them. For root on Linux alone."""
 
-    ADDRESSES = {"one": "10.77.0.1", "two": "10.77.0.2"}
+    def __init__(self):
+        self.addresses = {"one": "10.77.0.1", "two": "10.77.0.2"}
 
     def __enter__(self) -> "Hosts":
-        self.names = {host: f"irc-{os.getpid()}-{host}" for host in self.ADDRESSES}
+        self.names = {host: f"irc-{os.getpid()}-{host}" for host in self.addresses}
         one, two = self.names.values()
         for name in self.names.values():
             self.ip("netns", "add", name)
         self.ip("link", "add", "cable", "netns", one, "type", "veth", "peer", "cable", "netns", two)
         for host, name in self.names.items():
-            self.ip("-n", name, "addr", "add", f"{self.ADDRESSES[host]}/24", "dev", "cable")
+            self.ip("-n", name, "addr", "add", f"{self.addresses[host]}/24", "dev", "cable")
             self.ip("-n", name, "link", "set", "lo", "up")
             self.ip("-n", name, "link", "set", "cable", "up")
         return self

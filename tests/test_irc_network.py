@@ -3,11 +3,9 @@
 import contextlib
 import os
 import shutil
-import signal
-import time
 
 import pytest
-from irc_kit import Bridge, Gateway, Hosts, Irssi, Ngircd, Raw, Weechat, wait_until
+from irc_kit import Bridge, Hosts, Ngircd
 from kit import Server
 
 MISSING = "messages between may be missing"
@@ -48,14 +46,14 @@ def schools(folder):
         hosts = stack.enter_context(Hosts())
         one = Ngircd(folder, "irc1", 6667, ping=5)
         two = Ngircd(folder, "irc2", 6667, ping=5)
-        one.link("irc2", hosts.ADDRESSES["two"], 6667, passive=False)
-        two.link("irc1", hosts.ADDRESSES["one"], 6667, passive=True)
+        one.link("irc2", hosts.addresses["two"], 6667, passive=False)
+        two.link("irc1", hosts.addresses["one"], 6667, passive=True)
         stack.enter_context(hosts.on("two", two.start)).wait_until_ready()
         stack.enter_context(hosts.on("one", one.start)).wait_until_ready()
         first = School(stack, hosts, "one", one)
         second = School(stack, hosts, "two", two)
-        for server in (one, two):
-            wait_until(lambda: "Synchronization with" in server.log(), "the servers do not link")
+        one.wait_until_linked()
+        two.wait_until_linked()
         talk(first, second, "at first")
         yield hosts, first, second
 

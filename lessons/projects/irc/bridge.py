@@ -170,7 +170,8 @@ def signed(speaker: str, text: str) -> tuple:
 def pieces(text: str, size: int) -> list:
     """Cut text into pieces of at most size bytes: behind a space, or else between two characters.
 
-    pieces("one two", 5) is ["one ", "two"]. Nothing is left out, and no character is torn.
+    pieces("one two", 5) is ["one ", "two"]. Nothing is left out, and no character is torn. A piece
+    is at least half full.
     """
     data = text.encode()
     found = []
@@ -179,7 +180,7 @@ def pieces(text: str, size: int) -> list:
         while data[end] & 0b1100_0000 == 0b1000_0000:  # in UTF-8, that is within a character
             end -= 1
         space = data.rfind(b" ", 0, end)
-        if space > 0:
+        if space > end // 2:
             end = space + 1
         found.append(data[:end].decode())
         data = data[end:]

@@ -19,6 +19,7 @@ Left out: encryption, more than one channel, topics, channel operators, history.
 """
 
 import argparse
+import os
 import queue
 import re
 import signal
@@ -43,6 +44,7 @@ ENTER_SECONDS = 30  # for a newcomer to say who it is
 ROOM_SECONDS = 15  # for the room to answer
 SEND_SECONDS = 30  # for a client to take anything at all
 LINGER_SECONDS = 2  # for the last words
+CHECK_SECONDS = 0.25  # between two looks: is the client lost?
 TICK_SECONDS = 0.5  # between two looks: is it over?
 
 # What no message of the room holds, and what a lying room could put into the lines of others.
@@ -160,7 +162,8 @@ def message_in(text: str) -> str:
 def pieces(text: str, size: int) -> list:
     """Cut text into pieces of at most size bytes: behind a space, or else between two characters.
 
-    pieces("one two", 5) is ["one ", "two"]. Nothing is left out, and no character is torn.
+    pieces("one two", 5) is ["one ", "two"]. Nothing is left out, and no character is torn. A piece
+    is at least half full.
     """
     data = text.encode()
     found = []
@@ -169,7 +172,7 @@ def pieces(text: str, size: int) -> list:
         while data[end] & 0b1100_0000 == 0b1000_0000:  # in UTF-8, that is within a character
             end -= 1
         space = data.rfind(b" ", 0, end)
-        if space > 0:
+        if space > end // 2:
             end = space + 1
         found.append(data[:end].decode())
         data = data[end:]
@@ -247,16 +250,6 @@ class Visit:
         self.leaving = False  # the client thread sets it: it is us who leave
         self.reason = "the room hung up"  # the room thread sets it
         self.thread = None
-
-    def send(self, text: str) -> None:
-        """Client thread: send a message. If many are on their way, wait until one was heard.
-
-        So a flood waits at the client, where it began, and not in buffers of this computer, out of
-        which it would go on when the client has long gone.
-        """
-        if not self.ahead.acquire(timeout=ROOM_SECONDS):
-            raise TimeoutError("the room does not answer")
-        self.sock.sendall(frame(text))
 
     def pair(self) -> "tuple | None":
         """Return who speaks, and what; None at the end. OSError or ValueError if it ends badly."""
@@ -484,9 +477,8 @@ def obey_in_channel(guest: Guest, command: str, words: list) -> None:
         case "JOIN":
             for channel in first.split(","):
                 join(guest, channel)
-        case "PART" if is_ours(guest, first):
-            leave(guest)
-            guest.send(f":{guest.nick}!kit@room PART {guest.channel}")
+        case "PART":
+            part(guest, first)
         case "NAMES":
             show_names(guest, nicks_here(guest))
             guest.answer(366, guest.channel, "End of names")
@@ -536,6 +528,13 @@ def join(guest: Guest, channel: str) -> None:
         begin(guest)
 
 
+def part(guest: Guest, channel: str) -> None:
+    """Leave the channel, and so the room, but stay connected."""
+    if is_ours(guest, channel):
+        leave(guest)
+        guest.send(f":{guest.nick}!kit@room PART {guest.channel}")
+
+
 def speak(guest: Guest, words: list) -> None:
     """Say something to the room or to one person. The client has shown it already."""
     if len(words) < 2:
@@ -544,7 +543,7 @@ def speak(guest: Guest, words: list) -> None:
     text = message_in(words[1])
     if not text.strip():
         return  # what is left out, and was not for people
-    for target in words[0].split(","):
+    for target in words[0].replace(",", " ").split():
         channel = guest.channel
         message = text
         if target.startswith("#"):
@@ -556,7 +555,26 @@ def speak(guest: Guest, words: list) -> None:
         if len(message) > MAX_TEXT:
             guest.answer(417, f"a message has at most {MAX_TEXT} characters")
         elif is_ours(guest, channel):
-            guest.visit.send(message)
+            send_to_room(guest, message)
+
+
+def send_to_room(guest: Guest, message: str) -> None:
+    """Send a message. If many are on their way, wait until one was heard; OSError if none is.
+
+    So a flood waits at the client, where it began, and not in buffers of this computer, out of
+    which it would go on when the client has long gone. That it has gone, the system knows at once,
+    but recv() would tell only behind all that came before.
+    """
+    end = time.monotonic() + ROOM_SECONDS
+    while True:
+        number = guest.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            raise OSError(number, os.strerror(number))
+        if guest.visit.ahead.acquire(timeout=CHECK_SECONDS):
+            break
+        if guest.over or time.monotonic() > end:
+            raise TimeoutError("the room does not answer")
+    guest.visit.sock.sendall(frame(message))
 
 
 def nicks_here(guest: Guest) -> list:
@@ -681,6 +699,8 @@ def main(argv: "list | None" = None) -> int:
     guests = {}  # Guest -> its client thread
     with listener:
         listener.settimeout(TICK_SECONDS)  # so that Ctrl-C works on Windows, too
+        # So little of a flood gets into this computer: each connection inherits that.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_BUFFER)
         with suppress(KeyboardInterrupt):
             attend(listener, options, guests)
     for guest in guests:

@@ -242,6 +242,10 @@ settings = {
             while os.read(self.terminal, 65_536):
                 pass
 
+    def show_room(self) -> None:
+        """Let what is typed go to the room."""
+        self.type("/window goto 2")
+
     def type(self, text: str) -> None:
         os.write(self.terminal, f"{text}\r".encode())
 
@@ -283,10 +287,13 @@ class Weechat:
             command, stdin=quiet, stdout=quiet, stderr=quiet, env=environment
         )
 
-    def type(self, text: str, buffer: str = "irc.kit.#room") -> None:
+    def show_room(self) -> None:
+        """Wait until something can be typed."""
         wait_until(self.fifo.exists, "WeeChat has made no pipe")
+
+    def type(self, text: str) -> None:
         with open(self.fifo, "w", encoding="utf-8") as file:
-            file.write(f"{buffer} *{text}\n")
+            file.write(f"irc.kit.#room *{text}\n")
 
     def __enter__(self) -> "Weechat":
         return self
@@ -371,6 +378,50 @@ Passive = {passive}
     def __exit__(self, *_) -> None:
         if self.process:
             self.kill()
+
+
+class Inspircd:
+    """A real InspIRCd."""
+
+    CONFIG = """
+<server name="irc.example.net" description="a server for one test" network="test">
+<admin name="a" nick="a" email="a@example.net">
+<bind address="127.0.0.1" port="{port}" type="clients">
+<connect allow="*" localmax="20" globalmax="20" threshold="10" recvq="8192">
+<options prefixquit="Quit: ">
+<log method="file" type="*" level="default" target="{folder}/log">
+"""
+
+    def __init__(self, folder: Path):
+        self.port = lasting_port()
+        self.config = folder / "inspircd.conf"
+        self.config.write_text(self.CONFIG.format(port=self.port, folder=folder), "utf-8")
+        self.process = None
+
+    def start(self) -> "Inspircd":
+        command = ["inspircd", "--nofork", "--runasroot", "--nopid", "--config", str(self.config)]
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(command, stdout=quiet, stderr=quiet)
+        return self
+
+    def wait_until_ready(self) -> None:
+        wait_until(lambda: listens(self.port), "InspIRCd does not start")
+
+    def __enter__(self) -> "Inspircd":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def listens(port: int) -> bool:
+    """Return whether somebody listens on a port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), TIMEOUT).close()
+    except OSError:
+        return False
+    return True
 
 
 class Hosts:

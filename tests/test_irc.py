@@ -6,7 +6,7 @@ import socket
 import time
 
 import pytest
-from irc_kit import FOLDER, Gateway, Raw
+from irc_kit import FOLDER, Bridge, FakeServer, Gateway, Raw
 from kit import ROOT, TIMEOUT, Program, Server, frame
 
 pytestmark = pytest.mark.once
@@ -377,15 +377,15 @@ def test_who_parts_has_left_the_room_and_may_come_again_under_another_name(room,
     zoe.expect("server", "joined bob")
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"\xff\xfe\0\n" * 50,
-        b":\r\n@\r\n @ :\r\n: :\r\n",
-        b"NICK \r\nUSER\r\nCAP\r\nCAP REQ\r\n",
-        b"",
-    ],
-)
+RUBBISH = {
+    "not UTF-8": b"\xff\xfe\0\n" * 50,
+    "no words": b":\r\n@\r\n @ :\r\n: :\r\n",
+    "no names": b"NICK \r\nUSER\r\nCAP\r\nCAP REQ\r\nCAP END\r\n",
+    "no objects": b"PRIVMSG : :\r\nPRIVMSG :\r\nWHO :\r\nMODE :\r\nJOIN ,,\r\nISON\r\nPART x\r\n",
+}
+
+
+@pytest.mark.parametrize("data", RUBBISH.values(), ids=RUBBISH)
 def test_rubbish_harms_nobody(room, door, data):
     with Raw(door.port) as person:
         person.sock.sendall(data + b"PING :still there\r\n")
@@ -518,3 +518,322 @@ def test_a_port_that_is_taken_is_said(door):
     with Program(FOLDER / "gateway.py", "--port", str(door.port)) as second:
         assert second.process.wait(TIMEOUT) == 1
         assert f"cannot listen on 127.0.0.1:{door.port}" in second.output()[-1]
+
+
+# ---- The bridge ----------------------------------------------------------------------------------
+
+
+class Linked:
+    """A bridge, the channel's end of it, and people in the room."""
+
+    def __init__(self, *options: str, **more):
+        self.server = FakeServer()
+        self.room = Server()
+        self.ada = self.room.client("ada")
+        self.bridge = Bridge(self.room.port, self.server.port, *options, **more)
+        self.wire = self.server.let_in()
+        self.ada.expect("server", "joined bridge")
+        self.bridge.wait_until_linked()
+        words = f"* linked with #room on 127.0.0.1:{self.server.port}"
+        self.ada.expect("bridge", words)
+        self.wire.expect(f"PRIVMSG #room :* linked with the room on 127.0.0.1:{self.room.port}")
+
+    def say(self, text: str, who: str = "eve") -> None:
+        """Let somebody say something in the channel."""
+        self.wire.send(f":{who}!u@host PRIVMSG #room :{text}")
+
+    def __enter__(self) -> "Linked":
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        code = self.bridge.stop()
+        lines = self.bridge.output()
+        for thing in (self.bridge, self.room, self.server):
+            thing.__exit__()
+        if not kind:
+            assert (code, "Traceback" in "\n".join(lines)) == (0, False), lines
+
+
+@pytest.fixture(scope="module")
+def shared_link():
+    with Linked() as linked:
+        yield linked
+
+
+@pytest.fixture
+def linked(shared_link):
+    """Offer a link over which nothing is on its way."""
+    yield shared_link
+    shared_link.ada.send("the end")
+    shared_link.ada.skip_to("ada", "the end")
+    shared_link.wire.wait_for("<ada> the end")
+    shared_link.wire.answers = False
+    shared_link.wire.expect("PING :arrived")
+    shared_link.wire.send(":irc.test PONG irc.test :arrived")
+    shared_link.wire.answers = True
+
+
+def test_each_side_hears_the_other_with_who_said_it(linked):
+    linked.ada.send("hello", "//slash")
+    linked.wire.expect("PRIVMSG #room :<ada> hello")
+    linked.wire.expect("PRIVMSG #room :<ada> /slash")
+    linked.ada.expect("ada", "hello")
+    linked.ada.expect("ada", "/slash")
+    table = {
+        "hello": "<eve> hello",
+        "/quit": "<eve> /quit",
+        "\x0304red\x03 \x02bold": "<eve> red bold",
+        "\x01ACTION waves\x01": "<eve> * waves",
+        "<bob> hello": "<bob@eve> hello",
+    }
+    for said, heard in table.items():
+        linked.say(said)
+        linked.ada.expect("bridge", heard)
+
+
+def test_what_is_not_for_all_is_not_passed_on(linked):
+    linked.say("\x01VERSION\x01")
+    linked.say("   ")
+    linked.wire.send(":eve!u@host PRIVMSG bridge :psst", ":bridge!b@host PRIVMSG #room :<x> own")
+    linked.wire.send(":irc.test PRIVMSG", "PRIVMSG #room", ":eve!u@host PRIVMSG #other :x")
+    linked.say("last")
+    linked.ada.expect("bridge", "<eve> last")
+    linked.ada.send("/msg bridge psst", "after")
+    linked.wire.expect("PRIVMSG #room :<ada> after")
+    linked.ada.skip_to("ada", "after")
+
+
+def test_what_has_come_through_us_before_is_dropped(linked):
+    linked.say("<ada@bridge> hello", who="school2")
+    linked.say("<ada@bridge@far> hello", who="school2")
+    linked.say("<bridge> hello", who="school2")  # a person may be called so, elsewhere
+    linked.ada.expect("bridge", "<bridge@school2> hello")
+    linked.bridge.wait_for("there is a way around us: school2 repeats what we have said")
+
+
+def test_long_texts_go_in_lines_that_irc_can_carry(linked):
+    text = "\U0001f600" * 1999 + "."
+    linked.ada.send(text)
+    whole = ""
+    while not whole.endswith("."):
+        line = linked.wire.line()
+        assert len(line.encode()) <= 400
+        assert line.startswith("PRIVMSG #room :<ada> ")
+        whole += line.partition("> ")[2]
+    assert whole == text
+    linked.ada.expect("ada", text)
+    linked.say("x" * 5000)
+    texts = [linked.ada.pair()[1] for _ in range(4)]
+    assert "".join(text.removeprefix("<eve> ") for text in texts) == "x" * 5000
+
+
+@pytest.mark.parametrize("data", RUBBISH.values(), ids=RUBBISH)
+def test_rubbish_of_a_server_harms_nothing(linked, data):
+    words = [b"352", b"404 x", b"JOIN", b"QUIT", b"PART", b"KICK #room", b"NICK", b"001 bridge"]
+    lines = b"".join(b":eve!u@host " + word + b"\r\n" for word in words)
+    linked.wire.sock.sendall(data + lines)
+    linked.say("still here")
+    linked.ada.skip_to("bridge", "<eve> still here")
+    linked.wire.wait_for("JOIN #room")  # after the second 001
+
+
+def test_the_channel_is_filled_no_faster_than_it_says_that_it_has_taken(linked):
+    linked.wire.answers = False
+    linked.ada.send(*[f"flood {number}" for number in range(30)])
+    lines = [linked.wire.line() for _ in range(6)]
+    assert lines[1] == "PING :arrived"
+    assert lines[:1] + lines[2:] == [f"PRIVMSG #room :<ada> flood {n}" for n in range(5)]
+    linked.wire.sock.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        linked.wire.line()
+    linked.wire.file = linked.wire.sock.makefile("rb")  # one that timed out reads no more
+    linked.wire.sock.settimeout(TIMEOUT)
+    linked.wire.answers = True
+    linked.wire.send(":irc.test PONG irc.test :arrived")
+    heard = [linked.wire.line() for _ in range(25)]
+    assert heard == [f"PRIVMSG #room :<ada> flood {number}" for number in range(5, 30)]
+
+
+def test_a_flood_in_the_channel_reaches_the_room_slowly_and_whole(linked):
+    began = time.monotonic()
+    linked.wire.send(*[f":eve!u@host PRIVMSG #room :{number}" for number in range(70)])
+    for number in range(70):
+        linked.ada.skip_to("bridge", f"<eve> {number}")
+    assert time.monotonic() - began > 1  # 20 a second, and 40 at once
+
+
+def test_a_ping_of_the_server_is_answered(linked):
+    linked.wire.send("PING :a b")
+    linked.wire.expect("PONG :a b")
+
+
+def test_a_server_that_hangs_up_is_said_in_the_room_and_joined_again():
+    with Linked() as linked:
+        server = f"#room on 127.0.0.1:{linked.server.port}"
+        linked.wire.send("ERROR :no more")
+        linked.wire.wait_for("QUIT")
+        linked.wire.close()
+        linked.ada.expect("bridge", f"* cut off from {server} (no more): {MISSING}")
+        linked.ada.send("lost")
+        linked.ada.expect("ada", "lost")
+        wire = linked.server.let_in()
+        linked.ada.expect("bridge", f"* linked with {server} again: {MISSING}")
+        room = f"the room on 127.0.0.1:{linked.room.port}"
+        wire.expect(f"PRIVMSG #room :* linked with {room} again: {MISSING}")
+        linked.ada.send("hello again")
+        wire.expect("PRIVMSG #room :<ada> hello again")
+
+
+def test_a_room_that_hangs_up_is_said_in_the_channel_and_joined_again():
+    with Linked() as linked:
+        port = linked.room.port
+        room = f"the room on 127.0.0.1:{port}"
+        linked.room.stop()
+        reason = "the server is shutting down"
+        linked.wire.expect(f"PRIVMSG #room :* cut off from {room} ({reason}): {MISSING}")
+        linked.say("lost")
+        linked.bridge.wait_for(f"not in {room}: {reason}; next try in 1 s")
+        linked.bridge.wait_for("Connection refused; next try in 2 s")
+        linked.room.__exit__()
+        linked.room = Server("--port", str(port))
+        linked.wire.expect(f"PRIVMSG #room :* linked with {room} again: {MISSING}")
+        ada = linked.room.client("ada")
+        linked.say("hello again")
+        ada.skip_to("bridge", "<eve> hello again")
+
+
+REFUSALS = {
+    "invite only": ":irc.test 473 bridge #room :Cannot join channel (+i)",
+    "a key": ":irc.test 475 bridge #room :Cannot join channel (+k)",
+    "banned": ":irc.test 465 bridge :You are banned",
+    "a bad nick": ":irc.test 432 * bridge :Nickname too long",
+    "put out": ":eve!u@host KICK #room bridge :go away",
+    "hung up": "",
+    "a line without an end": "x" * 20_000,
+}
+
+
+def test_who_is_not_let_in_says_why_and_tries_again_after_growing_waits():
+    with Server() as room, FakeServer() as server, Bridge(room.port, server.port) as link:
+        for number, refusal in enumerate(list(REFUSALS.values())[:3]):
+            wire = server.accept()
+            wire.send(f":irc.test 001 {wire.nick} :welcome", refusal)
+            reason = refusal.partition(" :")[2]
+            link.wait_for(f"127.0.0.1:{server.port}: {reason}; next try in {2**number} s")
+
+
+@pytest.mark.parametrize("refusal", list(REFUSALS.values())[3:], ids=list(REFUSALS)[3:])
+def test_whatever_ends_it_is_said(refusal):
+    with Server() as room, FakeServer() as server, Bridge(room.port, server.port) as link:
+        wire = server.accept()
+        if refusal:
+            wire.sock.sendall(refusal.encode())
+            wire.send("")
+        wire.close()
+        link.wait_for("next try in 1 s")
+        assert link.stop() == 0
+        assert "Traceback" not in "\n".join(link.output())
+
+
+def test_a_name_that_is_taken_on_a_side_gets_a_number_there():
+    with Server() as room, FakeServer() as server, Bridge(room.port, server.port) as link:
+        wire = server.accept()
+        wire.send(":irc.test 433 * bridge :Nickname is already in use.")
+        wire.close()
+        assert server.let_in().nick == "bridge2"
+        link.wait_for("as bridge2")
+    with Server() as room, room.client("BRIDGE"), Bridge(room.port, 1) as link:
+        link.wait_for("the name bridge is taken; next try in 1 s")
+        link.wait_for("as bridge2")
+
+
+def test_another_bridge_that_leaves_and_a_link_between_servers_are_said(linked):
+    wire, ada = linked.wire, linked.ada
+    real_name = "0 a bridge to a chat room"
+    wire.send(f":irc.test 352 bridge #room u host irc.test school2 H :{real_name}")
+    wire.send(":eve!u@host QUIT :bye", ":school2!u@host QUIT :gone")
+    ada.expect("bridge", f"* cut off from school2: {MISSING}")
+    wire.send(":eve!u@host JOIN #room", ":school2!u@host JOIN :#room")
+    ada.expect("bridge", f"* linked with school2 again: {MISSING}")
+    for nick in ("school2", "bob", "eve"):
+        wire.send(f":{nick}!u@host QUIT :near.net far.net")
+    ada.expect("bridge", f"* cut off from far.net: {MISSING}")
+    for nick in ("bob", "eve", "school2"):
+        wire.send(f":{nick}!u@host JOIN #room")
+    ada.expect("bridge", f"* linked with far.net again: {MISSING}")
+    linked.say("* linked with the room on host:1", who="school3")
+    ada.expect("bridge", "<school3> * linked with the room on host:1")
+    wire.send(":school3!u@host NICK :other", ":other!u@host KICK #room other :out")
+    ada.expect("bridge", f"* cut off from other: {MISSING}")
+
+
+def test_a_channel_in_which_we_may_not_speak_is_said_once():
+    with Linked() as linked:
+        for _ in range(2):
+            linked.wire.send(":irc.test 404 bridge #room :Cannot send to channel")
+        words = f"does not let us speak (Cannot send to channel): {MISSING}"
+        server = f"#room on 127.0.0.1:{linked.server.port}"
+        linked.ada.expect("bridge", f"* {server} {words}")
+        linked.say("hello")
+        linked.ada.expect("bridge", "<eve> hello")
+
+
+def test_a_side_that_is_silent_is_asked_and_then_given_up():
+    with Linked("--patience", "0.5") as linked:
+        assert linked.wire.file.readline() == b"PING :arrived\r\n"
+        server = f"#room on 127.0.0.1:{linked.server.port}"
+        reason = "nothing was heard for 1 seconds"
+        linked.ada.expect("bridge", f"* cut off from {server} ({reason}): {MISSING}")
+        linked.server.let_in()
+        linked.ada.expect("bridge", f"* linked with {server} again: {MISSING}")
+
+
+def test_a_room_that_is_silent_is_asked_who_is_there():
+    with FakeRoom() as room, Bridge(room.port, 1, "--patience", "0.4") as link:
+        sock = room.accept(("server", "welcome bridge"))
+        assert sock.recv(14, socket.MSG_WAITALL) == frame("/who")
+        link.wait_for("nothing was heard for 0.8 seconds")
+
+
+def test_more_than_may_wait_is_left_out_and_that_is_said(monkeypatch):
+    monkeypatch.setattr(bridge, "MAX_WAITING", 4)
+    link = bridge.Bridge(bridge.parse_options([]))
+    side = link.channel
+    side.open()
+    for number in range(20):
+        side.say(str(number))
+    sent = []
+    while side.on_its_way:
+        while not side.outbox.empty():
+            sent.append(side.outbox.get().decode().rstrip())
+        side.has_receipt()
+    texts = [line.partition(" :")[2] for line in sent if line.startswith("PRIVMSG")]
+    missing = "* 11 messages are missing here: too many waited"
+    assert texts == [*map(str, range(9)), missing]
+
+
+def test_two_bridges_between_the_same_two_places_do_not_go_round_in_a_circle():
+    with Server() as here, Server() as there, Gateway(there.port) as door:
+        names = [("--name", "one"), ("--name", "two")]
+        with Bridge(here.port, door.port, *names[0]) as one:
+            one.wait_until_linked()
+            with Bridge(here.port, door.port, *names[1]) as two:
+                two.wait_until_linked()
+                ada, zoe = here.client("ada"), there.client("zoë")
+                ada.send("hello")
+                one.wait_for("there is a way around us: two")
+                two.wait_for("there is a way around us: one")
+                for person in (ada, zoe):
+                    person.send("the end")
+                    person.skip_to(person.name, "the end")
+                ada.send("/quit")
+                texts = [text for _, text in ada.rest() if "hello" in text]
+                assert len(texts) <= 2, texts
+
+
+def test_ctrl_c_says_goodbye_on_both_sides():
+    with Linked() as linked:
+        assert linked.bridge.stop(signal.SIGINT) == 0
+        linked.ada.expect("server", "left bridge")
+        assert linked.wire.wait_for("QUIT") == "QUIT :goodbye"
+        assert linked.wire.line() is None

@@ -369,7 +369,8 @@ def visit(bridge: Bridge, side: Side, other: Side, talk) -> str:
         reason = talk(bridge, functools.partial(listen, bridge, side, sock))
     except (OSError, ValueError) as error:  # a wrong header is a ValueError, for instance
         reason = describe(error)
-    if side.close():
+    was_there = side.close()
+    if was_there and not bridge.stop.is_set():
         other.say(f"* cut off from {side.label} ({reason}): {MISSING}")
     writer.join(LINGER_SECONDS)
     with suppress(OSError):  # the connection may be lost
@@ -521,7 +522,7 @@ def hear_in_channel(bridge: Bridge, sender: str, command: str, words: list) -> s
         case "001":
             channel.name = first
             tell(channel, f"JOIN {bridge.options.channel} {bridge.options.key}".rstrip())
-        case "PRIVMSG" | "NOTICE":
+        case "PRIVMSG" | "NOTICE" if sender and len(words) > 1:
             hear_speech(bridge, sender, first, text)
         case "JOIN" | "QUIT" | "PART" | "KICK" | "NICK":
             return hear_of_people(bridge, sender, command, words)
@@ -559,8 +560,8 @@ def hear_of_people(bridge: Bridge, sender: str, command: str, words: list) -> st
     is_us = sender == channel.name
     match command:
         case "JOIN" if is_us:
-            bridge.arrive(channel, bridge.room)
             tell(channel, f"WHO {bridge.options.channel}")
+            bridge.arrive(channel, bridge.room)
         case "JOIN":
             has_come(bridge, sender)
         case "NICK" if is_us:

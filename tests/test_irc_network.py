@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import time
@@ -57,7 +58,8 @@ def test_people_with_irssi_and_weechat_talk_with_the_room(tmp_path):
             shown = program.log.text()
             for text in ("grüße 世界", "psst", "from irssi", "from weechat", "waves"):
                 assert shown.count(text) == 1, f"{text}: {shown}"
-            assert shown.count("x" * 50) == 4, shown  # the lines that 1,500 letters take
+            lengths = [len(part) for part in re.findall("x{20,}", shown)]
+            assert (len(lengths), sum(lengths)) == (4, 1500), shown
         weechat.type("/quit see you")
         zoe.skip_to("server", "left bob")
         irssi.log.wait_for("bob [kit@room] has quit")
@@ -72,7 +74,7 @@ def test_people_with_irssi_and_weechat_talk_with_the_room(tmp_path):
     ("kind", "count"),
     [
         pytest.param(Ngircd, 16, marks=needs("ngircd")),
-        pytest.param(Inspircd, 16, marks=needs("inspircd")),
+        pytest.param(Inspircd, 6, marks=needs("inspircd")),
     ],
     ids=["ngircd", "inspircd"],
 )
@@ -87,12 +89,16 @@ def test_a_flood_on_either_side_of_a_real_server_is_slowed_and_not_lost(tmp_path
             ada = room.client("ada")
             texts = [f"{number} é" for number in range(count)]
             ada.send(*texts, "\U0001f600" * 300)
-            heard = eve.texts(count + 4)
-            assert heard[:count] == [("bridge", f"<ada> {text}") for text in texts]
-            long = [text.removeprefix("<ada> ") for _, text in heard[count:]]
-            assert "".join(long) == "\U0001f600" * 300
-            eve.send(*[f"PRIVMSG #room :{number}" for number in range(5)])
-            for number in range(5):
+            heard = []
+            while len(heard) < count + 4:
+                who, text = eve.texts(1)[0]
+                if text.startswith("<ada> "):
+                    heard.append(text.removeprefix("<ada> "))
+                    assert who == "bridge"
+            assert heard[:count] == texts
+            assert "".join(heard[count:]) == "\U0001f600" * 300
+            eve.send(*[f"PRIVMSG #room :{number}" for number in range(4)])
+            for number in range(4):
                 ada.skip_to("bridge", f"<eve> {number}")
 
 

@@ -1,8 +1,12 @@
 """The doors to IRC, with raw sockets: the gateway for people, the bridge for channels."""
 
 import importlib.util
+import re
+import shlex
+import shutil
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -837,3 +841,48 @@ def test_ctrl_c_says_goodbye_on_both_sides():
         linked.ada.expect("server", "left bridge")
         assert linked.wire.wait_for("QUIT") == "QUIT :goodbye"
         assert linked.wire.line() is None
+
+
+# ---- The page ------------------------------------------------------------------------------------
+
+PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_conversation_of_the_page_is_what_happens(room, door):
+    conversation = [block for block in BLOCKS if block.startswith("> NICK")]
+    zoe = room.client("zoë")
+    with Raw(door.port) as ada:
+        for line in conversation[0].splitlines():
+            if line.startswith("> "):
+                ada.send(line[2:])
+                continue
+            assert ada.wait_for(line.split(" ")[2]) == line[2:]
+            if "End of names" in line:
+                zoe.send("hi ada")
+    zoe.skip_to("ada", "hello")
+
+
+def test_the_programs_of_the_page_take_the_options_that_it_names():
+    commands = re.findall(r"(gateway|bridge)\.py((?: --[\w-]+ [\w.:\"#]+)+)", PAGE)
+    assert len(commands) >= 3
+    for name, options in commands:
+        module = {"gateway": gateway, "bridge": bridge}[name]
+        module.parse_options(shlex.split(options))
+
+
+@pytest.mark.skipif(not shutil.which("ngircd"), reason="ngircd is not installed")
+def test_ngircd_takes_the_configurations_of_the_page(tmp_path):
+    configurations = [block for block in BLOCKS if block.startswith("[Global]")]
+    assert len(configurations) == 2
+    for text in configurations:
+        path = tmp_path / "ngircd.conf"
+        path.write_text(text, encoding="utf-8")
+        command = ["ngircd", "--config", str(path), "--configtest"]
+        run = subprocess.run(command, capture_output=True, text=True, input="\n", timeout=TIMEOUT)
+        shown = run.stdout + run.stderr
+        assert run.returncode == 0, shown
+        for line in text.splitlines():
+            key, equals, value = line.partition(" = ")
+            if equals:
+                assert re.search(rf"{key} = {re.escape(value)}\n", shown), (line, shown)

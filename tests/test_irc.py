@@ -464,7 +464,9 @@ def test_a_silent_client_is_asked_and_then_let_go(room):
     with Gateway(room.port, "--patience", "0.6") as door:
         ada, bob = door.client("ada"), door.client("bob")
         ada.answers = False
+        began = time.monotonic()
         bob.wait_for(":ada!kit@room QUIT :")  # it answers each PING
+        assert time.monotonic() - began < 10
         last = ["PING :irc.kit", "ERROR :Closing link: no answer for 1.2 seconds"]
         assert ada.rest()[-2:] == last
 
@@ -598,7 +600,7 @@ def test_each_side_hears_the_other_with_who_said_it(linked):
 def test_what_is_not_for_all_is_not_passed_on(linked):
     linked.say("\x01VERSION\x01")
     linked.say("   ")
-    linked.wire.send(":eve!u@host PRIVMSG bridge :psst", ":bridge!b@host PRIVMSG #room :<x> own")
+    linked.wire.send(":eve!u@host PRIVMSG bridge :psst", ":bridge!b@host PRIVMSG #room :own")
     linked.wire.send(":irc.test PRIVMSG", "PRIVMSG #room", ":eve!u@host PRIVMSG #other :x")
     linked.say("last")
     linked.ada.expect("bridge", "<eve> last")
@@ -797,6 +799,22 @@ def test_a_room_that_is_silent_is_asked_who_is_there():
         sock = room.accept(("server", "welcome bridge"))
         assert sock.recv(14, socket.MSG_WAITALL) == frame("/who")
         link.wait_for("nothing was heard for 0.8 seconds")
+
+
+def test_a_room_that_lies_cannot_put_lines_into_the_channel():
+    with FakeRoom() as room, FakeServer() as server, Bridge(room.port, server.port) as link:
+        sock = room.accept(("server", "welcome bridge"), ("server", "online bridge"))
+        wire = server.let_in()
+        link.wait_until_linked()
+        wire.wait_for("* linked with the room")
+        room.say(sock, ("a\r\nb c", "x\r\nQUIT"), ("server", "says hello"), ("", ""), ("d", "e"))
+        wire.expect("PRIVMSG #room :<a\ufffd\ufffdb_c> x\ufffd\ufffdQUIT")
+        wire.expect("PRIVMSG #room :<server> hello")  # the person in charge
+        wire.wait_for("PRIVMSG #room :<d> e")
+        sock.sendall(b"no header!")
+        wire.wait_for("* cut off from the room on")
+        assert link.stop() == 0
+        assert "Traceback" not in "\n".join(link.output())
 
 
 def test_more_than_may_wait_is_left_out_and_that_is_said(monkeypatch):

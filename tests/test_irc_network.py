@@ -9,7 +9,7 @@ import time
 
 import pytest
 from irc_kit import Bridge, Gateway, Hosts, Inspircd, Irssi, Ngircd, Raw, Weechat
-from kit import Server
+from kit import TIMEOUT, Server
 
 MISSING = "messages between may be missing"
 pytestmark = pytest.mark.once
@@ -117,6 +117,7 @@ class School:
         self.bridge = hosts.on(host, Bridge, self.room.port, server.port, *options)
         stack.enter_context(self.bridge).wait_until_linked()
         self.person = hosts.on(host, self.room.client, f"person-{host}")
+        self.person.sock.settimeout(4 * TIMEOUT)  # ngircd takes its time to miss another
 
     def hear(self, part: str) -> tuple:
         """Return the next pair that the person hears and that holds part."""
@@ -179,6 +180,8 @@ def test_a_cable_that_is_cut_and_a_server_that_is_killed_are_said_in_both_rooms(
 def test_a_server_that_stands_still_is_said_in_both_rooms_and_each_keeps_one_order(tmp_path):
     with schools(tmp_path) as (hosts, one, two):
         others = [hosts.on(school.host, school.room.client, "other") for school in (one, two)]
+        for other in others:
+            other.sock.settimeout(4 * TIMEOUT)
         two.server.process.send_signal(signal.SIGSTOP)
         assert MISSING in one.hear("cut off from irc2.example.net")[1]
         two.server.process.send_signal(signal.SIGCONT)

@@ -80,6 +80,7 @@ class Kit:
         paths = [ROOT / name for name in PROGRAMS]
         paths += sorted(LESSONS.glob("*.py"))
         paths += sorted(LESSONS.glob("steps/*.py")) + sorted(LESSONS.glob("models/*.py"))
+        paths += sorted(LESSONS.glob("projects/*/*.py"))
         self.notebooks = sorted(LESSONS.glob("[0-9][0-9]_*.ipynb"))
         paths += [*self.notebooks, LESSONS / "README.md"]
         self.texts = {path: path.read_text(encoding="utf-8") for path in paths}

@@ -68,7 +68,7 @@ def test_one_word_changed_in_the_framing_block_is_one_edit_and_one_command(copy)
     old, new = "or works like it", "or behaves like it"
     holders = [path for path in copy.rglob("*.*") if old in path.read_text("utf-8", "replace")]
     names = {path.name for path in holders}
-    assert {*PROGRAMS, "classroom.py", "03_framing.py", "small_client.py"} <= names
+    assert {*PROGRAMS, "classroom.py", "03_framing.py", "small_client.py", "bridge.py"} <= names
     assert any(name.endswith(".ipynb") for name in names)
     change(copy / "chat_server.py", old, new)
     run = run_build(copy, "--check")

@@ -68,8 +68,8 @@ def test_the_thumb_of_a_scroll_bar_is_drawn_in_one_colour(screen_with_pixels):
     import chat_client_gui as gui
 
     root = tkinter.Tk(screenName=screen_with_pixels.name)
+    window = gui.Window(root, gui.parse_options([]))
     try:
-        window = gui.Window(root, gui.parse_options([]))
         root.geometry("+400+0")
         top = tkinter.Toplevel(root, width=200, height=300)
         top.geometry("200x300+0+0")
@@ -85,7 +85,7 @@ def test_the_thumb_of_a_scroll_bar_is_drawn_in_one_colour(screen_with_pixels):
         assert len(places) > 100
         found = screen_with_pixels.pixels(places)
     finally:
-        root.destroy()
+        window.leave()
     assert found == {window.looks.colours()["edge"]}
 
 

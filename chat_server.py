@@ -4,7 +4,8 @@
     python3 chat_server.py        then, in other terminals: python3 chat_client_cli.py
 
 One thread, the room, owns all that is shared. The others only put events into its inbox, and the
-inbox is the order that everybody sees. So nothing in this program needs a lock.
+inbox is the order that everybody sees. So nothing in this program needs a lock, with Python's GIL
+or without: a SimpleQueue is safe by itself, and what one thread sets, others only read.
 
     main thread       the door: lets clients in, and turns away who comes too often
     reader threads    one a client, the only one that reads its socket: they fill the inbox

@@ -795,9 +795,7 @@ class Program:
         if os.name == "posix":
             self.signal(signal.SIGKILL)
         elif self.process.poll() is None:
-            subprocess.run(
-                ["taskkill", "/T", "/F", "/PID", str(self.process.pid)], capture_output=True
-            )
+            kill_with_children(self.process)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
         self.collector.join(2)
@@ -854,6 +852,15 @@ class Program:
         except (OSError, ValueError, IndexError):
             return None
         return asleep, ticks
+
+
+def kill_with_children(process: subprocess.Popen) -> None:
+    """End a process on Windows: taskkill knows its children, but it may be locked, or fail."""
+    command = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, capture_output=True, timeout=5)
+    with suppress(OSError):  # Windows is just ending it
+        process.kill()
 
 
 def times_of(path: str) -> tuple:

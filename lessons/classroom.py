@@ -115,7 +115,7 @@ def serve(talk, at_once: bool = True):
         stop.set()
         close_all(connected)
         for sock in socks:
-            end(sock)  # wakes a recv() that waits
+            end(sock)  # wakes a recv() that waits; on Windows the line above did
         for thread in [server, *threads]:
             thread.join(PATIENCE)
         close_all([listener, *socks])
@@ -143,6 +143,8 @@ def guard(talk, sock: socket.socket) -> None:
         with sock:
             talk(sock)
     except Exception as error:
+        if getattr(error, "winerror", 0) == 10058:
+            return  # on Windows, this is how recv() tells that end() was quicker
         say(f"{threading.current_thread().name}: {type(error).__name__}: {error}")
 
 

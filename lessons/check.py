@@ -1312,8 +1312,10 @@ def a_name_taken(program: Program, said: "Said | None", text: str) -> "Wrong | N
     folder = os.path.dirname(os.path.abspath(path))
     for name in os.listdir(folder):
         stem, end = os.path.splitext(name)
-        ours = end == ".py" and stem in sys.stdlib_module_names
-        if ours and (name in text or stem in said.error):
+        if end != ".py" or stem not in sys.stdlib_module_names:
+            continue
+        passed = re.search(rf'File ".*[/\\]{re.escape(name)}"', text)
+        if f"'{stem}'" in said.error or (passed and name != os.path.basename(path)):
             return Wrong(
                 f"{name}, beside your program, has the name of a module of Python's own, and is "
                 f"imported in its place ({said.error}): rename it",
@@ -5103,7 +5105,9 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
     trouble = "" if error.program else scene.trouble(0.3)  # a traceback needs a moment to get here
     stands = where_it_hangs(scene, error, trouble)
     printed = printed_in(scene)
-    said = named_error([what[2:] for _, _, what in printed])
+    words = [what[2:] for _, _, what in printed]
+    said = named_error(words)
+    error = a_name_taken(program, said, "\n".join(words)) or error
     other_page = isinstance(error, OtherPage)
     outcome = "wrong" if said and not other_page else error.outcome
     symptom, users, question = diagnose(act, scene, error, trouble, said, printed, stands)

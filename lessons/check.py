@@ -3818,15 +3818,19 @@ def has_option(scene: Chat, option: str) -> bool:
     target = scene.target
     if not target.file or target.at or target.file not in target.command[-3:]:
         return False
-    if target.help is None:
-        target.help = b""
-        command = [target.command[0], target.file, "--help"]
-        with suppress(OSError, subprocess.TimeoutExpired):
-            said = subprocess.run(
-                command, capture_output=True, timeout=5, stdin=subprocess.DEVNULL, env=environment()
-            )
-            target.help = said.stdout
+    if target.help is None:  # two checks may ask at the same time: the answer is the same
+        target.help = what_it_says([target.command[0], target.file, "--help"])
     return option.encode() in target.help
+
+
+def what_it_says(command: list) -> bytes:
+    """Return what a command prints, nothing if it does not end soon."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        said = subprocess.run(
+            command, capture_output=True, timeout=5, stdin=subprocess.DEVNULL, env=environment()
+        )
+        return said.stdout
+    return b""
 
 
 @check("deadlines", symptom=26, seconds=1, needs=TOGETHER, topics=("stop",))
@@ -5096,7 +5100,7 @@ class Visits(Session):
 
 
 # What is a slip of the pen rather than a misunderstanding of networks.
-SLIPS = r"(Name|Attribute|Type|UnboundLocal|Reference|NotImplemented)Error|NullPointerException"
+SLIPS = r"(Name|Attribute|Type|UnboundLocal|Reference|NotImplemented|Key|Index)Error|NullPointerException"
 
 
 def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdict:

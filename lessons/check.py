@@ -5399,7 +5399,7 @@ PAGE_HEAD = """<!DOCTYPE html>
 <style>
 :root {{ --bg: #fbfaf7; --fg: #1d1f24; --soft: #6b6f78; --line: #d9d6cd; --card: #ffffff;
   --right: #1f7a4d; --wrong: #b3261e; --wait: #8a5a00; --us: #1f5fa8; --them: #7a3fa0; }}
-@media (prefers-color-scheme: dark) {{
+@media screen and (prefers-color-scheme: dark) {{
 :root {{ --bg: #16181d; --fg: #e7e6e2; --soft: #9a9ea8; --line: #33363f; --card: #1e2127;
   --right: #63c795; --wrong: #ff8a80; --wait: #e8b75a; --us: #7fb4f0; --them: #c99be8; }} }}
 * {{ box-sizing: border-box; }}
@@ -5431,13 +5431,14 @@ svg .them {{ stroke: var(--them); fill: var(--them); }}
 svg text.us, svg text.them {{ stroke: none; }} svg text.bad {{ fill: var(--wrong); }}
 svg rect.head {{ fill: var(--bg); stroke: var(--line); }}
 details summary {{ cursor: pointer; }}
-@media print {{ body {{ max-width: none; padding: 0; }} section {{ break-inside: auto; }}
+@media print {{ :root {{ --bg: #ffffff; }} body {{ max-width: none; padding: 0; }} section {{ break-inside: auto; }}
   svg, pre {{ break-inside: avoid; }} }}
 </style>
 """
 SIGNS = {"right": "✓", "wrong": "✗", "not there yet": "…", "not tried": "–"}
 CLASSES = {"right": "right", "wrong": "wrong", "not there yet": "wait", "not tried": "off"}
 ROW = 30  # pixels of one event in the diagram
+LETTER = 7.3  # the same of one letter in it
 MOST_ROWS = 40  # the last ones: what came long before says little
 
 
@@ -5551,11 +5552,14 @@ def arrow(places: dict, name: str, what: str, y: int) -> str:
     sends = what.startswith("->")
     look, start, end = ("us", x, program) if sends else ("them", program, x)
     tip = -8 if sends else 8
-    said = text[2:].strip()
+    said, place, anchor = text[2:].strip(), x + 10, "start"
+    if place + LETTER * len(said) > program - 10:  # else it would stand on the program's line
+        place, anchor = program - 10, "end"
     return (
         f'<line class="{look}" x1="{start:.0f}" y1="{y + 5}" x2="{end:.0f}" y2="{y + 5}"/>'
         f'<path class="{look}" d="M{end:.0f},{y + 5} l{tip},-4 l0,8 z"/>'
-        f'<text class="{look}" x="{x + 10:.0f}" y="{y}">{html.escape(said)}</text>'
+        f'<text class="{look}" x="{place:.0f}" y="{y}" text-anchor="{anchor}">'
+        f"{html.escape(said)}</text>"
     )
 
 

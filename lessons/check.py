@@ -88,132 +88,72 @@ HELLO = "i am in"  # what everybody says first; its echo proves that the server 
 
 # What users say about each kind of trouble, and the question that leads to its cause. The numbers
 # are fixed.
+# fmt: off
 SYMPTOMS = {
-    0: (
-        "something is missing, or different from others' servers",
-        "What does the protocol's page say here, word by word?",
-    ),
-    1: (
-        "an operation was attempted on something that is not a socket",
-        "What can select() wait for on Windows?",
-    ),
-    2: (
-        "Connection refused",
-        "On which address and port does your program listen, and is it still running then?",
-    ),
-    4: (
-        "Address already in use",
-        "What lets a server take its port again right after it has stopped?",
-    ),
-    5: (
-        "messages come out merged",
-        "Two messages can arrive in one recv(): how do you know where the first one ends?",
-    ),
-    6: (
-        "messages are cut, or it waits for ever",
-        "One message can take several recv(): how do you know it is whole?",
-    ),
-    7: (
-        "everything is shifted after some message",
-        "Which bytes may a header hold, and what exactly does it count?",
-    ),
-    8: (
-        "UnicodeDecodeError now and then",
-        "Can recv() return half a character, and what may be decoded when?",
-    ),
-    9: (
-        "one byte kills the server",
-        "Whose trouble is it if a client sends bytes that are not UTF-8?",
-    ),
-    10: (
-        "a bytes-like object is required, not 'str'",
-        "Which of your values are text, which bytes, and who converts?",
-    ),
-    11: (
-        "ConnectionResetError when somebody shuts the window",
-        "What does recv() do when the other side vanishes?",
-    ),
-    12: (
-        "BrokenPipeError, and the innocent is thrown out",
-        "In whose thread does sending to one who is gone fail?",
-    ),
-    13: (
-        "100 % CPU or blank lines after somebody has left",
-        "What does recv() return once the other side hung up?",
-    ),
-    14: (
-        "the window freezes",
-        "Which of your callbacks can wait, and what does the window do meanwhile?",
-    ),
-    15: (
-        "main thread is not in main loop",
-        "Which of your threads touch the window, and how else could they tell it something?",
-    ),
-    22: (
-        "two users with one name, or forged names",
-        "Who decides which name stands before a message, and when?",
-    ),
-    23: (
-        "one silent or slow client freezes everybody",
-        "What can your program wait for, and who waits meanwhile?",
-    ),
-    24: (
-        "dictionary changed size, or the order differs",
-        "Which threads use the same thing, and who keeps order?",
-    ),
-    25: (
-        "a ghost user stays",
-        "In which of all the ways to leave does your program take somebody off its list?",
-    ),
-    26: (
-        "Ctrl-C does nothing, or needs two",
-        "Which thread hears of Ctrl-C, and what do the others wait for?",
-    ),
-    27: (
-        "an emoji is an error: some codec can't encode it",
-        "Who chose the encoding there, you or the system?",
-    ),
-    28: (
-        "No module named tkinter",
-        "Which Python runs your program, and which one has that package?",
-    ),
-    32: (
-        "a message clears my screen",
-        "Which characters does a terminal obey instead of showing them?",
-    ),
-    36: (
-        "somebody's text looks like another's message",
-        "Can a text hold what looks like the end of a line?",
-    ),
-    37: (
-        "the server dies at about 1,000 clients",
-        "How many open files may your program have, select() watch, and who gives them back?",
-    ),
-    38: (
-        "I do not see what I say myself",
-        "Who gets a message on our page, and how does its sender know that it arrived?",
-    ),
-    39: (
-        "Bad file descriptor when I send",
-        "Which thread closes a socket, and who may still use it then?",
-    ),
-    40: (
-        "a traceback from inside queue.py or socket.py that I wrote myself",
-        "Which of your files has the name of a module that Python has already?",
-    ),
-    41: (
-        "invalid literal for int(), only with somebody else's client",
-        "How many bytes has a header on our page, and what may stand in it?",
-    ),
-    43: (
-        "the lengths that arrive are not those that were sent",
-        "How many of your threads read from one socket?",
-    ),
-    45: (
-        "my friend's messages go on after he has left",
-        "What still lies in your buffers, and who notices that its sender is gone?",
-    ),
+    0: ("something is missing, or different from others' servers",
+        "What does the protocol's page say here, word by word?"),
+    1: ("an operation was attempted on something that is not a socket",
+        "What can select() wait for on Windows?"),
+    2: ("Connection refused",
+        "On which address and port does your program listen, and is it still running then?"),
+    4: ("Address already in use",
+        "What lets a server take its port again right after it has stopped?"),
+    5: ("messages come out merged",
+        "Two messages can arrive in one recv(): how do you know where the first one ends?"),
+    6: ("messages are cut, or it waits for ever",
+        "One message can take several recv(): how do you know it is whole?"),
+    7: ("everything is shifted after some message",
+        "Which bytes may a header hold, and what exactly does it count?"),
+    8: ("UnicodeDecodeError now and then",
+        "Can recv() return half a character, and what may be decoded when?"),
+    9: ("one byte kills the server",
+        "Whose trouble is it if a client sends bytes that are not UTF-8?"),
+    10: ("a bytes-like object is required, not 'str'",
+        "Which of your values are text, which bytes, and who converts?"),
+    11: ("ConnectionResetError when somebody shuts the window",
+        "What does recv() do when the other side vanishes?"),
+    12: ("BrokenPipeError, and the innocent is thrown out",
+        "In whose thread does sending to one who is gone fail?"),
+    13: ("100 % CPU or blank lines after somebody has left",
+        "What does recv() return once the other side hung up?"),
+    14: ("the window freezes",
+        "Which of your callbacks can wait, and what does the window do meanwhile?"),
+    15: ("main thread is not in main loop",
+        "Which of your threads touch the window, and how else could they tell it something?"),
+    22: ("two users with one name, or forged names",
+        "Who decides which name stands before a message, and when?"),
+    23: ("one silent or slow client freezes everybody",
+        "What can your program wait for, and who waits meanwhile?"),
+    24: ("dictionary changed size, or the order differs",
+        "Which threads use the same thing, and who keeps order?"),
+    25: ("a ghost user stays",
+        "In which of all the ways to leave does your program take somebody off its list?"),
+    26: ("Ctrl-C does nothing, or needs two",
+        "Which thread hears of Ctrl-C, and what do the others wait for?"),
+    27: ("an emoji is an error: some codec can't encode it",
+        "Who chose the encoding there, you or the system?"),
+    28: ("No module named tkinter",
+        "Which Python runs your program, and which one has that package?"),
+    32: ("a message clears my screen",
+        "Which characters does a terminal obey instead of showing them?"),
+    36: ("somebody's text looks like another's message",
+        "Can a text hold what looks like the end of a line?"),
+    37: ("the server dies at about 1,000 clients",
+        "How many open files may your program have, select() watch, and who gives them back?"),
+    38: ("I do not see what I say myself",
+        "Who gets a message on our page, and how does its sender know that it arrived?"),
+    39: ("Bad file descriptor when I send",
+        "Which thread closes a socket, and who may still use it then?"),
+    40: ("a traceback from inside queue.py or socket.py that I wrote myself",
+        "Which of your files has the name of a module that Python has already?"),
+    41: ("invalid literal for int(), only with somebody else's client",
+        "How many bytes has a header on our page, and what may stand in it?"),
+    43: ("the lengths that arrive are not those that were sent",
+        "How many of your threads read from one socket?"),
+    45: ("my friend's messages go on after he has left",
+        "What still lies in your buffers, and who notices that its sender is gone?"),
 }
+# fmt: on
 # Errors that say what is wrong wherever they appear, in the words of any language.
 CLUES = {
     4: r"Address already in use|WinError 10048|EADDRINUSE|AddrInUse",
@@ -2718,34 +2658,15 @@ def serves_twenty(scene: Chat) -> None:
 # Stage: names
 
 BAD_NAMES = ["", " ", "two words", "ada ", " ada", "x" * 21, "x" * 5000]
-UNSEEN = [
-    "\x1b[2J",
-    "a\nb",
-    "a\tb",
-    "a\0b",
-    "a\x7f",
-    "a\x9b",
-    "a\u00a0b",
-    "a\u3000b",
-    "a\u2028b",
-    "a\u202eb",
-]
+UNSEEN = [f"a{c}b" for c in "\n\t\0\x7f\x9b\u00a0\u3000\u2028\u202e"] + ["\x1b[2J"]
 # What the page names as invisible: the first and the last one of each range.
 UNSEEN_MARKS = (
     "\u200c\u200d\u034f\u115f\u1160\u17b4\u17b5\u180b\u180f\u2800\u3164\ufe00\ufe0f\uffa0"
     "\U000e0100\U000e01ef"
 )
 SERVERS = ["server", "SERVER", "\uff33\uff45\uff52\uff56\uff45\uff52"]  # the last one in full width
-GOOD_NAMES = [
-    "x" * 20,
-    "\u4e16" * 20,
-    "\U0001f600" * 20,
-    "\u4e16\u754c",
-    "o'neil_-.;",
-    "Zo\u00eb",
-    "zoe",
-]
-GOOD_NAMES += ["server7"]
+LONG_NAMES = [letter * 20 for letter in "x\u4e16\U0001f600"]
+GOOD_NAMES = [*LONG_NAMES, "\u4e16\u754c", "o'neil_-.;", "Zo\u00eb", "zoe", "server7"]
 
 
 @check("names", symptom=22, needs=TOGETHER, topics=("names",))
@@ -3107,52 +3028,23 @@ def open_files(scene: Chat) -> int:
 
 # Stage: hostile input
 
-BEYOND = [
-    "\x1b[2J",
-    "\x07",
-    "\b",
-    "\x7f",
-    "\x9b2J",
-    "\u202e",
-    "\u2066",
-]  # what a terminal, or the eye, obeys
+# What a terminal, or the eye, obeys
+BEYOND = ["\x1b[2J", "\x07", "\b", "\x7f", "\x9b2J", "\u202e", "\u2066"]
 BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029", "\0"]
-NOT_UTF8 = [
-    b"\xff",
-    b"\xc3",
-    "Gr\u00fc\u00dfe".encode("latin-1"),
-    b"\xc0\xaf",
-    b"\xed\xa0\x80",
-    b"\xf4\x90\x80\x80",
-]
-FORBIDDEN = [
-    *({*range(32)} - {9}),
-    *range(0x7F, 0xA0),
-    0x2028,
-    0x2029,
-    *range(0x202A, 0x202F),
-    *range(0x2066, 0x206A),
-]
+NOT_UTF8 = [b"\xff", b"\xc3", b"Gr\xfc\xdfe", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"]
+DIRECTIONS = [0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+FORBIDDEN = [*({*range(32)} - {9}), *range(0x7F, 0xA0), *DIRECTIONS]
 LONGEST_FRAME = "x" * 65_536
 TOO_SHORT_OR_LONG = ["", "x" * 2001, "\U0001f600" * 2001, LONGEST_FRAME]
-WRONG_HEADERS = [
-    b"+5        ",
-    b"-1        ",
-    b"1_0       ",
-    b"5 5       ",
-    b"5.0       ",
-    b"0x5       ",
-]
+NO_NUMBERS = [b"+5", b"-1", b"1_0", b"5 5", b"5.0", b"0x5", b"", b"hello", b"5\t", b"\xd9\xa3"]
+WRONG_HEADERS = [start.ljust(10) for start in NO_NUMBERS]
 WRONG_HEADERS += [
-    b"          ",
-    b"hello     ",
-    b"5\t        ",
     b"5        \n",
-    b"5\0\0\0\0\0\0\0\0\0",
-    b"\xd9\xa3        ",
+    b"5".ljust(10, b"\0"),
     b"65537     ",
+    b"1000000000",
+    b"9999999999",
 ]
-WRONG_HEADERS += [b"1000000000", b"9999999999"]
 
 
 @check("messages", symptom=9, needs=ROOM, topics=("errors",))
@@ -3878,22 +3770,18 @@ def one_of(some: Counter) -> str:
 # we type, and we read its screen. It starts anew for each check.
 
 NAME, NUDGE = "ada", "hm"  # the first line that is typed; what is typed if nothing happens
+# fmt: off
 CLIENT_SYMPTOMS = SYMPTOMS | {
     0: ("something is missing, or different from others' clients", SYMPTOMS[0][1]),
-    2: (
-        "Connection refused",
-        "Where does your program go, and what does it say if nobody is there?",
-    ),
+    2: ("Connection refused",
+        "Where does your program go, and what does it say if nobody is there?"),
     9: ("one byte ends my client", "What may a server send, and what if it is not UTF-8?"),
-    17: (
-        "it is over, and the process lives on, or ends badly",
-        "Who waits for what at the end, and who tells it to stop?",
-    ),
-    21: (
-        "I see messages only after Enter",
-        "What does your program wait for while nobody types, and who listens?",
-    ),
+    17: ("it is over, and the process lives on, or ends badly",
+        "Who waits for what at the end, and who tells it to stop?"),
+    21: ("I see messages only after Enter",
+        "What does your program wait for while nobody types, and who listens?"),
 }
+# fmt: on
 # Tracebacks, whatever they are called.
 TRACE = re.compile(
     r"(?m)Traceback \(most|Exception in thread|^\s+at .*[(:]|panicked at|"
@@ -5128,17 +5016,16 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
     other_page = isinstance(error, OtherPage)
     outcome = "wrong" if said and not other_page else error.outcome
     symptom, users, question = diagnose(act, scene, error, trouble, said, printed, stands)
+    users = f'"{users}" (symptom {symptom})'
     came = what_came(error, trouble)
-    began = scene.began if scene.events else program.began
-    events = sorted([*scene.events, *printed], key=lambda event: event[0])
-    story = [(max(0, when - began), who, what) for when, who, what in events]
+    story = story_of(scene, printed)
     above = [
         f"stage {number}, {stage.name}: {stage.title}: {outcome}",
         *textwrap.wrap(sentence(act), WIDTH),
     ]
     below = [
         *what_is_wrong(scene, said, stands, came),
-        f'users say: "{users}" (symptom {symptom})',
+        f"users say: {users}",
         *textwrap.wrap(f"ask yourself: {question}", WIDTH),
         f"read: {stage.page}",
     ]
@@ -5146,18 +5033,25 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
     return Verdict(
         act,
         outcome,
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - scene.began,
         symptom=symptom,
         lines=[*above, *shorten(transcript(story), room), *below],
         should=scene.should,
         came=came,
-        users=f'"{users}" (symptom {symptom})',
+        users=users,
         question=question,
         story=story,
         stands=told_stands(stands)[1:],
         said=said.sentence() if said else "",
         goes_on=other_page,
     )
+
+
+def story_of(scene: Scene, printed: list) -> list:
+    """Return all that happened, from when the check began: (seconds, who, what)."""
+    began = scene.began if scene.events else scene.program.began
+    events = sorted([*scene.events, *printed], key=lambda event: event[0])
+    return [(max(0, when - began), who, what) for when, who, what in events]
 
 
 def what_came(error: Wrong, trouble: str) -> str:
@@ -5431,8 +5325,8 @@ svg .them {{ stroke: var(--them); fill: var(--them); }}
 svg text.us, svg text.them {{ stroke: none; }} svg text.bad {{ fill: var(--wrong); }}
 svg rect.head {{ fill: var(--bg); stroke: var(--line); }}
 details summary {{ cursor: pointer; }}
-@media print {{ :root {{ --bg: #ffffff; }} body {{ max-width: none; padding: 0; }} section {{ break-inside: auto; }}
-  svg, pre {{ break-inside: avoid; }} }}
+@media print {{ :root {{ --bg: #ffffff; }} body {{ max-width: none; padding: 0; }}
+  section {{ break-inside: auto; }} svg, pre {{ break-inside: avoid; }} }}
 </style>
 """
 SIGNS = {"right": "✓", "wrong": "✗", "not there yet": "…", "not tried": "–"}

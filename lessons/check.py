@@ -62,8 +62,11 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 PATIENCE = 8  # seconds for what has to come: a loaded machine is slow
-QUIET_SECONDS = 2.0  # if all that time the program sleeps, nothing will come
-TOLD_SECONDS = 3.0  # the same for notices and ends: 2 seconds for them are allowed
+# If the program sleeps all that time, nothing will come. Who is busy, or waits for a turn on a
+# loaded machine, does not sleep; who holds back a fast talker does, for 1.5 seconds at most.
+QUIET_SECONDS = 2.0
+EARLY_SECONDS = 1.2  # the same in the stages where nobody talks so much
+TOLD_SECONDS = 2.4  # the same for notices and ends: 2 seconds for them are allowed
 FREE_SECONDS = 4  # for a name to come free: 2 are allowed
 DEADLINE_PATIENCE = PATIENCE  # for what has to come after 10 or 30 seconds of silence
 START_SECONDS = 20  # to listen at all; more as long as it works
@@ -220,7 +223,6 @@ first =
 echo = yes
 longest = 2000
 quit = /quit
-quit_ends = yes
 who = /who
 welcome = welcome {name}
 online = online {names}
@@ -306,7 +308,7 @@ class Brief:
         self.message, self.name, self.first = values["message"], values["name"], values["first"]
         self.echo = values["echo"] != "no"
         self.longest = int(values["longest"])
-        self.quit, self.quit_ends, self.who = values["quit"], values["quit_ends"], values["who"]
+        self.quit, self.who = values["quit"], values["who"]
         self.shows = values["shows"]
         self.asked = set(values["asks"].split())
         kinds = ("welcome", "online", "joined", "left", "refused", "error", "help", "bye")
@@ -1421,6 +1423,7 @@ class Scene:
         self.came = 0  # bytes, to all clients of this check
         self.patience = PATIENCE  # seconds for what has to come
         self.quick = True  # do we give up earlier if the program sleeps?
+        self.sleep = QUIET_SECONDS  # for so long
 
     def note(self, who: str, what: str) -> None:
         self.events.append((time.monotonic(), who, what))
@@ -1467,7 +1470,7 @@ class Scene:
         """Return whether nothing will come: the program has slept for long enough since then."""
         if not self.program or not self.quick:
             return False
-        seconds = seconds or QUIET_SECONDS
+        seconds = seconds or self.sleep
         rests = self.program.rests(seconds)  # it looks each time it is asked
         return bool(rests) and time.monotonic() > since + seconds
 
@@ -1494,6 +1497,8 @@ class Chat(Scene):
         super().__init__(target, program, symptom)
         # Does everybody hear everybody? Before this stage, nobody has to.
         self.room = reached("broadcast", stage, SERVER_STAGES)
+        if not reached("names", stage, SERVER_STAGES):
+            self.sleep = EARLY_SECONDS
         self.echo = target.echo if target else brief.echo  # does one hear oneself?
         self.names, self.known = Counter(), set()
         if program:
@@ -2286,7 +2291,7 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
             start_with(scene)  # it ends with its client
         other = scene.client("other")
         other.sends(data)
-        if other.receive(time.monotonic() + 0.5) and other.buffer:
+        if other.receive(time.monotonic() + 0.3) and other.buffer:
             scene.note(other.label, f"<- {show(bytes(other.buffer))}")
             scene.should = should
             hint = f"; or is another brief meant (--brief {name})?" if name else ""
@@ -5649,13 +5654,14 @@ def number_of(word: str, stages: list) -> int:
 
 def be_patient(seconds: float) -> None:
     """Wait so long for what has to come, and as many times shorter for all that waits."""
-    global PATIENCE, QUIET_SECONDS, TOLD_SECONDS, START_SECONDS, LINE_SECONDS
+    global PATIENCE, QUIET_SECONDS, EARLY_SECONDS, TOLD_SECONDS, START_SECONDS, LINE_SECONDS
     if not seconds > 0:
         raise WrongCall("--patience has to be more than 0 seconds")
     hurry = min(1, seconds / DEADLINE_PATIENCE)
     PATIENCE = seconds
     QUIET_SECONDS = max(0.7, 2 * hurry)
-    TOLD_SECONDS = max(1, 3 * hurry)
+    EARLY_SECONDS = max(0.7, 1.2 * hurry)
+    TOLD_SECONDS = max(1, 2.4 * hurry)
     START_SECONDS = max(3, 20 * hurry)
     LINE_SECONDS = max(0.5, 1.5 * hurry)
 
@@ -5736,8 +5742,9 @@ def tell(result: Result, whole: bool) -> None:
     """Print what is known of a stage; of the first thing to mend, all there is to say."""
     title = f"{result.stage.title} ({result.seconds:.1f} s)"
     print(f"{result.outcome:14}{result.number:3}  {title}")
-    for verdict in result.told if whole else ():
-        print(*verdict.lines, sep="\n")
+    if whole:
+        for verdict in result.told:
+            print(*verdict.lines, sep="\n")
     sys.stdout.flush()
 
 

@@ -2360,8 +2360,6 @@ def answers_in_pairs(scene: Chat) -> None:
         ada.hears_hello()
     for text in ("hello", "how are you?", "fine"):
         ada.says(text)
-        if scene.program and scene.echo and brief.is_page:
-            knows_headers(ada)
         try:
             if scene.program and scene.echo:
                 knows_frames(ada, text)
@@ -2376,20 +2374,6 @@ def answers_in_pairs(scene: Chat) -> None:
         raise no_echo(scene, ada, scene.witness().label)
 
 
-def knows_headers(ada: Client) -> None:
-    """What the server says first is not text without any header, as of servers of other pages."""
-    if ada.receive(time.monotonic() + ada.scene.patience / 8) and ada.buffer:
-        start = bytes(ada.buffer[: brief.head])
-        if not re.match(rb"[ \d]", start):
-            ada.note(f"<- {show(bytes(ada.buffer))}")
-            ada.scene.should = f"to {ada.label}: frames, each with a header of 10 bytes"
-            raise Wrong(
-                f"{start} is no header: it begins with text. If another protocol is meant, say so: "
-                "--brief lines, or a file of your own",
-                41,
-            )
-
-
 def no_echo(scene: Chat, ada: Client, other: str) -> OtherPage:
     """Return what to say if all but the sender hear a message, as in the well-known tutorial."""
     scene.should = f"to {ada.label}: {show(message(ada.name, 'hello'))}"
@@ -2401,7 +2385,7 @@ def no_echo(scene: Chat, ada: Client, other: str) -> OtherPage:
 
 
 def knows_frames(ada: Client, text: str) -> None:
-    """What comes back is not just what was sent."""
+    """What comes back is not just what was sent, nor text without any header."""
     end = time.monotonic() + ada.scene.patience
     began = time.monotonic()
     while not ada.buffer and time.monotonic() < end and not ada.scene.is_quiet(began):
@@ -2410,6 +2394,15 @@ def knows_frames(ada: Client, text: str) -> None:
     if brief.pairs and bytes(ada.buffer) in (frame(text), text.encode()):
         ada.scene.should = f"to {ada.label}: {show(message(ada.name, text))}"
         raise NotYet("your program sends back just the bytes that it gets, and knows no frames yet")
+    start = bytes(ada.buffer[: brief.head])
+    if brief.is_page and start and not re.match(rb"[ \d]", start):
+        ada.note(f"<- {show(bytes(ada.buffer))}")
+        ada.scene.should = f"to {ada.label}: frames, each with a header of 10 bytes"
+        raise Wrong(
+            f"{start} is no header: it begins with text. If another protocol is meant, say so: "
+            "--brief lines, or a file of your own",
+            41,
+        )
 
 
 def comes_late(ada: Client, text: str) -> None:

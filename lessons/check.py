@@ -1356,6 +1356,9 @@ def only_defines(source: str) -> bool:
     for node in body:
         value = getattr(node, "value", None)
         harmless = isinstance(node, plain) or isinstance(value, ast.Constant)
+        if isinstance(node, ast.If):  # `if __name__ == "main":` is never true
+            asked = ast.unparse(node.test)
+            harmless = "__name__" in asked and "__main__" not in asked
         if not isinstance(node, quiet) and not harmless:
             return False
     return any(isinstance(node, quiet[:3]) for node in body)
@@ -2039,7 +2042,11 @@ class Client:
         if self.buffer:
             more = " and so on" if len(self.buffer) > 500 else ""
             self.note(f"<- {show(bytes(self.buffer[:500]))}{more}", always=True)
-        raise Silence(f"{self.name}'s connection is still open after {seconds:.0f} seconds")
+        text = f"{self.name}'s connection is still open after {seconds:.0f} seconds"
+        if self.scene.symptom == 13 and self.scene.program.rests(1):
+            question = "Who closes the connection on your side once the other side has hung up?"
+            raise Silence(f"{text}, and your program is at rest", 37, question)
+        raise Silence(text)
 
     def pair(self, end: float, quiet: float = 0) -> "tuple | None":
         """Return the next (sender, text), None at the end of the stream.
@@ -5107,6 +5114,7 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
     elif symptom in (5, 6, 7) and reads_twice(scene, stands):
         symptom = 43
     words, question = scene.symptoms[symptom]
+    question = error.question or scene.question or question
     if error.outcome == "wrong" or said:
         lines = [what for *_, what in printed]
         clue = clue_in(lines, CLUES)
@@ -5122,7 +5130,7 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
         elif said and error.symptom is None and re.match(SLIPS, said.error):
             symptom, words = 0, "it stops with a traceback"
             question = f"What does {said.where or 'that line'} meet here that it did not expect?"
-    return symptom, words, error.question or scene.question or question
+    return symptom, words, question
 
 
 def reads_twice(scene: Scene, stands: list) -> bool:

@@ -55,6 +55,11 @@ FIRST_BYTE = {  # case -> (program, options, what it says)
         ["does not understand how it was started"],
     ),
     "it only defines things": (SERVE, [], ["only defines things", "nothing in it is called"]),
+    "it is called something else": (
+        f"{SERVE}\nif __name__ == 'main':\n    serve(int(sys.argv[-1]))",
+        [],
+        ["only defines things", "nothing in it is called"],
+    ),
     "it is a client": (CLIENT.format(port=9), [], ["this is a client", "--client"]),
     "it is a server": (
         f"{SERVE}\nserve(0)",
@@ -213,6 +218,38 @@ def test_half_a_header_is_not_taken_for_somebody_elses(tmp_path):
     _, said = check(tmp_path, SHORT_READ)
     assert "invalid literal for int()" in said
     assert "(symptom 6)" in said
+
+
+NEVER_CLOSES = """
+import socket, sys, threading
+def exactly(sock, size):
+    data = b""
+    while len(data) < size:
+        chunk = sock.recv(size - len(data))
+        if not chunk:
+            raise EOFError
+        data += chunk
+    return data
+def serve(sock):
+    try:
+        name = exactly(sock, int(exactly(sock, 10)))
+        while True:
+            text = exactly(sock, int(exactly(sock, 10)))
+            sock.sendall(b"%-10d%b%-10d%b" % (len(name), name, len(text), text))
+    except (EOFError, OSError, ValueError):
+        pass
+listener = socket.create_server(("127.0.0.1", int(sys.argv[-1])))
+everybody = []
+while True:
+    everybody.append(listener.accept()[0])
+    threading.Thread(target=serve, args=(everybody[-1],), daemon=True).start()
+"""
+
+
+def test_who_sees_the_end_but_does_not_close_is_asked_who_closes(tmp_path):
+    _, said = check(tmp_path, NEVER_CLOSES)
+    assert "connection is still open" in said and "your program is at rest" in said
+    assert "(symptom 37)" in said and "Who closes the connection on your side" in said
 
 
 def test_text_without_a_header_is_another_page(tmp_path):

@@ -285,6 +285,54 @@ SLIPS = {
             ),
         ],
     ),
+    "what stands before a wrong header": (
+        "commands",
+        7,
+        [
+            (
+                "            if payloads:\n                break\n            raise",
+                "            raise",
+            )
+        ],
+    ),
+    "an invisible letter": ("commands", 22, [("\\ufe0f\\uffa0", "\\ufe0f")]),
+    "a command with more behind it": ("commands", 0, [('case ["/who"]:', 'case ["/who", *_]:')]),
+    "a help that does not help": ("commands", 0, [("/who is here, /quit, //TEXT", "//TEXT")]),
+    "a command that overtakes": (
+        "commands",
+        24,
+        [
+            (
+                "                hand_over(person, room)\n"
+                "                room.inbox.put(understand(person, room, data))\n",
+                "                event = understand(person, room, data)\n"
+                "                if event[0] != room.tell:\n"
+                "                    hand_over(person, room)\n"
+                "                room.inbox.put(event)\n",
+            )
+        ],
+    ),
+    "what is read out although its sender is gone": (
+        "deadlines",
+        25,
+        [
+            ("            if number:\n", "            if False:\n"),
+            (
+                "            self.lose(person, error.strerror or str(error))\n        return 0",
+                "            pass\n        return 0",
+            ),
+        ],
+    ),
+    "a password that is not asked for": (
+        "deadlines",
+        0,
+        [("if not self.is_password(password):", "if False:")],
+    ),
+    "any number of people from one address": (
+        "deadlines",
+        0,
+        [("self.limit > 0 and (self", "self.limit > 9 and (self")],
+    ),
     "a rate limit that limits nothing": (
         "deadlines",
         0,

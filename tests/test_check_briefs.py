@@ -95,3 +95,18 @@ def test_a_wrong_program_of_a_brief_is_told_what_to_mend(case, tmp_path):
     failed = [test["extra_data"] for test in report["tests"] if test["status"] == "failed"]
     assert failed[0]["stage"] == stage, report["words"]
     assert symptom in (None, failed[0]["symptom"]), report["words"]
+
+
+def test_a_client_of_a_brief_may_refuse_frames_that_are_too_long_and_end_quietly(tmp_path):
+    """The longest frame that we send has 65,536 bytes with all that stands in it."""
+    text = (PROGRAMS / "header64_client.py").read_text(encoding="utf-8")
+    strict = text.replace("os._exit(1)", "os._exit(0)").replace(
+        "    return read_exactly(sock, int(read_exactly(sock, HEADER))).decode()\n",
+        "    size = int(read_exactly(sock, HEADER))\n    if size > 65_536:\n"
+        "        raise ValueError('too long')\n    return read_exactly(sock, size).decode()\n",
+    )
+    assert "too long" in strict
+    path = tmp_path / "client.py"
+    path.write_text(strict, encoding="utf-8")
+    report = check("header64_client", path, tmp_path)
+    assert report["code"] == 0, report["words"]

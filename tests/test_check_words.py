@@ -55,6 +55,11 @@ FIRST_BYTE = {  # case -> (program, options, what it says)
         ["does not understand how it was started"],
     ),
     "it only defines things": (SERVE, [], ["only defines things", "nothing in it is called"]),
+    "it is called something else": (
+        f"{SERVE}\nif __name__ == 'main':\n    serve(int(sys.argv[-1]))",
+        [],
+        ["only defines things", "nothing in it is called"],
+    ),
     "it is a client": (CLIENT.format(port=9), [], ["this is a client", "--client"]),
     "it is a server": (
         f"{SERVE}\nserve(0)",
@@ -126,6 +131,22 @@ def test_a_file_that_is_called_like_a_module_is_named(tmp_path):
     assert "(symptom 40)" in said
 
 
+def test_a_file_that_is_called_like_a_module_is_named_also_when_it_strikes_late(tmp_path):
+    (tmp_path / "queue.py").write_text("people = []\n", encoding="utf-8")
+    program = SERVE.replace("    sock.sendall", "    queue.Queue()\n    sock.sendall")
+    _, said = check(tmp_path, f"import queue\n{program}\nserve(int(sys.argv[-1]))")
+    assert "queue.py, beside your program, has the name of a module" in said
+    assert "(symptom 40)" in said
+
+
+def test_a_file_beside_it_that_has_done_nothing_is_not_blamed(tmp_path):
+    (tmp_path / "string.py").write_text("people = []\n", encoding="utf-8")
+    program = f"{SERVE}\nprint('abc'[7])"
+    _, said = check(tmp_path, program)
+    assert "string index out of range" in said
+    assert "string.py" not in said
+
+
 def test_the_checker_survives_a_file_beside_it_that_is_called_like_a_module(tmp_path):
     copy = shutil.copy(CHECK, tmp_path)
     for name in ("socket.py", "random.py", "json.py", "threading.py"):
@@ -166,9 +187,82 @@ def test_a_server_without_echo_that_dies_when_somebody_leaves_is_found_out(tmp_p
     assert re.search(r"your program says: program\.py, line \d+: print\(names\[sock\]", said)
 
 
+def test_behind_a_missing_echo_the_next_thing_to_mend_is_told_as_well(tmp_path):
+    classic = (PROGRAMS / "classic_server.py").read_text(encoding="utf-8")
+    merges = classic.replace("while len(buffer) >= HEADER and", "if len(buffer) >= HEADER and")
+    path = tmp_path / "server.py"
+    path.write_text(merges, encoding="utf-8")
+    command = [sys.executable, CHECK, PATIENCE, "--stage", "frames", path]
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=90)
+    first, second = run.stdout.find("(symptom 38)"), run.stdout.find("(symptom 5)")
+    assert 0 < first < second, run.stdout
+    assert "--brief classic" in run.stdout
+
+
+SHORT_READ = """
+import socket, sys, threading
+def read(sock):
+    header = sock.recv(10)
+    return sock.recv(int(header)) if header else b""
+def serve(sock):
+    name = read(sock)
+    while text := read(sock):
+        sock.sendall(b"%-10d%b%-10d%b" % (len(name), name, len(text), text))
+listener = socket.create_server(("127.0.0.1", int(sys.argv[-1])))
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+def test_half_a_header_is_not_taken_for_somebody_elses(tmp_path):
+    _, said = check(tmp_path, SHORT_READ)
+    assert "invalid literal for int()" in said
+    assert "(symptom 6)" in said
+
+
+NEVER_CLOSES = """
+import socket, sys, threading
+def exactly(sock, size):
+    data = b""
+    while len(data) < size:
+        chunk = sock.recv(size - len(data))
+        if not chunk:
+            raise EOFError
+        data += chunk
+    return data
+def serve(sock):
+    try:
+        name = exactly(sock, int(exactly(sock, 10)))
+        while True:
+            text = exactly(sock, int(exactly(sock, 10)))
+            sock.sendall(b"%-10d%b%-10d%b" % (len(name), name, len(text), text))
+    except (EOFError, OSError, ValueError):
+        pass
+listener = socket.create_server(("127.0.0.1", int(sys.argv[-1])))
+everybody = []
+while True:
+    everybody.append(listener.accept()[0])
+    threading.Thread(target=serve, args=(everybody[-1],), daemon=True).start()
+"""
+
+
+def test_who_sees_the_end_but_does_not_close_is_asked_who_closes(tmp_path):
+    _, said = check(tmp_path, NEVER_CLOSES)
+    assert "connection is still open" in said and "your program is at rest" in said
+    assert "(symptom 37)" in said and "Who closes the connection on your side" in said
+
+
+def test_text_without_a_header_is_another_page(tmp_path):
+    nick = SHORT_READ.replace("    name =", "    sock.sendall(b'NICK')\n    name =")
+    _, said = check(tmp_path, nick)
+    assert "b'NICK" in said and "it begins with text" in said
+    assert "(symptom 41)" in said and "--brief lines" in said
+
+
 def test_a_reader_of_headers_of_64_bytes_is_named(tmp_path):
     _, said = check(tmp_path, (PROGRAMS / "header64_server.py").read_text(encoding="utf-8"))
     assert "(symptom 41)" in said and "--brief header64" in said, said
+    assert "should have come to ada: any answer" in said
 
 
 @pytest.mark.parametrize("line", ["{name}: {text}", "<{name}> {text}", "12:34 {name} | {text}"])

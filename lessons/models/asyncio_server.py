@@ -219,10 +219,13 @@ class Person:
 
     def flush(self) -> None:
         """Hand asyncio what is owed; too much of it there means that this person does not read."""
-        if self.outbox and not self.writer.is_closing():
+        lost = self.writer.is_closing()
+        if self.outbox and not lost:
             self.writer.write(b"".join(self.outbox))
         self.outbox.clear()
-        if self.gone:
+        if lost:  # who reads may have much to do, and would notice late
+            self.room.dismiss(self, "lost")
+        elif self.gone:
             with suppress(OSError):  # the other side may have been quicker
                 self.writer.write_eof()
         elif self.writer.transport.get_write_buffer_size() > MAX_BACKLOG:

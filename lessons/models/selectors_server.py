@@ -341,8 +341,9 @@ class Loop:
                 del person.backlog[: person.sock.send(person.backlog)]
         except BlockingIOError:
             pass  # it takes nothing more just now
-        except OSError:
-            person.backlog = bytearray()  # the connection is lost: recv() says so as well, and why
+        except OSError as error:  # lost; who is read only now and then would be noticed late
+            person.backlog = bytearray()
+            self.room.dismiss(person, error.strerror or str(error))
         if len(person.backlog) > MAX_BACKLOG:
             self.room.dismiss(person, "too slow a reader", "bye")
         if person.gone and not person.backlog:

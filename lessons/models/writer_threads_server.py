@@ -296,10 +296,10 @@ def read_from(person: Person, room: Room) -> None:
             pass  # read, so that our last words are not lost, but not heard
 
 
-def write_to(person: Person, _) -> None:
+def write_to(person: Person, room: Room) -> None:
     """Writer thread: send what is in the outbox; the only one that writes to this socket."""
     over = False
-    with suppress(OSError):  # the connection is lost: the reader notices as well, and says why
+    try:
         while not over:
             packets = [person.outbox.get()]
             with suppress(queue.Empty):
@@ -311,6 +311,9 @@ def write_to(person: Person, _) -> None:
             person.sock.sendall(data)
             person.sent += len(data)
         person.sock.shutdown(socket.SHUT_WR)
+    except OSError as error:  # lost; the reader, which may have much to do, notices late
+        with LOCK:
+            room.dismiss(person, error.strerror or str(error))
 
 
 def attend(listener: socket.socket, room: Room) -> None:

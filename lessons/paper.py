@@ -36,6 +36,7 @@ except ImportError as error:
 LESSONS = Path(__file__).resolve().parent
 KINDS = ("slides", "handout", "key", "exam", "term")
 CELL_SECONDS = 120  # for one cell of the deck
+LONG = 24  # lines of code: more do not fit on a slide
 BROWSERS = ("chromium", "google-chrome", "chromium-browser", "chrome", "msedge", "microsoft-edge")
 BROWSER_PLACES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -142,7 +143,7 @@ def task_of(cell: dict) -> str:
     """Return an answer cell as students get it: room in the place of the solution."""
     return re.sub(
         r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION",
-        r"\1# your answer\n\n\n\n\n",
+        r"\1# your answer\n\n\n",
         source(cell),
         flags=re.S | re.M,
     )
@@ -176,7 +177,8 @@ def code_block(code: str, language: str = "python") -> str:
     if language != "python":
         return f"<pre class=text>{html.escape(code.rstrip())}</pre>\n"
     look = HtmlFormatter(noclasses=True, nowrap=True, style="friendly")
-    return f"<pre>{highlight(code.rstrip(), get_lexer_by_name('python'), look)}</pre>\n"
+    size = " class=long" if code.count("\n") > LONG else ""
+    return f"<pre{size}>{highlight(code.rstrip(), get_lexer_by_name('python'), look)}</pre>\n"
 
 
 as_html = mistune.create_markdown(renderer=Page(escape=True), plugins=["table"])
@@ -262,7 +264,7 @@ def exam(path: Path) -> str:
     body += "than in the lesson; no computer is needed.</p>"
     answers = f"<h1 class=sheet>{html.escape(title)}: answers</h1>"
     for head, points, question, answer in questions:
-        space = "<p class=lines></p>" * (2 * points)
+        space = "<p class=lines></p>" * (points + 2)
         head = html.escape(head)
         body += f"<section><h2>{head}</h2>{as_html(question)}{space}</section>"
         answers += f"<section><h2>{head}</h2>{as_html(answer)}</section>"
@@ -288,6 +290,7 @@ def term(notebooks: list) -> str:
     body = "<h1>Network programming in Python: the term</h1><div class=columns>"
     for path in notebooks:
         question, points = line_of(path, "The question"), section(path, "## Key points")
+        question = question[:1].upper() + question[1:]
         body += f"<section><h2>{html.escape(title_of(path))}</h2>"
         body += f"<div class=question>{as_html(question)}</div>{as_html(points)}</section>"
     return page("The term", f"{body}</div>", f"{PAPER}{TERM}")
@@ -298,23 +301,54 @@ def term(notebooks: list) -> str:
 
 def slides(path: Path) -> str:
     """Return a deck: each section and each of its texts is a slide, with what the cells print."""
-    parts = []
+    parts, heading = [], title_of(path)  # parts: [heading, inner]
     for cell in run_cells(path):
         kind = cell["metadata"].get("slideshow", {}).get("slide_type", "-")
         text = source(cell)
         if kind == "skip" or text.startswith(("predict(", "## Clean up", "nothing_left(")):
             continue
-        inner = as_html(text) if cell["cell_type"] == "markdown" else code_block(text)
-        inner += "".join(output_of(output) for output in cell.get("outputs", []))
-        if kind in ("slide", "subslide") or not parts:
-            parts.append(inner)
+        if text.startswith("## "):
+            heading = f"{title_of(path)}: {text.splitlines()[0].removeprefix('## ')}"
+        if cell["cell_type"] == "markdown":
+            inner, *more = fitting(text)
         else:
-            parts[-1] += inner
+            inner, more = code_block(text), []
+            inner += "".join(output_of(output) for output in cell.get("outputs", []))
+        if kind in ("slide", "subslide") or not parts:
+            parts.append([heading, inner])
+        else:
+            parts[-1][1] += inner
+        parts += [[heading, piece] for piece in more]
     body = ""
-    for number, inner in enumerate(parts, 1):
-        foot = f"<footer>{html.escape(title_of(path))} <span>{number} of {len(parts)}</span>"
-        body += f"<section id=s{number}><div>{inner}</div>{foot}</footer></section>\n"
+    for number, (heading, inner) in enumerate(parts, 1):
+        foot = f"<footer>{html.escape(heading)} <span>{number} of {len(parts)}</span></footer>"
+        body += f"<section id=s{number}><div>{inner}</div>{foot}</section>\n"
     return page(title_of(path), f"{body}<script>{TURN_PAGES}</script>", DECK)
+
+
+def fitting(text: str) -> list:
+    """Return Markdown as HTML in pieces: code that is too long for a slide is cut."""
+    found = re.search(r"^```python\n(.*?)^```$", text, re.S | re.M)
+    if not found or found[1].count("\n") <= LONG:
+        return [as_html(text)]
+    pieces = [as_html(text[: found.start()])]
+    lines = found[1].rstrip().splitlines()
+    shown = code_block(found[1]).removeprefix("<pre class=long>").splitlines()
+    while lines:
+        cut = place_to_cut(lines)
+        pieces.append(f"<pre>{chr(10).join(shown[:cut]).strip(chr(10))}</pre>")
+        lines, shown = lines[cut:], shown[cut:]
+    after = text[found.end() :].strip()
+    return [*pieces, as_html(after)] if after else pieces
+
+
+def place_to_cut(lines: list) -> int:
+    """Return how many lines of code go on one slide: best up to the next definition."""
+    if len(lines) <= LONG:
+        return len(lines)
+    blank = [i for i in range(LONG // 3, LONG) if not lines[i].strip()]
+    ends = [i for i in blank if lines[i + 1][:1] not in ("", " ")]
+    return max(ends or blank or [LONG])
 
 
 def run_cells(path: Path) -> list:
@@ -372,13 +406,13 @@ def print_page(browser: str, path: Path) -> Path:
 
 LOOK = """
 * { box-sizing: border-box; }
-body { margin: 0; color: #1c1f26; font: 11pt/1.45 "Source Serif 4", Georgia, "DejaVu Serif", serif; }
+body { margin: 0; color: #1c1f26; font: 11pt/1.45 Georgia, "DejaVu Serif", serif; }
 h1, h2, h3, footer, th, .soft, .letter, .name { font-family: system-ui, "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.7em; line-height: 1.2; margin: 0 0 0.4em; }
 h2 { font-size: 1.25em; margin: 1.3em 0 0.4em; } h3 { font-size: 1.05em; margin: 1.1em 0 0.3em; }
 p, ul, ol { margin: 0.45em 0; } ul, ol { padding-left: 1.4em; }
 pre, code { font-family: "DejaVu Sans Mono", Consolas, Menlo, monospace; font-size: 0.84em; }
-pre code, pre pre { font-size: 1em; }
+code { white-space: pre-wrap; } /* a header has ten bytes, spaces too */
 pre { margin: 0.6em 0; padding: 0.6em 0.8em; background: #f5f4f0; border-left: 3px solid #b9b4a6;
   white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.35; }
 pre.text { background: none; border: 1px solid #d8d4c8; }
@@ -396,22 +430,26 @@ h1, h2, h3 { break-after: avoid; } pre, table, section { break-inside: avoid; }
 pre { font-size: 0.95em; } pre * { font-size: inherit; } p { orphans: 3; widows: 3; }
 .line { display: inline-block; min-width: 4em; border-bottom: 1px solid #888; }
 .lines { height: 1.9em; border-bottom: 1px solid #bbb; margin: 0; }
-.name .line { min-width: 22em; } .room pre { background: #fff; border: 1px solid #b9b4a6; }
+.name .line { min-width: 22em; } .room pre { background: #fff; border: 1px solid #b9b4a6;
+  min-height: 14em; } pre.long { break-inside: auto; }
 .sheet { break-before: page; } .replies td:first-child { font-weight: bold; }
 @media print { body { max-width: none; padding: 0; font-size: 10.5pt; } }
 """
 TERM = """
-.columns { columns: 2; column-gap: 9mm; } h2 { margin: 0.9em 0 0.1em; } .question { color: #4c5a7a; }
-.columns section { margin-bottom: 0.5em; } .columns section:first-child h2 { margin-top: 0; }
-@media print { body { font-size: 9.5pt; line-height: 1.35; } }
+@page { margin: 12mm 14mm; }
+.columns { columns: 2; column-gap: 9mm; } h2 { margin: 0.7em 0 0.1em; }
+.question { color: #4c5a7a; } .question p, .columns ul { margin: 0.2em 0; }
+.columns section:first-child h2 { margin-top: 0; }
+@media print { body { font-size: 9.5pt; line-height: 1.32; } }
 """
 DECK = """
 @page { size: 1280px 720px; margin: 0; }
 body { background: #e4e2dc; font-family: system-ui, "DejaVu Sans", sans-serif; font-size: 25px; }
 section { position: relative; width: 1280px; height: 720px; margin: 18px auto; overflow: hidden;
   background: #fff; padding: 44px 64px 50px; }
-section > div { transform-origin: 0 0; } h1 { font-size: 1.9em; } h2 { margin-top: 0; color: #23466f; }
-h3 { margin-top: 0; } img { max-height: 400px; } table { font-size: 0.85em; }
+section > div { transform-origin: 0 0; } h1 { font-size: 1.9em; }
+h2 { margin-top: 0; color: #23466f; } h3 { margin-top: 0; }
+img { max-height: 400px; } table { font-size: 0.85em; }
 footer { position: absolute; left: 64px; right: 64px; bottom: 16px; font-size: 15px;
   color: #82858e; } footer span { float: right; }
 body.show { background: #000; overflow: hidden; } body.show section { display: none; margin: 0; }

@@ -274,6 +274,7 @@ def run_apart(command: list, folder: Path, work: Path, options, running: dict) -
     plan = {"command": [*map(str, command)], "folder": str(folder), "work": str(work)}
     plan |= {"seconds": options.seconds, "private": "--pid" in options.apart}
     plan |= {"token": work.name, "net": "--net" in options.apart}
+    plan |= {"processes": MOST_PROCESSES, "memory": MOST_MEMORY, "files": MOST_FILES}
     (work / "ended.json").unlink(missing_ok=True)
     inside = [*options.apart, sys.executable, "-I", str(HERE / "grade.py"), "--inside"]
     with open(work / "log", "wb") as log:
@@ -330,7 +331,7 @@ def inside(plan: dict) -> int:
             reason = takes_too_much(plan)
         if not reason and time.monotonic() - looked > 1:
             looked = time.monotonic()
-            reason = fills_the_disk(Path(plan["work"]))
+            reason = fills_the_disk(plan)
     if reason:
         end_politely(process, plan, "seconds" in reason)
     left = end_others(plan, 0)
@@ -384,29 +385,29 @@ def limit_processes(plan: dict) -> None:
 def takes_too_much(plan: dict) -> str:
     """Return what all processes together take too much of, as a sentence."""
     processes, memory = others(plan), 0
-    if len(processes) > MOST_PROCESSES:
-        return f"it started more than {MOST_PROCESSES} processes"
+    if len(processes) > plan["processes"]:
+        return f"it started more than {plan['processes']} processes"
     for pid in processes:
         try:
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         except (OSError, IndexError):  # it has just ended
             continue
         memory += pages * os.sysconf("SC_PAGE_SIZE")
-    return f"it took more than {MOST_MEMORY >> 20} MB" if memory > MOST_MEMORY else ""
+    return f"it took more than {plan['memory'] >> 20} MB" if memory > plan["memory"] else ""
 
 
-def fills_the_disk(folder: Path) -> str:
+def fills_the_disk(plan: dict) -> str:
     """Return whether there are too many files, or too much in them, as a sentence."""
     files = size = 0
-    for place, _, names in os.walk(folder):
+    for place, _, names in os.walk(plan["work"]):
         files += len(names)
         for name in names:
             try:
                 size += os.lstat(os.path.join(place, name)).st_size
             except OSError:  # it was a short life
                 continue
-    if files > MOST_FILES:
-        return f"it made more than {MOST_FILES} files"
+    if files > plan["files"]:
+        return f"it made more than {plan['files']} files"
     return f"its files took more than {MOST_DISK >> 20} MB" if size > MOST_DISK else ""
 
 
@@ -515,7 +516,7 @@ def judge_notebook(paper: Paper, work: Path, options, running: dict) -> dict:
             break
         plan["left_out"].append(played["cell"])
         why = ended["reason"] or "it ended Python itself"
-        paper.notes.append(f"without cell {played['cell']}: {why}")
+        paper.notes.append(f"played without cell {played['cell']}: {why}")
     if not played.get("done"):
         paper.notes.append(f"not played to its end: {ended['said'].strip()[-300:]}")
     paper.notes.extend(played.get("notes", []))
@@ -603,7 +604,7 @@ def as_test(name: str, points: float, most: float, said: str) -> dict:
     outcome = "wrong"
     if points >= most:
         outcome = "right"
-    elif said.startswith(("Not there yet", "not reached")):
+    elif said.startswith(("Not there yet", "not reached", "Predictions: 0")):
         outcome = "not there yet"
     lines = said.strip().splitlines() or [""]
     says = lines[-1].strip() if outcome == "wrong" else ""
@@ -627,7 +628,7 @@ def play(plan: dict) -> None:
     sys.path[0] = os.getcwd()
     player = Player(plan, checks_of(handed_out))
     for number, cell in enumerate(handed_in["cells"], 1):
-        if cell["cell_type"] == "code" and number not in plan["left_out"]:
+        if cell["cell_type"] == "code":
             player.play(number, cell)
     player.play_missing()
     player.write(done=True)
@@ -653,10 +654,12 @@ class Player:
     def play(self, number: int, cell: dict) -> None:
         """Run a cell; the check cells are ours, not those that were handed in."""
         name = grading(cell).get("grade_id", "")
-        self.write(cell=number)
         if name in self.checks:
             self.check(name)
             return
+        if number in self.plan["left_out"]:
+            return
+        self.write(cell=number)
         code = re.sub(r"^(\s*)[%!].*", r"\1pass", source(cell), flags=re.M)  # Jupyter's own lines
         _, _, error = self.run(code, f"<cell {number}>")
         if error and "NotImplementedError" not in error:
@@ -671,6 +674,10 @@ class Player:
 
     def check(self, name: str) -> None:
         """Run a check cell with our own check, whatever the notebook calls so now."""
+        if name in self.plan["left_out"]:
+            self.points[name] = (0, "the answer ended Python itself")
+            return
+        self.write(cell=name)
         self.names.update(self.ours)
         value, said, error = self.run(source(self.checks[name]), f"<{name}>")
         most = grading(self.checks[name])["points"]
@@ -703,8 +710,8 @@ class Player:
         if hasattr(signal, "alarm"):
             signal.alarm(seconds)
 
-    def write(self, cell: int = 0, done: bool = False) -> None:
-        """Write down what is known so far."""
+    def write(self, cell: "int | str" = 0, done: bool = False) -> None:
+        """Write down what is known so far, and which cell comes now."""
         known = {"points": self.points, "notes": self.notes[:10], "cell": cell, "done": done}
         Path(self.plan["result"]).write_text(json.dumps(known), encoding="utf-8")
 

@@ -16,6 +16,9 @@ it would refuse is refused here, too: regions that are nested, not closed, or in
 marked for them; wrong metadata; an id that stands twice. And so is a cell with the tag
 `instructor`, for other tools would hand it out. Then nothing is written at all.
 
+With --for NAME a copy has other names, words and numbers in its exercises, the same ones each time
+for one NAME, and so have their checks: the copy says for whom it is, and exercises/ do the rest.
+
 With --nbgrader each lesson becomes an assignment: source/NAME/ with the master and what it brings
 along, and nbgrader_config.py, if there is none. With --repair every notebook in a folder gets its
 lesson's name again; of copies of one notebook, or of one cell, the one that was worked on counts;
@@ -23,6 +26,7 @@ what was deleted is put back. What it did is said, and what was there before is 
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import os
@@ -60,7 +64,7 @@ def main(argv: "list | None" = None) -> int:
         elif options.nbgrader:
             lay_out(masters, options.nbgrader, options.force)
         else:
-            hand_out(masters, options.to, options.force)
+            hand_out(masters, options.to, options.force, options.name)
     except (OSError, ValueError) as error:
         print(f"nothing was written: {in_words(error)}", file=sys.stderr)
         return 1
@@ -76,8 +80,11 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
     how.add_argument("--to", type=Path, metavar="FOLDER", help="where the copies go")
     how.add_argument("--nbgrader", type=Path, metavar="COURSE", help="a folder for nbgrader")
     how.add_argument("--repair", type=Path, metavar="FOLDER", help="notebooks that came back")
+    add("--for", dest="name", default="", metavar="NAME", help="with --to: a student's own variant")
     add("--force", action="store_true", help="write over copies that are there already")
     options = parser.parse_args(argv)
+    if options.name and not options.to:
+        parser.error("--for NAME needs --to FOLDER: a folder for each student")
     if not options.masters and not options.repair:
         parser.error("say which notebooks, or other files")
     return options
@@ -92,12 +99,12 @@ def in_words(error: Exception) -> str:
     return str(error)
 
 
-def hand_out(masters: list, folder: Path, force: bool) -> None:
+def hand_out(masters: list, folder: Path, force: bool, student: str = "") -> None:
     """Write the students' copies of some masters and of what they bring along."""
     copies = {}  # name of a copy, with its folder if it has one -> bytes
     for master in masters:
         for name, path in {master.name: master, **companions(master)}.items():
-            copies[name] = student_copy(path)
+            copies[name] = student_copy(path, student)
     write(copies, folder, force)
     for name in copies:
         print(folder / name)
@@ -150,11 +157,11 @@ def add_named(found: dict, code: str, master: Path) -> None:
                 found[name] = path
 
 
-def student_copy(path: Path) -> bytes:
-    """Return what students get of a file; ValueError says which file is wrong, and why."""
+def student_copy(path: Path, name: str = "") -> bytes:
+    """Return what students, or one by this name, get of a file; ValueError says what is wrong."""
     try:
         if path.suffix == ".ipynb":
-            notebook = student_notebook(read_notebook(path))
+            notebook = student_notebook(vary(read_notebook(path), path, name))
             text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True)
             return f"{text}\n".encode()
         if path.suffix == ".py" and path.name != Path(__file__).name:
@@ -184,6 +191,64 @@ def write(copies: dict, folder: Path, force: bool) -> None:
     for name, data in copies.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
+
+
+# ---- Variants ------------------------------------------------------------------------------------
+
+
+def vary(notebook: dict, path: Path, name: str) -> dict:
+    """Return a master with the words and numbers that a student by this name gets."""
+    checks = path.parent / "exercises" / f"lesson_{path.name[:2]}.py"
+    if not name or not checks.is_file():
+        return notebook
+    changes = changes_for(name, checks.read_text(encoding="utf-8"))
+    cells = [
+        {**cell, "source": text_of(cell).splitlines(keepends=True)} for cell in notebook["cells"]
+    ]
+    in_exercises = False
+    for cell in cells:
+        text = text_of(cell)
+        if cell["cell_type"] == "markdown" and re.search("^## ", text, re.M):
+            in_exercises = re.search("^## .*", text, re.M)[0] == "## Exercises"
+        if in_exercises:
+            cell["source"] = change_words(text, changes).splitlines(keepends=True)
+    first = next(cell for cell in cells if "from classroom import" in text_of(cell))
+    said = f"import classroom\n\nclassroom.copy_for({json.dumps(name, ensure_ascii=False)})\n\n"
+    first["source"] = (said + text_of(first)).splitlines(keepends=True)
+    return {**notebook, "cells": cells}
+
+
+def changes_for(name: str, checks: str) -> dict:
+    """Return which words become which for this name: as variant(...) says in a lesson's checks."""
+    from classroom import pick  # which is not needed for other notebooks
+
+    changes = {}
+    for node in ast.walk(ast.parse(checks)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "variant":
+            choices = tuple(ast.literal_eval(choice) for choice in node.args)
+            changes.update(change(choices[0], pick(name, choices)))
+    return changes
+
+
+def change(old, new) -> dict:
+    """Return {old: new} as they may be written; numbers also as 65,536 and 65_536."""
+    if isinstance(old, tuple):
+        return {
+            word: other
+            for pair in zip(old, new, strict=True)
+            for word, other in change(*pair).items()
+        }
+    if isinstance(old, int):
+        return {f"{old:{mark}}": f"{new:{mark}}" for mark in ("", ",", "_")}
+    return {str(old): str(new)}
+
+
+def change_words(text: str, changes: dict) -> str:
+    """Return text with whole words changed, all at once, but not in names with a - or _."""
+    if not changes:
+        return text
+    words = "|".join(re.escape(word) for word in sorted(changes, key=len, reverse=True))
+    return re.sub(rf"(?<![\w-])({words})(?![\w-])", lambda found: changes[found[1]], text)
 
 
 # ---- Notebooks -----------------------------------------------------------------------------------

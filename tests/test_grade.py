@@ -384,3 +384,33 @@ def test_github_classroom_gets_a_workflow_that_asks_for_each_stage(tmp_path):
     for stage, code in (("start", 0), ("frames", 1)):
         run = run_grade("--right", stage, "--json", tmp_path / "results.json")
         assert run.returncode == code
+
+
+# ---- What README.md tells instructors ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("animal, code", [("", 0), ("dies_of_one_byte", 1)])
+def test_the_attack_of_the_contest_fells_the_animal_and_not_our_server(animal, code, tmp_path):
+    text = (LESSONS / "README.md").read_text(encoding="utf-8")
+    attack = re.search(r"```python\n(.*?)```", text[text.index("### A contest") :], re.S)[1]
+    (tmp_path / "attack.py").write_text(attack)
+    script = [LESSONS / "zoo.py", animal] if animal else [ROOT / "chat_server.py"]
+    command = [sys.executable, "-u", *map(str, script), "--port", "0"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, **pipes) as server:
+        line = next(line for line in server.stdout if "listening on" in line)
+        port = line.split(":")[-1].split()[0]
+        run = subprocess.run([sys.executable, tmp_path / "attack.py", port], timeout=60)
+        server.kill()
+    assert run.returncode == code
+
+
+def test_the_readme_names_options_that_there_are():
+    text = (LESSONS / "README.md").read_text(encoding="utf-8")
+    for script in ("grade.py", "make_assignment.py"):
+        tool = subprocess.run(
+            [sys.executable, LESSONS / script, "--help"], capture_output=True, text=True
+        )
+        for command in re.findall(rf"`(?:python3 )?{script} ([^`]*)`", text):
+            for option in re.findall(r"--[a-z-]+[a-z]", command.partition(" -- ")[0]):
+                assert option in tool.stdout, (script, option)

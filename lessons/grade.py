@@ -335,6 +335,7 @@ def inside(plan: dict) -> int:
     if reason:
         end_politely(process, plan, "seconds" in reason)
     left = end_others(plan, 0)
+    end_group(process.pid)
     ended = json.dumps({"reason": reason, "left": left, "code": process.returncode})
     Path(plan["work"], "ended.json").write_text(ended, encoding="utf-8")
     return 0
@@ -433,12 +434,28 @@ def end_politely(process: subprocess.Popen, plan: dict, alone: bool) -> None:
     """End what is judged: check.py writes how far it came, if it is asked politely."""
     if not alone:
         end_others(plan, process.pid)
-    process.terminate()
+    if os.name == "posix":
+        process.terminate()
+    else:
+        end_tree(process.pid)
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def end_group(pid: int) -> None:
+    """End what is left of a process's group, where /proc does not show what is left."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (OSError, AttributeError):  # nothing is left; or Windows, which has no groups
+        return
+
+
+def end_tree(pid: int) -> None:
+    """On Windows: end a process and all that it started."""
+    subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True)
 
 
 def end_others(plan: dict, keep: int) -> int:
@@ -796,12 +813,11 @@ class Class:
             if self.stopped:
                 return
             for paper in group:
-                others = [other.student for other in group if other is not paper]
                 notes = [*dict.fromkeys(paper.notes + first.notes)]
-                if others and paper.file:
-                    notes.append(f"the same files as {', '.join(others[:5])}")
                 known = {**results, "notes": notes, "file": paper.file, "seconds": seconds}
-                known["run"] = self.name_of_run(paper)
+                known["run"], known["same"] = self.name_of_run(paper), []
+                if paper.file:
+                    known["same"] = [other.student for other in group if other is not paper]
                 self.results[paper.student] = known
                 write_student(paper.student, known, self.options.to)
         shutil.rmtree(first.folder, ignore_errors=True)
@@ -811,7 +827,10 @@ class Class:
         with self.lock:
             self.stopped = True
         for process in [*self.running.values()]:
-            process.stdin.close()  # asks for the end, of all that it started as well
+            if os.name == "posix":
+                process.stdin.close()  # asks for the end, of all that it started as well
+            else:
+                end_tree(process.pid)
 
     def close(self) -> None:
         """Remove the copies."""
@@ -901,9 +920,17 @@ def report(results: dict, folder: Path) -> None:
     print(f"{'student':{wide}}  points  {'stages':{len(stages)}}  note")
     for student, known in sorted(results.items()):
         signs = "".join(LETTERS[outcome_of(known, stage)] for stage in stages)
-        note = "; ".join(known["notes"])
-        print(f"{student:{wide}}  {known['score']:6g}  {signs}  {note[:100]}".rstrip())
+        line = f"{student:{wide}}  {known['score']:6g}  {signs}  {notes_on(known)[:100]}"
+        print(line.rstrip())
     print(f"(+ right, x wrong, . not there yet)  {folder / 'index.html'}")
+
+
+def notes_on(known: dict) -> str:
+    """Return what who marks should know; the student's page says nothing of other students."""
+    notes = [*known["notes"]]
+    if known["same"]:
+        notes.append(f"the same files as {', '.join(known['same'][:5])}")
+    return "; ".join(notes)
 
 
 def stages_of(results: dict) -> dict:
@@ -941,7 +968,7 @@ def write_table(results: dict, stages: dict, path: Path) -> None:
             row = [student, known["score"], sum(stages.values())]
             row += [scores.get(stage, 0) for stage in stages]
             row += [stuck.get("stage", ""), symptom, stuck.get("says", ""), known["file"] or ""]
-            row += [known["seconds"], "; ".join(known["notes"])]
+            row += [known["seconds"], notes_on(known)]
             rows.writerow([harmless(value) for value in row])
 
 
@@ -1005,7 +1032,7 @@ def students_table(results: dict, stages: dict) -> str:
         for stage in stages:
             outcome = outcome_of(known, stage)
             rows += f'<td class="s {LOOKS[outcome]}">{SIGNS[outcome]}'
-        rows += f"<td class=soft>{html.escape('; '.join(known['notes']))}"
+        rows += f"<td class=soft>{html.escape(notes_on(known))}"
     head = f"<tr><th>student<th class=n>points{head}<th>notes"
     return f"<h2>Students by stages</h2><table>{head}{rows}</table>"
 

@@ -121,6 +121,7 @@ def test_the_same_files_get_the_same_points_and_are_judged_once(judged):
     rows = table(judged[1])
     assert "the same files as twin" in rows["right"]["notes"]
     assert rows["right"]["seconds"] == rows["twin"]["seconds"]
+    assert "twin" not in (judged[1] / "right.html").read_text(encoding="utf-8"), "it is sent on"
 
 
 def test_the_class_page_says_who_is_stuck_where_and_the_commonest_symptom(judged):

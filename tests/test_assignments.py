@@ -390,7 +390,7 @@ def answer(cells: list, name: str, text: str) -> None:
 def copy_a_cell(cells: list) -> None:
     twin = json.loads(json.dumps(by_id(cells, "frame")))
     answer(cells, "frame", "def frame(text): return b'mine'")
-    cells.insert(3, {**twin, "id": "twin"})
+    cells.insert(cells.index(by_id(cells, "frame")) + 1, {**twin, "id": "twin"})
 
 
 def delete_cells(cells: list) -> None:

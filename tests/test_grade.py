@@ -163,13 +163,15 @@ def test_it_can_be_stopped_and_goes_on(tmp_path):
     hand_in(tmp_path / "submissions", fast="raise SystemExit\n", slow=slow)
     command = [sys.executable, SCRIPT, tmp_path / "submissions", "--to", tmp_path / "results"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*map(str, command), "--", *QUICK], **pipes) as process:
+    patient = ["--stage", "start"]  # check.py waits 20 seconds for the slow one
+    with subprocess.Popen([*map(str, command), "--", *patient], **pipes) as process:
         assert "1 of 2" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        said, complaints = process.communicate(timeout=30)
+        said, complaints = process.communicate(timeout=12)
     assert process.returncode == 130 and "goes on" in complaints
     assert "fast" in said and "slow" not in said
-    run = run_grade(tmp_path / "submissions", "--to", tmp_path / "results", "--", *QUICK)
+    (tmp_path / "submissions" / "slow.py").write_text("raise SystemExit(1)\n")
+    run = run_grade(tmp_path / "submissions", "--to", tmp_path / "results", "--", *patient)
     assert "1 of 1 judged" in run.stderr and run.returncode == 0
 
 
@@ -316,7 +318,8 @@ def test_notebooks_get_points_whatever_has_become_of_them(tmp_path, handed_out):
     cell_of(cheat, "frame")["source"] = "def check(name): return 9\ndef predicted(name): return 9"
     cell_of(cheat, "frame-check")["source"] = "9"
     save_paper(cheat, handed_out, papers / "cheat")
-    (papers / "cheat" / "classroom.py").write_text("def check(name): return 9\n")
+    with open(papers / "cheat" / "classroom.py", "a", encoding="utf-8") as file:
+        file.write("\ndef check(name): return 9\ndef predicted(lesson): return 9\n")
     exits = copy.deepcopy(right)
     cell_of(exits, "frame")["source"] = "import os\ndef frame(text): os._exit(0)"
     save_paper(exits, handed_out, papers / "exits")

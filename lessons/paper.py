@@ -221,7 +221,8 @@ def handout(path: Path) -> str:
 def with_lines(body: str) -> str:
     """Return a page whose last list has lines to write on after each of its items."""
     before, list_begins, items = body.rpartition("<ol>")
-    return before + list_begins + items.replace("</li>", "<p class=lines></p></li>")
+    lines = "<p class=lines></p>" * 3
+    return before + list_begins + items.replace("</li>", f"{lines}</li>")
 
 
 def key(path: Path) -> str:
@@ -301,7 +302,7 @@ def term(notebooks: list) -> str:
 
 def slides(path: Path) -> str:
     """Return a deck: each section and each of its texts is a slide, with what the cells print."""
-    parts, heading = [], title_of(path)  # parts: [heading, inner]
+    parts, heading, filled = [], title_of(path), 0  # parts: [heading, inner]; filled: lines
     for cell in run_cells(path):
         kind = cell["metadata"].get("slideshow", {}).get("slide_type", "-")
         text = source(cell)
@@ -314,16 +315,33 @@ def slides(path: Path) -> str:
         else:
             inner, more = code_block(text), []
             inner += "".join(output_of(output) for output in cell.get("outputs", []))
-        if kind in ("slide", "subslide") or not parts:
+        filled += lines_of(cell)
+        if kind in ("slide", "subslide") or filled > LONG or not parts:
             parts.append([heading, inner])
+            filled = lines_of(cell)
         else:
             parts[-1][1] += inner
         parts += [[heading, piece] for piece in more]
+    return page(title_of(path), deck_of(path, parts), DECK)
+
+
+def lines_of(cell: dict) -> int:
+    """Return about how many lines of a slide a cell and what it prints take."""
+    lines = source(cell).count("\n") + 2
+    for output in cell.get("outputs", []):
+        lines += output_of(output).count("\n") + 2
+        if "image/png" in output.get("data", {}):
+            lines += LONG // 2
+    return lines
+
+
+def deck_of(path: Path, parts: list) -> str:
+    """Return the slides, each with its place in the lesson, and what turns them."""
     body = ""
     for number, (heading, inner) in enumerate(parts, 1):
         foot = f"<footer>{html.escape(heading)} <span>{number} of {len(parts)}</span></footer>"
         body += f"<section id=s{number}><div>{inner}</div>{foot}</section>\n"
-    return page(title_of(path), f"{body}<script>{TURN_PAGES}</script>", DECK)
+    return f"{body}<script>{TURN_PAGES}</script>"
 
 
 def fitting(text: str) -> list:

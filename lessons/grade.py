@@ -18,7 +18,7 @@ Each submission runs in a copy of its own. Time, output, and the size and number
 limited everywhere; memory, processes and the network where the system can, and a line at the
 beginning says what could not be. What runs has your rights: it could read your files. Where that
 matters, use an account of its own. Students with the same files get the same points, as they are
-judged once.
+judged once; --again judges a second time what was not right, and says where the points differ.
 
 This file can be copied alone, with check.py beside it. Its sections: 1 what was handed in, 2 the
 sandbox, 3 programs, 4 notebooks, 5 the class, 6 reports, 7 other graders' forms, 8 main.
@@ -65,6 +65,7 @@ MOST_FILE = 64 << 20  # bytes, one of them
 MOST_HANDED_IN = 50 << 20  # bytes that are copied
 KEPT_OUTPUT = 20_000  # characters of what one cell prints
 AT_ONCE = 5 * (os.cpu_count() or 1)  # submissions: each needs a fifth of a processor
+TOO_BUSY = 4 * (os.cpu_count() or 1)  # programs that want a processor: then all are late
 SKIPPED = {"__pycache__", "__MACOSX", "venv", "node_modules"}  # and what begins with a dot
 
 
@@ -759,6 +760,7 @@ class Class:
         self.options, self.running, self.stopped = options, {}, False
         self.work = Path(tempfile.mkdtemp(prefix="grade-"))
         self.results = {}  # student -> results in Gradescope's form
+        self.before = {}  # the same, of what is judged again
         self.lock = threading.Lock()  # guards running while it is stopped
 
     def run(self, students: dict) -> None:
@@ -796,8 +798,11 @@ class Class:
             results = read_json(self.options.to / f"{paper.student}.json")
             if results.get("run") != self.name_of_run(paper):
                 return False
-            self.results[paper.student] = results
-        return True
+            if self.options.again and stuck_at(results):
+                self.before[paper.student] = results
+            else:
+                self.results[paper.student] = results
+        return not self.before.keys() & {paper.student for paper in group}
 
     def name_of_run(self, paper: Paper) -> str:
         """Return what has to be the same for results to be the same."""
@@ -818,9 +823,23 @@ class Class:
                 known["run"], known["same"] = self.name_of_run(paper), []
                 if paper.file:
                     known["same"] = [other.student for other in group if other is not paper]
+                known = self.better(paper.student, known)
                 self.results[paper.student] = known
                 write_student(paper.student, known, self.options.to)
         shutil.rmtree(first.folder, ignore_errors=True)
+
+    def better(self, student: str, known: dict) -> dict:
+        """Return the better of two runs, and note that they differ: a late answer may be wrong."""
+        before = self.before.get(student)
+        if before is None or before["score"] == known["score"]:
+            return known
+        best = known
+        if before["score"] > known["score"]:
+            best = before
+            best["page"] = (self.options.to / f"{student}.html").read_text(encoding="utf-8")
+        note = f"{before['score']:g} points the first time, {known['score']:g} the second"
+        best["notes"] = [*best["notes"], note]
+        return best
 
     def stop(self) -> None:
         """End all that is running now."""
@@ -923,6 +942,9 @@ def report(results: dict, folder: Path) -> None:
         line = f"{student:{wide}}  {known['score']:6g}  {signs}  {notes_on(known)[:100]}"
         print(line.rstrip())
     print(f"(+ right, x wrong, . not there yet)  {folder / 'index.html'}")
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] > TOO_BUSY:
+        print("This computer had more to do than it can, and who is late may seem wrong: the same")
+        print("command with --again --at-once 2 judges again what was not right.")
 
 
 def notes_on(known: dict) -> str:
@@ -1206,8 +1228,11 @@ def main(argv: "list | None" = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off
     try:
         return run(parse_options(given))
-    except (WrongCall, OSError, ValueError) as error:
+    except (WrongCall, ValueError) as error:
         print(f"grade.py: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"grade.py: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on", file=sys.stderr)
@@ -1257,6 +1282,7 @@ def parse_options(given: list) -> argparse.Namespace:
     add("--to", type=Path, metavar="FOLDER", help="where table and pages go")
     add("--lesson", type=Path, metavar="FOLDER", help="judge notebooks: what was handed out")
     add("--at-once", type=int, default=AT_ONCE, metavar="N", help="(default: %(default)s)")
+    add("--again", action="store_true", help="judge again what was not right; the better counts")
     add("--seconds", type=float, default=SECONDS, help="for each (default: %(default)s)")
     add("--one", type=Path, metavar="FOLDER", help="judge one submission alone")
     add("--json", type=Path, metavar="FILE", help="with --one: where its results go")

@@ -42,6 +42,7 @@ FOLDERS = {  # in the table of tools
     "projects/": "what can be built on top of the chat: briefs, checks, solutions, mistakes",
     "wireshark/": "`kit.lua`: our frames in Wireshark, each with its header and who speaks",
     "notes/": "what is the instructor's alone: minutes, misconceptions, answers",
+    "exams/": "the instructor's alone, too: four more questions for each lesson, with answers",
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -332,3 +333,149 @@ def releases(tmp_path_factory):
 @pytest.mark.parametrize("case", ["nothing is wrong", *BAD])
 def test_nbgrader_refuses_the_same(case, releases):
     assert releases[case]["success"] == (case == "nothing is wrong"), releases[case]["log"]
+
+
+# ---- A course, and what comes back ---------------------------------------------------------------
+
+
+@every_lesson
+def test_students_get_all_files_that_their_text_names(path, tmp_path):
+    assert make(path, "--to", tmp_path).returncode == 0
+    words = "\n".join(
+        source(cell) for cell in load(path)["cells"] if cell["cell_type"] == "markdown"
+    )
+    for name in re.findall(r"[\w/]*\w\.(?:py|lua)\b", words):
+        name = name.removeprefix("lessons/")
+        in_kit = (LESSONS / name).is_file() or (LESSONS.parent / name).is_file()
+        if in_kit and name not in ("make_assignment.py", "build.py", "grade.py", "paper.py"):
+            assert (tmp_path / name).is_file(), name
+    symptoms = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| 5 | messages come out merged | 03 |" in symptoms and "notes/" not in symptoms
+
+
+def test_a_file_that_is_not_there_is_said_in_words(tmp_path):
+    run = make(tmp_path / "99_nothing.ipynb", "--to", tmp_path / "student")
+    assert run.returncode == 1 and "Errno" not in run.stderr
+    assert f"there is no file {tmp_path / '99_nothing.ipynb'}" in run.stderr
+
+
+def test_what_is_there_and_the_same_is_no_obstacle(tmp_path):
+    for number in ("01", "02"):
+        path = next(path for path in NOTEBOOKS if path.name.startswith(number))
+        run = make(path, "--to", tmp_path / "student")
+        assert run.returncode == 0, run.stderr
+
+
+BIG = LESSONS / "03_a_stream_has_no_messages.ipynb"
+
+
+def came_back(folder, edit, name: str = BIG.name):
+    """Put a student's copy of a lesson into a folder, after edit(cells); return its path."""
+    assert make(BIG, "--to", folder, "--force").returncode == 0
+    notebook = load(folder / BIG.name)
+    (folder / BIG.name).unlink()
+    edit(notebook["cells"])
+    (folder / name).write_text(json.dumps(notebook), encoding="utf-8")
+    return folder / name
+
+
+def by_id(cells: list, name: str) -> dict:
+    return next(cell for cell in cells if grading(cell).get("grade_id") == name)
+
+
+def answer(cells: list, name: str, text: str) -> None:
+    by_id(cells, name)["source"] = text
+
+
+def copy_a_cell(cells: list) -> None:
+    twin = json.loads(json.dumps(by_id(cells, "frame")))
+    answer(cells, "frame", "def frame(text): return b'mine'")
+    cells.insert(cells.index(by_id(cells, "frame")) + 1, {**twin, "id": "twin"})
+
+
+def delete_cells(cells: list) -> None:
+    cells.remove(by_id(cells, "frame-check"))
+    cells.remove(by_id(cells, "wrong-headers"))
+
+
+def lose_the_marks(cells: list) -> None:
+    answer(cells, "take-frame", "def take_frame(buffer: bytearray):\n    return 'mine'")
+    for cell in cells:
+        cell["metadata"].pop("nbgrader", None)
+
+
+DAMAGES = {  # what somebody did -> (how, what is said about it)
+    "copied": (copy_a_cell, "frame: stood 2 times"),
+    "deleted": (delete_cells, "frame-check: put back"),
+    "lost": (lose_the_marks, "take-frame: marked again"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_what_came_back_damaged_is_repaired(case, tmp_path):
+    edit, words = DAMAGES[case]
+    path = came_back(tmp_path / "ada" / "week", edit, "lesson 3 (1).ipynb")
+    before = path.read_bytes()
+    run = make("--repair", tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert words in run.stdout and "renamed, it was lesson 3 (1).ipynb" in run.stdout
+    mended = load(path.with_name(BIG.name))
+    ids = [grading(cell)["grade_id"] for cell in mended["cells"] if grading(cell)]
+    assert sorted(ids) == sorted(
+        grading(cell)["grade_id"] for cell in load(BIG)["cells"] if grading(cell)
+    )
+    assert ids.index("frame") < ids.index("frame-check") < ids.index("take-frame")
+    if case != "deleted":
+        name = {"copied": "frame", "lost": "take-frame"}[case]
+        assert "mine" in source(by_id(mended["cells"], name)), "the work counts"
+    assert path.with_name(f"{BIG.name}.before").read_bytes() == before
+    assert make("--repair", tmp_path).stdout == "1 notebooks looked at\n", "once is enough"
+
+
+def test_of_two_copies_the_one_that_was_worked_on_counts(tmp_path):
+    folder = tmp_path / "ada"
+    came_back(folder, lambda cells: answer(cells, "frame", "my work"), "Copy of lesson 3.ipynb")
+    came_back(folder, lambda cells: None)
+    run = make("--repair", tmp_path, BIG)
+    assert "put aside" in run.stdout
+    assert "my work" in source(by_id(load(folder / BIG.name)["cells"], "frame"))
+    assert [path.name for path in folder.glob("*.unused")] == [f"{BIG.name}.unused"]
+
+
+def test_what_is_no_copy_of_a_lesson_is_left_alone(tmp_path):
+    (tmp_path / "broken.ipynb").write_text("{")
+    other = save(master(), tmp_path / "other")
+    run = make("--repair", tmp_path)
+    assert "broken.ipynb: cannot be repaired" in run.stdout
+    assert "double.ipynb: left alone" in run.stdout and other.exists()
+
+
+@jupyter
+def test_a_course_for_nbgrader_gives_points_for_papers_that_were_repaired(tmp_path):
+    pytest.importorskip("nbgrader", reason="nbgrader is not installed")
+    from nbgrader.api import Gradebook
+
+    course, week = tmp_path / "course", BIG.stem
+    assert make(BIG, "--nbgrader", course).returncode == 0
+    run = nbgrader(course, "generate_assignment", week, "--create")
+    assert run.returncode == 0, run.stderr
+    right = source(exercises(BIG)["frame"]["answer"])
+    edits = {**{name: edit for name, (edit, _) in DAMAGES.items()}, "whole": lambda cells: None}
+    for student, edit in edits.items():
+        folder = course / "submitted" / student / week
+        shutil.copytree(course / "release" / week, folder)
+        notebook = load(folder / BIG.name)
+        edit(notebook["cells"])
+        (folder / BIG.name).write_text(json.dumps(notebook), encoding="utf-8")
+        repaired = make("--repair", course / "submitted").stdout
+        assert "notebooks looked at" in repaired
+        mended = load(folder / BIG.name)
+        answer(mended["cells"], "frame", right)
+        (folder / BIG.name).write_text(json.dumps(mended), encoding="utf-8")
+    run = nbgrader(course, "autograde", week)
+    assert run.returncode == 0, run.stderr
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
+        for student in edits:
+            grades = gradebook.find_submission_notebook(BIG.stem, week, student).grades
+            got = {grade.name: grade.auto_score for grade in grades}
+            assert got["frame-check"] == 1, student

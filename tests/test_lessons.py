@@ -142,7 +142,8 @@ def test_it_is_as_long_as_a_lesson(path):
     lines = [len([line for line in source(cell).splitlines() if line.strip()]) for cell in code]
     words = sum(len(prose(cell).split()) for cell in plain if cell["cell_type"] == "markdown")
     quoted = sum(text.count("\n") for cell in cells for text in fences(cell, "python"))
-    assert len(plain) >= 18 and words >= 700
+    assert len(plain) >= 18, f"{len(plain)} cells but quotes and guides; a lesson has at least 18"
+    assert words >= 700, f"{words} words but quotes, guides and fences; a lesson has at least 700"
     advise(len(plain) <= 45, path, f"{len(plain)} cells; 45 minutes are enough for one each")
     advise(words <= 1600, path, f"{words} words; nobody reads over 1,600 in a lesson")
     advise(max(lines) <= 15, path, f"a cell of {max(lines)} lines; a wall shows 15")
@@ -442,6 +443,17 @@ def all_answers(path) -> dict:
         right = source(cells["answer"])
         answers[name] = [start(right), *(answer for answer, _ in wrong[name]), right]
     return answers
+
+
+@every_lesson
+def test_hints_are_offered_with_the_task_before_the_answer(path):
+    cells = load(path)["cells"]
+    for name, exercise in exercises(path).items():
+        (place,) = [at for at, cell in enumerate(cells) if f'hint("{name}")' in source(cell)]
+        answer = cells.index(exercise["answer"])
+        assert place < answer
+        between = cells[place + 1 : answer]
+        assert all(cell["cell_type"] == "code" for cell in between), "the task ends with them"
 
 
 @every_lesson

@@ -520,6 +520,39 @@ def test_the_table_of_symptoms_says_where_each_is_taught():
         )
 
 
+WORDS = {13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen", 17: "seventeen"}
+
+
+def minutes(path) -> int:
+    """Return how long a lesson takes, as its first cell says."""
+    return int(re.search(r"\*\*Time:\*\* (\d+) minutes", source(load(path)["cells"][0]))[1])
+
+
+def test_both_pages_say_how_many_lessons_there_are():
+    number = WORDS[len(NOTEBOOKS)]
+    course = (LESSONS / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert course.startswith(f"# The course\n\n{number.capitalize()} lessons of about 45 minutes")
+    for words in (f"a course of {number} lessons", f"a course of {number} notebooks"):
+        assert words in page
+
+
+def test_the_plans_name_lessons_that_exist_and_the_minutes_they_take():
+    text = (LESSONS / "README.md").read_text(encoding="utf-8")
+    plans = re.search(r"^## Three plans$(.*?)^## ", text, re.S | re.M)[1]
+    times = {path.name[:2]: minutes(path) for path in NOTEBOOKS}
+    rows = re.findall(r"^\| (?!plan )(\w.*) \| (\d.*) \| (\d+).* \|$", plans, re.M)
+    assert len(rows) == 3
+    for plan, lessons, sum_of_them in rows:
+        first, *others = re.findall(r"\d\d", lessons)
+        if " to " in lessons:
+            taken = [name for name in times if first <= name <= others[0]]
+        else:
+            taken = [first, *others]
+        assert sum(times[name] for name in taken) == int(sum_of_them), plan
+    assert rows[-1][1].startswith(f"{min(times)} to {max(times)}"), "a term is for all of them"
+
+
 def test_the_course_names_every_lesson_and_every_tool():
     text = (LESSONS / "README.md").read_text(encoding="utf-8")
     for path in [*NOTEBOOKS, *LESSONS.glob("*.py"), *(LESSONS / "steps").glob("*.py")]:

@@ -168,6 +168,26 @@ def test_the_transcript_of_the_client_is_what_a_client_shows(folder):
         assert ada.seen == lines
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals on Windows")
+def test_the_transcript_of_the_client_is_what_its_terminal_shows():
+    from terminal import Terminal
+
+    command, *lines, typing = TRANSCRIPTS[0]
+    words = command.split()[2:]
+    with Server() as server, Terminal(*words, "--port", server.port, width=100) as ada:
+        ada.wait_until(lambda: lines[1] in ada.lines)
+        with Client(server.port, "bob") as bob:
+            for line in lines[3:]:
+                speaker, _, text = line.partition(">> ")
+                if speaker == "ada":
+                    ada.enter(text)
+                else:
+                    bob.send(f"/msg ada {text}" if "->" in speaker else text)
+                ada.wait_until(lambda line=line: line in ada.lines)
+            ada.type(typing.removeprefix("> ").removesuffix("█"))
+            assert ada.lines == [*lines, typing.removesuffix("█")]
+
+
 def test_the_transcript_of_the_server_is_what_a_server_prints(folder):
     command, *lines = TRANSCRIPTS[1]
     assert command == "$ python3 chat_server.py"

@@ -3762,6 +3762,13 @@ class Guest(Program):
     def __init__(self, command: list, listener: socket.socket):
         super().__init__(command, listener.getsockname())
         self.listener = listener
+        self.last_visit = 0  # when it came; 0: it has not come yet
+
+    def is_late(self) -> bool:
+        """Return whether it had its time to come; who comes again has nothing to start any more."""
+        if self.last_visit:
+            return time.monotonic() > self.last_visit + PATIENCE
+        return super().is_late()
 
     def connection(self, slow: bool = False) -> socket.socket:
         """Return the connection that the program makes; Wrong or NotYet if it makes none."""
@@ -3772,6 +3779,7 @@ class Guest(Program):
                 sock, _ = self.listener.accept()
                 # What we cut shall arrive cut.
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.last_visit = time.monotonic()
                 return sock
             if over or time.monotonic() > self.began + 0.3:
                 complain_of_client(self)

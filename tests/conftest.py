@@ -78,6 +78,9 @@ TOGETHER = [  # beginnings of the names of tests that share what takes long to m
 def pytest_configure(config):
     for name, meaning in MARKS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+    if "KIT_COMPILED" not in os.environ:  # else we are one of several processes
+        folder = tempfile.mkdtemp(prefix="pytest-code-")
+        config.stash[COMPILED] = os.environ["KIT_COMPILED"] = folder
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -131,6 +134,7 @@ def pytest_runtest_makereport():
 # process adds a byte to a file for each test.
 
 TALLY = pytest.StashKey()
+COMPILED = pytest.StashKey()
 PATIENCE = 120  # seconds without any news: then a process has died, and nobody is waited for
 
 
@@ -193,6 +197,9 @@ def pytest_unconfigure(config):
     if path := config.stash.get(TALLY, None):
         with contextlib.suppress(OSError):
             os.unlink(path)
+    if folder := config.stash.get(COMPILED, None):
+        shutil.rmtree(folder, ignore_errors=True)
+        del os.environ["KIT_COMPILED"]
 
 
 def tally(item) -> "Path | None":

@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from kit import ROOT, TIMEOUT
+from kit import ROOT, TIMEOUT, checker
 
 CHECK = ROOT / "lessons" / "check.py"
 PROGRAMS = Path(__file__).parent / "programs"
@@ -75,7 +75,7 @@ def check(folder: Path, program: str, *options: str, patience: str = PATIENCE):
     """Run the checker on a program, and return what it says in one line."""
     path = folder / "program.py"
     path.write_text(program, encoding="utf-8")
-    command = [sys.executable, CHECK, "--first", patience, *options]
+    command = checker("--first", patience, *options)
     if "--" not in options:
         command.append("program.py")
     run = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=90)

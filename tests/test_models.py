@@ -2,15 +2,15 @@
 
 import ast
 import contextlib
+import functools
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
 import test_server_faults
 import test_server_program
 import test_server_protocol
-from kit import ROOT, Program, Server
+from kit import ROOT, Program, Server, checker
 from test_server_faults import LONGEST, Chat, cpu_seconds, linux, newcomer
 
 MODELS = ["asyncio_server.py", "selectors_server.py", "writer_threads_server.py"]
@@ -57,7 +57,7 @@ def checks():
     It begins when the first test asks for it: the tests before that one measure time.
     """
     programs = [ROOT / "chat_server.py", *(FOLDER / model for model in MODELS)]
-    runs = {path.name: Program(ROOT / "lessons" / "check.py", path) for path in programs}
+    runs = {path.name: Program(*checker(path)[1:]) for path in programs}
     yield runs
     for run in runs.values():
         run.__exit__()
@@ -69,7 +69,7 @@ def model(request):
     path = ROOT / request.param if request.param == "chat_server.py" else FOLDER / request.param
     with pytest.MonkeyPatch.context() as patch:
         for module in THEIRS:
-            patch.setattr(module, "Server", partial(Server, script=path))
+            patch.setattr(module, "Server", functools.partial(Server, script=path))
         yield path
 
 
@@ -175,13 +175,15 @@ def test_a_wrong_option_is_explained(model, option):
     assert option.partition("=")[0] in lines[-1]
 
 
+@functools.cache
 def definitions(path: Path) -> dict:
-    """Return the text of each class and function at the top of a program."""
+    """Return the lines of each class and function at the top of a program."""
     text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
     nodes = [
         node for node in ast.parse(text).body if isinstance(node, ast.ClassDef | ast.FunctionDef)
     ]
-    return {node.name: ast.get_source_segment(text, node) for node in nodes}
+    return {node.name: lines[node.lineno - 1 : node.end_lineno] for node in nodes}
 
 
 def test_it_differs_from_the_others_by_its_engine_only(model):

@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Program
+from kit import ROOT, TIMEOUT, Client, Program, checker
 
 sys.path.insert(0, str(ROOT / "lessons"))
 import check
@@ -19,14 +19,13 @@ import zoo
 from zoo import CLIENTS, SERVERS, ZOO
 
 LESSONS = ROOT / "lessons"
-CHECK = LESSONS / "check.py"
 SCRIPT = LESSONS / "zoo.py"
 
 STAGES = {
     "server": [stage.name for stage in check.SERVER_STAGES],
     "client": [stage.name for stage in check.CLIENT_STAGES],
 }
-BURNS = 13  # the symptom of a program that works for nothing: that takes its time to be seen
+BURNS = 13  # the symptom of a program that works for nothing: look no longer than we have to
 PATIENCE = 3  # seconds: a wrong program often says nothing, and we need not wait for that for long
 VISIT_SECONDS = 300
 ALONE = ["sender_thrown_out"]  # it cannot bear other mistakes: whom they leave behind throws it out
@@ -46,7 +45,7 @@ def checked(kind: str, options: list, *command) -> subprocess.CompletedProcess:
     """Run the checker on a program, a client or a server, and return how that went."""
     client = ["--client"] if kind == "client" else []
     return subprocess.run(
-        [sys.executable, CHECK, *client, *options, *command],
+        checker(*client, *options, *command),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -82,8 +81,10 @@ def outcome(name: str, folder) -> tuple:
     animal, report = ZOO[name], folder / f"{name}.json"
     kind = kind_of(animal)
     options = ["--only", animal.stage, "--json", report]
-    if animal.stage != "deadlines" and animal.symptom != BURNS:
+    if animal.stage != "deadlines":
         options += ["--patience", str(PATIENCE)]
+    if animal.symptom == BURNS:
+        options += ["--first"]
     run = checked(kind, options, "--", sys.executable, SCRIPT, name, "--port", "{port}")
     assert run.stderr == "", run.stderr
     (test,) = json.loads(report.read_text(encoding="utf-8"))["tests"]

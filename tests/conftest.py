@@ -79,7 +79,7 @@ def pytest_configure(config):
     for name, meaning in MARKS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
     if "KIT_COMPILED" not in os.environ:  # else we are one of several processes
-        folder = tempfile.mkdtemp(prefix="pytest-code-")
+        folder = tempfile.mkdtemp(prefix="kit-code-")
         config.stash[COMPILED] = os.environ["KIT_COMPILED"] = folder
 
 
@@ -187,7 +187,7 @@ def group(nodeid: str) -> str:
 def pytest_configure_node(node):
     """Tell a process where the tally is."""
     if TALLY not in node.config.stash:
-        number, path = tempfile.mkstemp(prefix="pytest-tally-")
+        number, path = tempfile.mkstemp(prefix="kit-tally-")
         os.close(number)
         node.config.stash[TALLY] = path
     node.workerinput["tally"] = node.config.stash[TALLY]

@@ -472,12 +472,13 @@ def end_of_frame(data: bytes, start: int = 0) -> int:
     if brief.binary:
         size = int.from_bytes(header, "big") if len(header) == 4 else 0
     else:
-        if not re.fullmatch(rb" *\d* *", header) or header == b" " * brief.head:
+        digits = header.strip(b" ")
+        if not digits.isdigit() and (digits or len(header) == brief.head):
             raise ValueError(
                 f"{header} is no header: it has {brief.head} bytes, "
                 "the payload's length in digits, and spaces"
             )
-        size = int(header.strip() or b"0")
+        size = int(digits or b"0")
     if len(header) == brief.head and size > 65_536:
         raise ValueError(f"{header} is no header: a payload has at most 65,536 bytes")
     end = start + brief.head + size

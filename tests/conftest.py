@@ -31,7 +31,8 @@ MARKS = {
     "once": "about the tools and other servers; one Python is enough",
     "lessons": "runs the notebooks; the oldest and the newest Python are enough",
     "zoo": "the checker visits the zoo, which takes minutes; one Python is enough",
-    "load": "a program under load; the oldest and the newest Python are enough",
+    "load": "a program under load, which is not about Python; one is enough",
+    "window": "the window: all Pythons here have one Tk; the oldest and the newest are enough",
     "alone": "measures time: it waits for its turn until all others have finished",
 }
 BY_NAME = {  # how the names of tests begin -> their mark; not for those that need Jupyter
@@ -49,7 +50,8 @@ BY_NAME = {  # how the names of tests begin -> their mark; not for those that ne
     "test_steps.py::test_a_step_": "once",
     "test_turns.py": "once",
     "test_wireshark.py": "once",
-    "test_gui.py::test_fifty_open_close_cycles_": "load",
+    "test_gui": "window",
+    "test_gui.py::test_open_close_cycles_": "load",
     "test_gui.py::test_2000_messages_a_second_": "load",
     "test_server_faults.py::test_a_flood_": "load",
     "test_server_protocol.py::test_a_big_room_": "load",

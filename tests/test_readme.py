@@ -104,15 +104,31 @@ def test_the_first_command_opens_the_window(folder, screen):
         root.destroy()
 
 
-def test_the_command_for_the_tests_finds_tests():
+@pytest.fixture(scope="module")
+def tests():
+    """Return the names of all tests that the command for them finds."""
     found = subprocess.run(
         [sys.executable, *shlex.split(TESTS)[1:], "--collect-only", "-q", "-p", "no:cacheprovider"],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
-    assert "test_server_protocol.py" in found.stdout and found.returncode == 0
+    assert found.returncode == 0, found.stdout
+    return [line.rpartition("tests/")[2] for line in found.stdout.splitlines() if "::" in line]
+
+
+def test_the_command_for_the_tests_finds_tests(tests):
+    assert len({name.partition("::")[0] for name in tests}) > 20
+
+
+def test_what_has_a_mark_or_a_turn_of_its_own_is_there(tests):
+    import conftest
+
+    for start in [*conftest.BY_NAME, *conftest.SLOW, *conftest.TOGETHER]:
+        assert any(name.startswith(start) for name in tests), f"no test begins with {start}"
+    for part in conftest.ALONE:
+        assert any(part in name for name in tests), f"no test is called {part}"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other names in an environment")

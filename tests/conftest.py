@@ -147,7 +147,7 @@ def pytest_cmdline_main(config):
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
         return
     if option.numprocesses is None and option.dist == "no" and not has_to_be_one_process(config):
-        option.numprocesses = min(2 * (os.cpu_count() or 1) + 2, 16)
+        option.numprocesses = min(5 * (os.cpu_count() or 1), 16)
     option.loadscopereorder = False  # the order is ours
 
 

@@ -163,6 +163,15 @@ def test_diagrams_fit_on_the_wall(path):
 
 
 @every_lesson
+def test_bytes_with_many_spaces_stand_in_blocks(path):
+    """A line may end at any space of inline code; who counts spaces then counts wrong."""
+    for cell in load(path)["cells"]:
+        if cell["cell_type"] == "markdown":
+            pieces = re.findall(r"`([^`\n]*   [^`\n]*)`", prose(cell))
+            assert [piece for piece in pieces if len(piece) > 20] == []
+
+
+@every_lesson
 def test_questions_and_key_points_are_counted(path):
     text = "\n".join(prose(cell) for cell in load(path)["cells"] if cell["cell_type"] == "markdown")
     questions = re.search(r"^## Questions$(.*?)^## ", text, re.S | re.M)[1]

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+# A failure within these shall show the values, too, as one in a test does.
+pytest.register_assert_rewrite("kit", "terminal", "gui_kit")
+
 # Python collects garbage in whatever thread is running. A window that is garbage must not end in
 # another thread than its own: Tk would end this whole process. So it is collected here, after each
 # test of the window, and nowhere else.

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+# A failure within these shall show the values, too, as one in a test does.
+pytest.register_assert_rewrite("kit", "terminal", "gui_kit")
+
 # Python collects garbage in whatever thread is running. A window that is garbage must not end in
 # another thread than its own: Tk would end this whole process. So it is collected here, after each
 # test of the window, and nowhere else.
@@ -31,7 +34,8 @@ MARKS = {
     "once": "about the tools and other servers; one Python is enough",
     "lessons": "runs the notebooks; the oldest and the newest Python are enough",
     "zoo": "the checker visits the zoo, which takes minutes; one Python is enough",
-    "load": "a program under load; the oldest and the newest Python are enough",
+    "load": "a program under load, which is not about Python; one is enough",
+    "window": "the window: all Pythons here have one Tk; the oldest and the newest are enough",
     "alone": "measures time: it waits for its turn until all others have finished",
 }
 BY_NAME = {  # how the names of tests begin -> their mark; not for those that need Jupyter
@@ -49,7 +53,8 @@ BY_NAME = {  # how the names of tests begin -> their mark; not for those that ne
     "test_steps.py::test_a_step_": "once",
     "test_turns.py": "once",
     "test_wireshark.py": "once",
-    "test_gui.py::test_fifty_open_close_cycles_": "load",
+    "test_gui": "window",
+    "test_gui.py::test_open_close_cycles_": "load",
     "test_gui.py::test_2000_messages_a_second_": "load",
     "test_server_faults.py::test_a_flood_": "load",
     "test_server_protocol.py::test_a_big_room_": "load",
@@ -78,6 +83,9 @@ TOGETHER = [  # beginnings of the names of tests that share what takes long to m
 def pytest_configure(config):
     for name, meaning in MARKS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+    if "KIT_COMPILED" not in os.environ:  # else we are one of several processes
+        folder = tempfile.mkdtemp(prefix="kit-code-")
+        config.stash[COMPILED] = os.environ["KIT_COMPILED"] = folder
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -131,6 +139,7 @@ def pytest_runtest_makereport():
 # process adds a byte to a file for each test.
 
 TALLY = pytest.StashKey()
+COMPILED = pytest.StashKey()
 PATIENCE = 120  # seconds without any news: then a process has died, and nobody is waited for
 
 
@@ -141,7 +150,7 @@ def pytest_cmdline_main(config):
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
         return
     if option.numprocesses is None and option.dist == "no" and not has_to_be_one_process(config):
-        option.numprocesses = min(2 * (os.cpu_count() or 1) + 2, 16)
+        option.numprocesses = min(5 * (os.cpu_count() or 1), 16)
     option.loadscopereorder = False  # the order is ours
 
 
@@ -183,7 +192,7 @@ def group(nodeid: str) -> str:
 def pytest_configure_node(node):
     """Tell a process where the tally is."""
     if TALLY not in node.config.stash:
-        number, path = tempfile.mkstemp(prefix="pytest-tally-")
+        number, path = tempfile.mkstemp(prefix="kit-tally-")
         os.close(number)
         node.config.stash[TALLY] = path
     node.workerinput["tally"] = node.config.stash[TALLY]
@@ -193,6 +202,9 @@ def pytest_unconfigure(config):
     if path := config.stash.get(TALLY, None):
         with contextlib.suppress(OSError):
             os.unlink(path)
+    if folder := config.stash.get(COMPILED, None):
+        shutil.rmtree(folder, ignore_errors=True)
+        del os.environ["KIT_COMPILED"]
 
 
 def tally(item) -> "Path | None":

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+CHECK = ROOT / "lessons" / "check.py"
 TIMEOUT = 15  # seconds: for anything that is waited for; a loaded machine is slow
 
 
@@ -21,6 +22,14 @@ def frame(payload: "str | bytes") -> bytes:
     """Return payload as one frame, made without the kit's own code."""
     data = payload.encode() if isinstance(payload, str) else payload
     return str(len(data)).encode().ljust(10) + data
+
+
+def checker(*options, script: Path = CHECK) -> list:
+    """Return the command that runs the checker as `python3 check.py` does, compiled only once."""
+    words = [script, *options]
+    if folder := os.environ.get("KIT_COMPILED"):  # conftest.py has made it
+        words = [ROOT / "tests" / "compiled.py", folder, *words]
+    return [sys.executable, *map(str, words)]
 
 
 def lasting_port() -> int:

@@ -429,7 +429,18 @@ def test_the_windows_connection_says_what_happened(server, options):
         assert left(server, proxy, "ada").startswith("- ada left")
 
 
+<<<<<<< HEAD
 @posix
+=======
+def hears_of_the_end(person, name: str) -> None:
+    """Fail if the next pair does not say that somebody has left.
+
+    Whether it gives a reason is chance: what lies unread when the proxy ends makes a reset of it.
+    """
+    assert person.notice("left").partition(" ")[0] == name
+
+
+>>>>>>> w-tests
 def test_half_open_tells_nobody_until_the_proxy_ends(server):
     bob = server.client("bob")
     with Proxy(server.port, "--drop-after 323 --half-open") as proxy:
@@ -444,9 +455,15 @@ def test_half_open_tells_nobody_until_the_proxy_ends(server):
                 bob.expect("bob", text)
         bob.send("/who")
         bob.expect("server", "online bob ada")  # though ada has hung up: the server cannot know
+<<<<<<< HEAD
         assert proxy.ends_well()
     bob.expect("server", "left ada")
     assert left(server, proxy, "ada") == "- ada left"
+=======
+        assert proxy.stop() == 0
+    hears_of_the_end(bob, "ada")
+    assert left(server, proxy, "ada").startswith("- ada left")
+>>>>>>> w-tests
 
 
 def test_with_reset_and_half_open_the_seed_chooses_for_each_connection(server):
@@ -499,8 +516,13 @@ def test_who_is_half_open_in_a_terminal_sees_no_answer_but_can_leave(server):
                 ada.lines[:2] == ["* welcome a", "* online bob a"]
                 and "a>>" not in ada.screen.text()
             )
+<<<<<<< HEAD
         assert proxy.ends_well()
     bob.expect("server", "left a")
+=======
+        assert proxy.stop() == 0
+    hears_of_the_end(bob, "a")
+>>>>>>> w-tests
 
 
 @posix
@@ -519,7 +541,7 @@ def test_a_half_open_window_gets_no_answer_and_no_bad_news(server):
         bob.expect("bob", "are you there?")
         assert proxy.ends_well()
         assert told(inbox)[0] == "lost" and inbox.empty(), "nothing came before the end"
-    bob.expect("server", "left ada")
+    hears_of_the_end(bob, "ada")
 
 
 @pytest.mark.parametrize("size", [0, 1, 10, 1000])

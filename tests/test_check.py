@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from kit import ROOT, TIMEOUT
+from kit import ROOT, TIMEOUT, checker
 
 IMPATIENT = 1.5  # seconds, where something has to be missed
 LESSONS = ROOT / "lessons"
@@ -148,7 +148,7 @@ def run(
     *command, folder: Path, script: Path = CHECK, timeout: float = 60, patience: float = 8
 ) -> subprocess.CompletedProcess:
     """Run the checker in a folder to its end. Where something has to be missed, impatiently."""
-    command = [sys.executable, str(script), f"--patience={patience}", *map(str, command)]
+    command = checker(f"--patience={patience}", *command, script=script)
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=timeout
     )

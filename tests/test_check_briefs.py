@@ -2,13 +2,11 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from kit import ROOT
+from kit import checker
 
-CHECK = ROOT / "lessons" / "check.py"
 PROGRAMS = Path(__file__).parent / "programs"
 RIGHT = [
     f"{brief}_{kind}" for brief in ("classic", "header64", "lines") for kind in ("server", "client")
@@ -67,9 +65,7 @@ def check(program: str, path: Path, folder: Path, *options: str) -> dict:
     brief, _, kind = program.partition("_")
     call = ["--client"] if kind == "client" else []
     call += ["--brief", brief, "--json", str(folder / "results.json"), *options, str(path)]
-    run = subprocess.run(
-        [sys.executable, CHECK, *call], capture_output=True, encoding="utf-8", timeout=120
-    )
+    run = subprocess.run(checker(*call), capture_output=True, encoding="utf-8", timeout=120)
     assert run.stderr == "", run.stderr
     report = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return {**report, "words": run.stdout, "code": run.returncode}

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 
 import pytest
-from kit import ROOT, TIMEOUT
+from kit import ROOT, TIMEOUT, checker
 
 CHECK = ROOT / "lessons" / "check.py"
 SMALL = ROOT / "lessons" / "models" / "small_client.py"
@@ -105,7 +105,7 @@ WRONG = {
 
 def run(*options: str, folder=ROOT, patience: float = 8) -> subprocess.CompletedProcess:
     """Run the checker for clients. Where something has to be missed, impatiently."""
-    command = [sys.executable, CHECK, f"--patience={patience}", "--client", *options]
+    command = checker(f"--patience={patience}", "--client", *options)
     return subprocess.run(
         command, capture_output=True, text=True, encoding="utf-8", timeout=120, cwd=folder
     )

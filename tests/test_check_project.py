@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from kit import ROOT
+from kit import ROOT, checker
 
 CHECK = ROOT / "lessons" / "check.py"
 SERVER = ROOT / "chat_server.py"
@@ -47,7 +47,7 @@ def project(folder: Path, checks: str = CHECKS) -> Path:
 
 
 def run(folder: Path, *options: str, timeout: float = 90) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(CHECK), "--quick", *map(str, options)]
+    command = checker("--quick", *options)
     return subprocess.run(
         command, cwd=folder, capture_output=True, encoding="utf-8", timeout=timeout
     )

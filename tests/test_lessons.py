@@ -142,7 +142,8 @@ def test_it_is_as_long_as_a_lesson(path):
     lines = [len([line for line in source(cell).splitlines() if line.strip()]) for cell in code]
     words = sum(len(prose(cell).split()) for cell in plain if cell["cell_type"] == "markdown")
     quoted = sum(text.count("\n") for cell in cells for text in fences(cell, "python"))
-    assert len(plain) >= 18 and words >= 700
+    assert len(plain) >= 18, f"{len(plain)} cells but quotes and guides; a lesson has at least 18"
+    assert words >= 700, f"{words} words but quotes, guides and fences; a lesson has at least 700"
     advise(len(plain) <= 45, path, f"{len(plain)} cells; 45 minutes are enough for one each")
     advise(words <= 1600, path, f"{words} words; nobody reads over 1,600 in a lesson")
     advise(max(lines) <= 15, path, f"a cell of {max(lines)} lines; a wall shows 15")
@@ -159,6 +160,15 @@ def test_diagrams_fit_on_the_wall(path):
     for cell in load(path)["cells"]:  # what shows everywhere
         if cell["cell_type"] == "markdown":
             assert not re.search("<details|```mermaid|attachment:", source(cell))
+
+
+@every_lesson
+def test_bytes_with_many_spaces_stand_in_blocks(path):
+    """A line may end at any space of inline code; who counts spaces then counts wrong."""
+    for cell in load(path)["cells"]:
+        if cell["cell_type"] == "markdown":
+            pieces = re.findall(r"`([^`\n]*   [^`\n]*)`", prose(cell))
+            assert [piece for piece in pieces if len(piece) > 20] == []
 
 
 @every_lesson
@@ -456,6 +466,17 @@ def all_answers(path) -> dict:
 
 
 @every_lesson
+def test_hints_are_offered_with_the_task_before_the_answer(path):
+    cells = load(path)["cells"]
+    for name, exercise in exercises(path).items():
+        (place,) = [at for at, cell in enumerate(cells) if f'hint("{name}")' in source(cell)]
+        answer = cells.index(exercise["answer"])
+        assert place < answer
+        between = cells[place + 1 : answer]
+        assert all(cell["cell_type"] == "code" for cell in between), "the task ends with them"
+
+
+@every_lesson
 def test_exercises_have_three_outcomes(path):
     tasks, wrong = exercises(path), wrong_answers(path.name[:2])
     assert tasks and set(wrong) == set(tasks)
@@ -517,6 +538,39 @@ def test_the_table_of_symptoms_says_where_each_is_taught():
         assert re.search(rf"symptom {number}\b", text, re.I), (
             f"{name} does not speak of symptom {number}"
         )
+
+
+WORDS = {13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen", 17: "seventeen"}
+
+
+def minutes(path) -> int:
+    """Return how long a lesson takes, as its first cell says."""
+    return int(re.search(r"\*\*Time:\*\* (\d+) minutes", source(load(path)["cells"][0]))[1])
+
+
+def test_both_pages_say_how_many_lessons_there_are():
+    number = WORDS[len(NOTEBOOKS)]
+    course = (LESSONS / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert course.startswith(f"# The course\n\n{number.capitalize()} lessons of about 45 minutes")
+    for words in (f"a course of {number} lessons", f"a course of {number} notebooks"):
+        assert words in page
+
+
+def test_the_plans_name_lessons_that_exist_and_the_minutes_they_take():
+    text = (LESSONS / "README.md").read_text(encoding="utf-8")
+    plans = re.search(r"^## Three plans$(.*?)^## ", text, re.S | re.M)[1]
+    times = {path.name[:2]: minutes(path) for path in NOTEBOOKS}
+    rows = re.findall(r"^\| (?!plan )(\w.*) \| (\d.*) \| (\d+).* \|$", plans, re.M)
+    assert len(rows) == 3
+    for plan, lessons, sum_of_them in rows:
+        first, *others = re.findall(r"\d\d", lessons)
+        if " to " in lessons:
+            taken = [name for name in times if first <= name <= others[0]]
+        else:
+            taken = [first, *others]
+        assert sum(times[name] for name in taken) == int(sum_of_them), plan
+    assert rows[-1][1].startswith(f"{min(times)} to {max(times)}"), "a term is for all of them"
 
 
 def test_the_course_names_every_lesson_and_every_tool():

@@ -2,16 +2,23 @@
 
 import ast
 import contextlib
+<<<<<<< HEAD
 import os
+=======
+import functools
+>>>>>>> w-tests
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
 import test_server_faults
 import test_server_program
 import test_server_protocol
+<<<<<<< HEAD
 from kit import ROOT, TIMEOUT, Program, Server, wrapped
+=======
+from kit import ROOT, Program, Server, checker
+>>>>>>> w-tests
 from test_server_faults import LONGEST, Chat, cpu_seconds, linux, newcomer
 
 MODELS = ["asyncio_server.py", "selectors_server.py", "writer_threads_server.py"]
@@ -58,7 +65,7 @@ def checks():
     It begins when the first test asks for it: the tests before that one measure time.
     """
     programs = [ROOT / "chat_server.py", *(FOLDER / model for model in MODELS)]
-    runs = {path.name: Program(ROOT / "lessons" / "check.py", path) for path in programs}
+    runs = {path.name: Program(*checker(path)[1:]) for path in programs}
     yield runs
     for run in runs.values():
         run.__exit__()
@@ -70,7 +77,7 @@ def model(request):
     path = ROOT / request.param if request.param == "chat_server.py" else FOLDER / request.param
     with pytest.MonkeyPatch.context() as patch:
         for module in THEIRS:
-            patch.setattr(module, "Server", partial(Server, script=path))
+            patch.setattr(module, "Server", functools.partial(Server, script=path))
         yield path
 
 
@@ -220,13 +227,15 @@ def test_a_wrong_option_is_explained(model, option):
     assert option.partition("=")[0] in lines[-1]
 
 
+@functools.cache
 def definitions(path: Path) -> dict:
-    """Return the text of each class and function at the top of a program."""
+    """Return the lines of each class and function at the top of a program."""
     text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
     nodes = [
         node for node in ast.parse(text).body if isinstance(node, ast.ClassDef | ast.FunctionDef)
     ]
-    return {node.name: ast.get_source_segment(text, node) for node in nodes}
+    return {node.name: lines[node.lineno - 1 : node.end_lineno] for node in nodes}
 
 
 def test_it_differs_from_the_others_by_its_engine_only(model):

@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from kit import ROOT
+from kit import ROOT, checker
 
 LESSONS = ROOT / "lessons"
 PROJECTS = LESSONS / "projects"
@@ -41,8 +41,7 @@ def written(folder: Path, name: str) -> Path:
 def check(project: str, folder: Path, *options: str) -> subprocess.CompletedProcess:
     """Let the checker play a project's own checks with the programs of a folder."""
     need(project)
-    command = [sys.executable, str(LESSONS / "check.py"), "--project", project, "--quick"]
-    command += ["--patience", "4", *options]
+    command = checker("--project", project, "--quick", "--patience", "4", *options)
     if project not in WHOLE:
         command += ["--only", {"language": "bytes"}.get(project, project)]
     if project in CLIENTS:

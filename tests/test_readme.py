@@ -104,15 +104,31 @@ def test_the_first_command_opens_the_window(folder, screen):
         root.destroy()
 
 
-def test_the_command_for_the_tests_finds_tests():
+@pytest.fixture(scope="module")
+def tests():
+    """Return the names of all tests that the command for them finds."""
     found = subprocess.run(
         [sys.executable, *shlex.split(TESTS)[1:], "--collect-only", "-q", "-p", "no:cacheprovider"],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
-    assert "test_server_protocol.py" in found.stdout and found.returncode == 0
+    assert found.returncode == 0, found.stdout
+    return [line.rpartition("tests/")[2] for line in found.stdout.splitlines() if "::" in line]
+
+
+def test_the_command_for_the_tests_finds_tests(tests):
+    assert len({name.partition("::")[0] for name in tests}) > 20
+
+
+def test_what_has_a_mark_or_a_turn_of_its_own_is_there(tests):
+    import conftest
+
+    for start in [*conftest.BY_NAME, *conftest.SLOW, *conftest.TOGETHER]:
+        assert any(name.startswith(start) for name in tests), f"no test begins with {start}"
+    for part in conftest.ALONE:
+        assert any(part in name for name in tests), f"no test is called {part}"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other names in an environment")
@@ -166,6 +182,26 @@ def test_the_transcript_of_the_client_is_what_a_client_shows(folder):
                     bob.send(f"/msg ada {text}" if "->" in speaker else text)
                 ada.wait_for(line)
         assert ada.seen == lines
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals on Windows")
+def test_the_transcript_of_the_client_is_what_its_terminal_shows():
+    from terminal import Terminal
+
+    command, *lines, typing = TRANSCRIPTS[0]
+    words = command.split()[2:]
+    with Server() as server, Terminal(*words, "--port", server.port, width=100) as ada:
+        ada.wait_until(lambda: lines[1] in ada.lines)
+        with Client(server.port, "bob") as bob:
+            for line in lines[3:]:
+                speaker, _, text = line.partition(">> ")
+                if speaker == "ada":
+                    ada.enter(text)
+                else:
+                    bob.send(f"/msg ada {text}" if "->" in speaker else text)
+                ada.wait_until(lambda line=line: line in ada.lines)
+            ada.type(typing.removeprefix("> ").removesuffix("█"))
+            assert ada.lines == [*lines, typing.removesuffix("█")]
 
 
 def test_the_transcript_of_the_server_is_what_a_server_prints(folder):

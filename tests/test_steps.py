@@ -16,13 +16,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit import ROOT, TIMEOUT, Program, Server, lasting_port
+from kit import ROOT, TIMEOUT, Program, Server, checker, lasting_port
 
 sys.path.insert(0, str(ROOT / "lessons"))
 import check
 
 STEPS = ROOT / "lessons" / "steps"
-CHECK = ROOT / "lessons" / "check.py"
 FINISHED = ROOT / "chat_server.py"
 # Each server: the stage of the checker that it reaches; how many lines of code it adds to the one
 # before, how many it takes away, at the most. So the lesson can be seen in the diff.
@@ -77,9 +76,8 @@ def names_of(path) -> list:
 
 def checked(step: str, *options) -> tuple:
     """Return the checker's exit code for a step, and its output."""
-    command = [sys.executable, CHECK, *map(str, options), STEPS / step]
     run = subprocess.run(
-        command,
+        checker(*options, STEPS / step),
         capture_output=True,
         timeout=CHECK_SECONDS,
         encoding="utf-8",

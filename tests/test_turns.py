@@ -45,7 +45,7 @@ def run(folder, *options: str) -> list:
     common = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
     (folder / "conftest.py").write_text(common + MORE, encoding="utf-8")
     (folder / "test_few.py").write_text(TESTS, encoding="utf-8")
-    inside = ("PYTEST_", "COV")  # what a run within a run must not see
+    inside = ("PYTEST_", "KIT_", "COV")  # what a run within a run must not see
     environment = {name: os.environ[name] for name in os.environ if not name.startswith(inside)}
     environment |= dict.fromkeys(["TMPDIR", "TEMP", "TMP"], str(folder))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
@@ -53,7 +53,7 @@ def run(folder, *options: str) -> list:
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert list(folder.glob("pytest-tally-*")) == [], "nothing is left behind"
+    assert list(folder.glob("kit-*")) == [], "nothing is left behind"
     return [line.split() for line in (folder / "notes").read_text().splitlines()]
 
 

@@ -417,23 +417,7 @@ def end_of_frame(data: bytes, start: int = 0) -> int:
     if brief.lines:
         return data.find(b"\n", start) + 1
     header = bytes(data[start : start + brief.head])
-<<<<<<< HEAD
     end = start + brief.head + size_in(header, brief.head)
-=======
-    if brief.binary:
-        size = int.from_bytes(header, "big") if len(header) == 4 else 0
-    else:
-        digits = header.strip(b" ")
-        if not digits.isdigit() and (digits or len(header) == brief.head):
-            raise ValueError(
-                f"{header} is no header: it has {brief.head} bytes, "
-                "the payload's length in digits, and spaces"
-            )
-        size = int(digits or b"0")
-    if len(header) == brief.head and size > 65_536:
-        raise ValueError(f"{header} is no header: a payload has at most 65,536 bytes")
-    end = start + brief.head + size
->>>>>>> w-tests
     whole = len(header) == brief.head and len(data) >= end
     return end if whole else 0
 

@@ -2,11 +2,8 @@
 
 import ast
 import contextlib
-<<<<<<< HEAD
-import os
-=======
 import functools
->>>>>>> w-tests
+import os
 import shutil
 from pathlib import Path
 
@@ -14,11 +11,7 @@ import pytest
 import test_server_faults
 import test_server_program
 import test_server_protocol
-<<<<<<< HEAD
-from kit import ROOT, TIMEOUT, Program, Server, wrapped
-=======
-from kit import ROOT, Program, Server, checker
->>>>>>> w-tests
+from kit import ROOT, TIMEOUT, Program, Server, checker, wrapped
 from test_server_faults import LONGEST, Chat, cpu_seconds, linux, newcomer
 
 MODELS = ["asyncio_server.py", "selectors_server.py", "writer_threads_server.py"]

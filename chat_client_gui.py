@@ -56,6 +56,7 @@ MAX_TEXT = 2000  # characters
 PATIENCE = 10  # seconds: to be connected, then to be welcome
 DELAYS = (1, 2, 4, 8, 16, 30)  # seconds: before each try to connect again
 WORK_SECONDS = 0.010  # for the inbox at a time; then Tk draws, and hears the keyboard
+MAX_SECONDS = 0.030  # for events that are shown together
 PAUSE_MS = 15  # until it goes on with the inbox
 BATCH = 20  # events that are shown together, at most
 MAX_INBOX = 300  # events: above that the receiver waits, and so TCP makes the server wait
@@ -198,15 +199,17 @@ def hand_over(inbox: Inbox, after, handle) -> None:
 
     After 10 ms it lets Tk draw and hear the keyboard, and goes on 15 ms later: so after is Tk's. An
     error in handle does not end that. Events that come fast are handed over together; but some take
-    long to draw, as 2,000 emoji do: then they come one by one.
+    long to draw, as 2,000 emoji do: then fewer of them, at last one by one.
     """
-    end = time.monotonic() + WORK_SECONDS
+    start = time.monotonic()
     try:
-        while time.monotonic() < end and inbox.qsize():
+        while time.monotonic() < start + WORK_SECONDS and inbox.qsize():
             handle(inbox.take())
-        inbox.batch = min(2 * inbox.batch, BATCH)
-        if time.monotonic() > end + WORK_SECONDS:
-            inbox.batch = 1
+        took = time.monotonic() - start
+        if took < MAX_SECONDS:
+            inbox.batch = min(2 * inbox.batch, BATCH)
+        else:
+            inbox.batch = max(1, int(inbox.batch * MAX_SECONDS / took))
     finally:
         if not inbox.is_done():
             after(PAUSE_MS, hand_over, inbox, after, handle)

@@ -169,7 +169,6 @@ def test_an_error_with_events_does_not_end_the_others_and_leaves_time_for_tk():
 
 
 def test_events_come_together_while_they_are_fast_and_one_by_one_when_they_are_slow(monkeypatch):
-    monkeypatch.setattr(gui, "WORK_SECONDS", 0)  # one batch at a time
     inbox = gui.Inbox()
     inbox.rung = True  # nobody to ring for
     for number in range(1000):
@@ -184,10 +183,11 @@ def test_events_come_together_while_they_are_fast_and_one_by_one_when_they_are_s
             gui.hand_over(inbox, lambda *_: None, lambda events: sizes.append(len(events)))
         return [*sizes]
 
-    fast = [0, -1, 0, 0]  # when it begins, at the one batch, behind it, at the end
-    slow = [0, -1, 1, 1]
-    assert sizes_of(fast, 7) == [1, 2, 4, 8, 16, gui.BATCH, gui.BATCH]
-    assert sizes_of(slow, 3) == [gui.BATCH, 1, 1]
+    # When it begins, before the first batch, before there would be another, at the end.
+    assert sizes_of([0, 0, 0.02, 0.02], 7) == [1, 2, 4, 8, 16, gui.BATCH, gui.BATCH]
+    assert sizes_of([0, 0, 0.1, 0.1], 3) == [gui.BATCH, 5, 1]
+    assert sizes_of([0, 0, 0.02, 0.02], 6)[-1] == gui.BATCH
+    assert sizes_of([0, 0, 1, 1], 3) == [gui.BATCH, 1, 1]
 
 
 # ---- The connection ------------------------------------------------------------------------------

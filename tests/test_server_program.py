@@ -96,6 +96,15 @@ def test_without_a_way_out_every_address_that_others_see_is_named_and_no_other()
         assert not [line for line in program.output() if "0.0.0.0" in line and "join" in line]
 
 
+def test_the_address_by_which_we_would_go_out_is_named_first():
+    way_out = NO_WAY_OUT.replace(
+        "):\n", '    "ip route add 192.0.2.0/24 dev lo src 172.20.1.9",\n):\n', 1
+    )
+    with in_a_network_of_its_own(way_out, SCRIPT, "--port", "0", "--host", "0.0.0.0") as program:
+        hosts = [re.search(r"--host (\S+)", program.wait_for("to join:"))[1] for _ in range(3)]
+    assert hosts == ["172.20.1.9", "10.11.12.13", "192.168.77.5"]
+
+
 def test_an_address_that_several_networks_have_is_named_once():
     several = NO_WAY_OUT.replace(
         "):\n",
@@ -749,6 +758,8 @@ def test_control_characters_are_harmless_in_a_trace():
     assert [line for line in lines if not line.isprintable()] == []
     assert [line for line in lines if "Traceback" in line] == []
     assert len([line for line in lines if "31m" in line]) == 2
+    title = r"|\x1b[2J\x1b]0;title\x07"  # as a name, and as a message
+    assert len([line for line in lines if line.endswith(title)]) == 2
 
 
 def test_the_transcript_has_one_line_for_each_public_message(tmp_path):

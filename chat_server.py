@@ -1046,6 +1046,8 @@ def attend(listener: socket.socket, room: Room, door: Door) -> None:
         turn_away(sock, GOODBYE, turned_away)
     say_goodbye(people, room)
     for _, sock in turned_away:
+        with suppress(OSError):  # nothing has come, or it is gone
+            sock.recv(MAX_PAYLOAD)  # unread, it would reset the connection
         sock.close()
 
 

@@ -642,14 +642,21 @@ class Stopped(SystemExit):
     """Ends an answer that does not end by itself; a thread ends of it without a word."""
 
 
+# Python crashes if a thread prints into what is gone (CPython up to 3.12), so these live on.
+all_printed = []
+
+
 class Printed(io.TextIOBase):
     """What an answer prints: the first MOST characters are kept, the rest is dropped."""
 
     def __init__(self):
-        self.text, self.more = "", False
+        self.text, self.more, self.over = "", False, False
+        all_printed.append(self)
 
     def write(self, text: str) -> int:
-        """Keep as much of text as there is room for."""
+        """Keep as much of text as there is room for; when all is over, let nobody print on."""
+        if self.over:
+            threading.Event().wait()  # for ever: this thread has ended, as far as we can see
         room = MOST - len(self.text)
         self.text += text[:room]
         if len(text) > room:
@@ -690,6 +697,8 @@ def examine(test, answers: list, printed: Printed) -> None:
             where = place_of(thread)
         finally:  # also when the student interrupts the cell
             stop(thread)
+            printed.over = thread.is_alive()
+            thread.join(0.2 if printed.over else 0)
     if trouble:
         raise Wrong("an end", trouble, where, question)
     raise_outcome(outcome[0])
@@ -722,18 +731,18 @@ def stop(thread: threading.Thread) -> None:
     """End a thread that does not end by itself, if that can be done.
 
     A loop in Python is ended by an error that is raised in it. If it catches all errors, one of
-    many meets it where it catches none. Who waits for a socket is woken by its end. Who waits for
-    anything else is left.
+    many meets it where it catches none (not in Python 3.10). Who waits for a socket is woken by its
+    end. Who waits for anything else is left.
     """
+    if not thread.is_alive():
+        return
+    close_all(sockets_in(thread))
     end_of_tries, interval = time.monotonic() + 2, sys.getswitchinterval()
     sys.setswitchinterval(0.00001)  # seconds: the threads take turns often, so we meet it anywhere
-    try:
-        while thread.is_alive() and time.monotonic() < end_of_tries:
-            close_all(sockets_in(thread))
-            raise_stopped_in(thread)
-            thread.join(0.001)
-    finally:
-        sys.setswitchinterval(interval)
+    while thread.is_alive() and time.monotonic() < end_of_tries:
+        raise_stopped_in(thread)
+        thread.join(0.001)
+    sys.setswitchinterval(interval)
 
 
 def sockets_in(thread: threading.Thread) -> list:
@@ -1017,6 +1026,8 @@ class Outlet:
 
     def write(self, text: str) -> int:
         """Write text; RuntimeError once a cell has printed too much."""
+        if threading.current_thread().name == "check":
+            return len(text)  # an answer that could not be ended: nobody wants to hear it
         self.size += len(text)
         if self.size > FLOOD:
             self.size = FLOOD - 1000  # there has to be room for the error

@@ -128,9 +128,9 @@ def graded(folder: Path) -> dict:
 
 NOTES = {  # what an instructor should know of a paper
     "right, and leaves sockets open": "the last cell says what is left open; it gives no points",
-    "the file has another name": "nbgrader leaves it out: rename it first",
-    "a check's cell stands there twice": "nbgrader refuses the paper: take the copy out first",
-    "an answer's cell is gone": "nbgrader notes that it is gone, and goes on",
+    "the file has another name": "nbgrader leaves it out; `--repair` names it",
+    "a check's cell stands there twice": "nbgrader refuses it; `--repair` takes the copy out",
+    "an answer's cell is gone": "`--repair` puts it back, empty",
     "a check of its own, and the kit's frame": "the reply says that both do not count",
     "a changed classroom.py": "what a student sees is a student's; graders use your own files",
 }

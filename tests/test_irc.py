@@ -1,5 +1,6 @@
 """The doors to IRC, with raw sockets: the gateway for people, the bridge for channels."""
 
+import contextlib
 import importlib.util
 import re
 import shlex
@@ -10,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from irc_kit import FOLDER, Bridge, FakeServer, Gateway, Raw
+from irc_kit import FOLDER, Bridge, FakeServer, Gateway, Raw, Wire
 from kit import ROOT, TIMEOUT, Program, Server, frame
 
 pytestmark = pytest.mark.once
@@ -469,6 +470,20 @@ def test_a_silent_client_is_asked_and_then_let_go(room):
         assert time.monotonic() - began < 10
         last = ["PING :irc.kit", "ERROR :Closing link: no answer for 1.2 seconds"]
         assert ada.rest()[-2:] == last
+
+
+def test_who_does_not_say_a_name_in_time_is_let_go_whatever_else_it_says(monkeypatch):
+    monkeypatch.setattr(gateway, "ENTER_SECONDS", 0.5)
+    ours, theirs = socket.socketpair()
+    guest = gateway.Guest(ours, ("127.0.0.1", 1), gateway.parse_options([]))
+    thread = gateway.start(gateway.serve, guest)
+    with Wire(theirs) as person:
+        end = time.monotonic() + TIMEOUT
+        while thread.is_alive() and time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                person.send("PING x")
+            thread.join(0.05)
+        assert person.rest()[-1] == "ERROR :Closing link: no NICK and USER in time"
 
 
 def test_a_flood_waits_at_the_client_and_is_over_when_the_client_is(room, door):

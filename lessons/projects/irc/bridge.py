@@ -364,15 +364,17 @@ def visit(bridge: Bridge, side: Side, other: Side, talk) -> str:
     except (OSError, ValueError) as error:  # no host can have such a name: a ValueError
         return describe(error)
     sock.settimeout(TICK_SECONDS)
-    writer = start(write_to, sock.dup(), side.outbox)
+    writer = None
     try:
+        writer = start(write_to, sock.dup(), side.outbox)
         reason = talk(bridge, functools.partial(listen, bridge, side, sock))
-    except (OSError, ValueError) as error:  # a wrong header is a ValueError, for instance
+    except (OSError, ValueError, RuntimeError) as error:  # a wrong header; too many threads
         reason = describe(error)
     was_there = side.close()
     if was_there and not bridge.stop.is_set():
         other.say(f"* cut off from {side.label} ({reason}): {MISSING}")
-    writer.join(LINGER_SECONDS)
+    if writer:
+        writer.join(LINGER_SECONDS)
     with suppress(OSError):  # the connection may be lost
         sock.shutdown(socket.SHUT_RDWR)  # wakes a writer thread that is stuck
     sock.close()

@@ -1,5 +1,7 @@
 """The doors to IRC, with raw sockets: the gateway for people, the bridge for channels."""
 
+import contextlib
+import functools
 import importlib.util
 import re
 import shlex
@@ -7,10 +9,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
-from irc_kit import FOLDER, Bridge, FakeServer, Gateway, Raw
+from irc_kit import FOLDER, Bridge, FakeServer, Gateway, Raw, Wire
 from kit import ROOT, TIMEOUT, Program, Server, frame
 
 pytestmark = pytest.mark.once
@@ -471,6 +474,20 @@ def test_a_silent_client_is_asked_and_then_let_go(room):
         assert ada.rest()[-2:] == last
 
 
+def test_who_does_not_say_a_name_in_time_is_let_go_whatever_else_it_says(monkeypatch):
+    monkeypatch.setattr(gateway, "ENTER_SECONDS", 0.5)
+    ours, theirs = socket.socketpair()
+    guest = gateway.Guest(ours, ("127.0.0.1", 1), gateway.parse_options([]))
+    thread = gateway.start(gateway.serve, guest)
+    with Wire(theirs) as person:
+        end = time.monotonic() + TIMEOUT
+        while thread.is_alive() and time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                person.send("PING x")
+            thread.join(0.05)
+        assert person.rest()[-1] == "ERROR :Closing link: no NICK and USER in time"
+
+
 def test_a_flood_waits_at_the_client_and_is_over_when_the_client_is(room, door):
     zoe = room.client("zoë")
     ada = door.client("ada")
@@ -543,6 +560,14 @@ class Linked:
         words = f"* linked with #room on 127.0.0.1:{self.server.port}"
         self.ada.expect("bridge", words)
         self.wire.expect(f"PRIVMSG #room :* linked with the room on 127.0.0.1:{self.room.port}")
+        self.give_receipt()
+
+    def give_receipt(self) -> None:
+        """Wait until the bridge asks whether all has arrived, and say so."""
+        self.wire.answers = False
+        self.wire.expect("PING :arrived")
+        self.wire.answers = True
+        self.wire.send(":irc.test PONG irc.test :arrived")
 
     def say(self, text: str, who: str = "eve") -> None:
         """Let somebody say something in the channel."""
@@ -573,10 +598,7 @@ def linked(shared_link):
     shared_link.ada.send("the end")
     shared_link.ada.skip_to("ada", "the end")
     shared_link.wire.wait_for("<ada> the end")
-    shared_link.wire.answers = False
-    shared_link.wire.expect("PING :arrived")
-    shared_link.wire.send(":irc.test PONG irc.test :arrived")
-    shared_link.wire.answers = True
+    shared_link.give_receipt()
 
 
 def test_each_side_hears_the_other_with_who_said_it(linked):
@@ -786,7 +808,6 @@ def test_a_channel_in_which_we_may_not_speak_is_said_once():
 
 def test_a_side_that_is_silent_is_asked_and_then_given_up():
     with Linked("--patience", "0.5") as linked:
-        assert linked.wire.file.readline() == b"PING :arrived\r\n"
         server = f"#room on 127.0.0.1:{linked.server.port}"
         reason = "nothing was heard for 1 seconds"
         linked.ada.expect("bridge", f"* cut off from {server} ({reason}): {MISSING}")
@@ -832,6 +853,25 @@ def test_more_than_may_wait_is_left_out_and_that_is_said(monkeypatch):
     texts = [line.partition(" :")[2] for line in sent if line.startswith("PRIVMSG")]
     missing = "* 11 messages are missing here: too many waited"
     assert texts == [*map(str, range(9)), missing]
+
+
+def test_when_both_sides_are_linked_at_the_same_moment_that_is_said_once():
+    link = bridge.Bridge(bridge.parse_options([]))
+    barrier = threading.Barrier(2)
+
+    def open_slowly(side) -> None:
+        bridge.Side.open(side)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            barrier.wait(0.3)  # until the other one is there, too, if it can be
+
+    threads = []
+    for side, other in [(link.room, link.channel), (link.channel, link.room)]:
+        side.open = functools.partial(open_slowly, side)
+        threads.append(bridge.start(link.arrive, side, other))
+    for thread in threads:
+        thread.join(TIMEOUT)
+    assert link.room.on_its_way == 1
+    assert link.channel.on_its_way == 1
 
 
 def test_two_bridges_between_the_same_two_places_do_not_go_round_in_a_circle():

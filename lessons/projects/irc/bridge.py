@@ -305,6 +305,7 @@ class Bridge:
         self.channel.question = b"PING :alive\r\n"
         self.channel.receipt = b"PING :arrived\r\n"
         self.channel.goodbye = b"QUIT :goodbye\r\n"
+        self.arriving = threading.Lock()  # only one side arrives at a time: the second one tells
         self.in_circle = False  # any: has that been reported?
         self.silenced = False  # channel: has it been reported that we may not speak?
         self.bridges = set()  # channel: nicks of other bridges
@@ -330,14 +331,16 @@ class Bridge:
 
     def arrive(self, side: Side, other: Side) -> None:
         """Room or channel thread: we are there. When both sides are linked, both are told."""
-        side.open()
+        with self.arriving:
+            side.open()
+            both_are_linked = other.linked
         side.number = 1
         log(f"in {side.label} as {side.name}")
         words = ""
         if side.was_linked:
             words = f" again: {MISSING}"
         side.was_linked = True
-        if other.linked:
+        if both_are_linked:
             self.room.say(f"* linked with {self.channel.label}{words}")
             self.channel.say(f"{GREETING}{shown(self.room.address)}{words}")
 
@@ -364,15 +367,17 @@ def visit(bridge: Bridge, side: Side, other: Side, talk) -> str:
     except (OSError, ValueError) as error:  # no host can have such a name: a ValueError
         return describe(error)
     sock.settimeout(TICK_SECONDS)
-    writer = start(write_to, sock.dup(), side.outbox)
+    writer = None
     try:
+        writer = start(write_to, sock.dup(), side.outbox)
         reason = talk(bridge, functools.partial(listen, bridge, side, sock))
-    except (OSError, ValueError) as error:  # a wrong header is a ValueError, for instance
+    except (OSError, ValueError, RuntimeError) as error:  # a wrong header; too many threads
         reason = describe(error)
     was_there = side.close()
     if was_there and not bridge.stop.is_set():
         other.say(f"* cut off from {side.label} ({reason}): {MISSING}")
-    writer.join(LINGER_SECONDS)
+    if writer:
+        writer.join(LINGER_SECONDS)
     with suppress(OSError):  # the connection may be lost
         sock.shutdown(socket.SHUT_RDWR)  # wakes a writer thread that is stuck
     sock.close()

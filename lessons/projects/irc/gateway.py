@@ -201,6 +201,7 @@ class Guest:
         self.writer = sock.dup()  # the same connection once more, with a timeout of its own
         self.writer.settimeout(SEND_SECONDS)
         self.host = address[0]
+        self.deadline = time.monotonic() + ENTER_SECONDS
         self.options = options
         self.channel = options.channel
         self.outbox = queue.SimpleQueue()  # any: lines for the writer thread; None is the end
@@ -264,34 +265,49 @@ class Visit:
 
 def serve(guest: Guest) -> None:
     """Client thread: the story of one guest. This thread alone reads the client's socket."""
-    writer = start(write_to, guest)
+    writer = None
     try:
+        writer = start(write_to, guest)
         for line in lines_of(guest):
             obey(guest, line)
             if guest.over:
                 break
         reason = guest.over or "you hung up"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # the last one: too many threads
         reason = guest.over or describe(error)
     leave(guest)
     guest.outbox.put(f"ERROR :Closing link: {plain(reason)}")
     guest.outbox.put(None)
-    writer.join(LINGER_SECONDS)
-    with suppress(OSError):  # the client may have been quicker
-        guest.sock.shutdown(socket.SHUT_RDWR)  # wakes a writer thread that is stuck
+    if writer:
+        writer.join(LINGER_SECONDS)
+    read_to_the_end(guest)
     guest.writer.close()
-    guest.sock.close()
+
+
+def read_to_the_end(guest: Guest) -> None:
+    """Client thread: read on until the client hangs up as well, or until its time is over.
+
+    Closing a socket with unread bytes in it resets the connection, and our last words could be
+    lost.
+    """
+    end = time.monotonic() + LINGER_SECONDS
+    with guest.sock, suppress(OSError):  # the client may have been quicker
+        guest.sock.shutdown(socket.SHUT_WR)  # wakes a writer thread that is stuck, too
+        while time.monotonic() < end and guest.sock.recv(MAX_BUFFER):
+            time.sleep(0.002)  # in no hurry: it may be a flood
 
 
 def lines_of(guest: Guest):
     """Yield the lines that a client sends, until it hangs up or is let go.
 
-    TimeoutError if it is silent for too long, ValueError if a line has no end.
+    TimeoutError if it is late or silent for too long, ValueError if a line has no end.
     """
     buffer = bytearray()
     heard_at = time.monotonic()
     asked = False
     while not guest.over:
+        if not guest.welcomed and time.monotonic() > guest.deadline:
+            raise TimeoutError("no NICK and USER in time")
         try:
             chunk = guest.sock.recv(4096)
         except TimeoutError as error:
@@ -317,8 +333,6 @@ def ask_silent(guest: Guest, silence: float, asked: bool) -> bool:
     TimeoutError if it does not answer.
     """
     patience = guest.options.patience
-    if not guest.welcomed and silence > ENTER_SECONDS:
-        raise TimeoutError("no NICK and USER in time")
     if silence > 2 * patience:
         raise TimeoutError(f"no answer for {2 * patience:g} seconds")
     if silence <= patience:
@@ -459,10 +473,10 @@ def leave(guest: Guest) -> None:
     visit.leaving = True
     with suppress(OSError):  # the connection may be lost
         visit.sock.sendall(frame("/quit"))
-    visit.thread.join(LINGER_SECONDS)
+    if visit.thread:
+        visit.thread.join(LINGER_SECONDS)
     with suppress(OSError):
-        visit.sock.shutdown(socket.SHUT_RDWR)
-    visit.thread.join(LINGER_SECONDS)
+        visit.sock.shutdown(socket.SHUT_RDWR)  # wakes the room thread, if it still waits
     visit.sock.close()
     guest.visit = None
     log(f"- {guest.nick} left")
@@ -730,8 +744,20 @@ def attend(listener: socket.socket, options: argparse.Namespace, guests: dict) -
         if len(guests) >= MAX_GUESTS or (limited and len(neighbours) >= PER_ADDRESS):
             turn_away(sock)
         else:
-            guest = Guest(sock, address, options)
-            guests[guest] = start(serve, guest)
+            let_in(sock, address, options, guests)
+
+
+def let_in(sock: socket.socket, address: tuple, options: argparse.Namespace, guests: dict) -> None:
+    """Give a client a thread of its own, or say that there are no more."""
+    guest = None
+    try:
+        guest = Guest(sock, address, options)
+        guests[guest] = start(serve, guest)
+    except (OSError, RuntimeError) as error:  # too many open files, or threads
+        log(f"newcomers have to wait: {describe(error)}")
+        if guest:
+            guest.writer.close()
+        turn_away(sock)
 
 
 def turn_away(sock: socket.socket) -> None:

@@ -51,13 +51,16 @@ mount -t proc proc /proc && mount -t tmpfs tmpfs /dev/shm && mount -t devpts -o 
 cd /kit && code=0
 for python in $(ls /usr/bin/python3.[0-9] /usr/bin/python3.[0-9][0-9] 2>/dev/null); do
     "$python" -VV
-    PYTHONDEVMODE=1 PYTHONWARNINGS=error "$python" -m pytest -p no:cacheprovider -q tests "$@" || code=1
+    PYTHONDEVMODE=1 PYTHONWARNINGS=error "$python" -m pytest -p no:cacheprovider -q "$@" || code=1
 done
 exit "$code"'
 programs='not jupyter and not once and not zoo and not lessons'
-(($#)) || set -- -m "$programs"
+(($#)) || set -- tests -m "$programs"
 say "the tests"
 code=0
-unshare --mount --pid --fork --kill-child chroot "$root" sh -c "$inside" sh "$@" || code=$?
+unshare --mount --pid --fork --kill-child chroot "$root" sh -c "$inside" sh "$@" &
+tests=$!
+trap 'kill -KILL "$tests" 2>/dev/null; rm -f "$log"' EXIT # it takes along all that it has started
+wait "$tests" || code=$?
 say "the end"
 exit "$code"

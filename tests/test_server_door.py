@@ -1,6 +1,7 @@
 """Limits by address: a limit for a connection would be none, for one can always come again."""
 
 import contextlib
+import os
 import re
 import socket
 import sys
@@ -460,7 +461,8 @@ def test_passwords_cannot_be_guessed_by_the_thousand_and_honest_people_get_in():
         server.clear()
         server.stop()
         output = "\n".join(server.output())
-    assert f"wrong password from 127.0.0.1, {guesser.count} so far" in output
+    if os.name == "posix":  # on Windows it is killed, and does not come to its last line
+        assert f"wrong password from 127.0.0.1, {guesser.count} so far" in output
     assert "wrong0" not in output
     assert "geheimnis" not in output
 

@@ -3498,7 +3498,8 @@ def uses_no_other_notices(scene: Chat) -> None:
     """
     ada, eve, mo = scene.join("ada", "eve", "mo")
     eve.says("/help", "/who", "/nonsense", f"/msg {ada.name} and so on")
-    eve.hears(f"{eve.name} -> {ada.name}", "and so on")
+    for person in (eve, ada):
+        person.hears(f"{eve.name} -> {ada.name}", "and so on")
     eve.hangs_up()
     mo.says("/quit")
     for client in (eve, mo):

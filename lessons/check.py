@@ -3492,16 +3492,17 @@ def keeps_the_order_of_one(scene: Chat) -> None:
 
 
 @check("commands", symptom=0, needs=(*TOLD, "knows_commands"), topics=("commands", "left"))
-def uses_no_other_notices(scene: Chat) -> None:
-    """All that the server itself says begins with one of the page's words: welcome, online, joined,
-    left, refused, error, help, bye.
+def says_known_words_at_the_end(scene: Chat) -> None:
+    """What the server itself says when people go begins with one of the page's words, and to who
+    goes it says nothing but what others did.
     """
     ada, eve, mo = scene.join("ada", "eve", "mo")
-    eve.says("/help", "/who", "/nonsense", f"/msg {ada.name} and so on")
-    for person in (eve, ada):
-        person.hears(f"{eve.name} -> {ada.name}", "and so on")
+    for person in (ada, eve):
+        person.hears(mo, HELLO)
+    for person in (ada, eve, mo):
+        person.notices.clear()
     eve.hangs_up()
-    mo.says("/quit")
+    mo.says(brief.quit)
     for client in (eve, mo):
         while scene.program and client.pair(time.monotonic() + scene.patience):
             pass

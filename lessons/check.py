@@ -1702,6 +1702,10 @@ class Chat(Scene):
             seconds, code = time.monotonic() - self.stopped_at, self.program.process.poll()
             if code is None:
                 raise Silence(f"your program still runs after {seconds:.1f} seconds")
+            if said := named_error(
+                [line for when, line in [*self.program.lines] if when > self.seen]
+            ):
+                raise Wrong(f"your program stops with an error: {said.sentence()}")
             # The second code is all that Java can do.
             if code not in (0, 128 + self.stopped_by) or seconds > STOP_SECONDS:
                 raise Wrong(f"{self.program.ended()} after {seconds:.1f} seconds")
@@ -3494,6 +3498,29 @@ def keeps_the_order_of_one(scene: Chat) -> None:
     bob.hears(ada, "six")
 
 
+@check("commands", symptom=0, needs=(*TOLD, "knows_commands"), topics=("commands", "left"))
+def says_known_words_at_the_end(scene: Chat) -> None:
+    """What the server itself says when people go begins with one of the page's words, and to who
+    goes it says nothing but what others did.
+    """
+    ada, eve, mo = scene.join("ada", "eve", "mo")
+    for person in (ada, eve):
+        person.hears(mo, HELLO)
+    for person in (ada, eve, mo):
+        person.notices.clear()
+    eve.hangs_up()
+    mo.says(brief.quit)
+    for client in (eve, mo):
+        while scene.program and client.pair(time.monotonic() + scene.patience):
+            pass
+    ada.is_told("left", mo.name)
+    for client in (ada, eve, mo):
+        for text in client.notices:
+            if text.split(" ")[0] not in brief.notices:
+                scene.should = f"to {client.label}: only {', '.join(brief.notices)}"
+                raise Wrong(f"to {client.label} came: {show(message('server', text))}")
+
+
 @check("commands", symptom=32, needs=(*ROOM, "whispers"), topics=("commands", "errors"))
 def whispers_no_control_characters(scene: Chat) -> None:
     """What no message may hold, no private message may hold, nor one that begins with //: that is
@@ -3745,6 +3772,25 @@ def what_it_says(command: list) -> bytes:
         )
         return said.stdout
     return b""
+
+
+@check("deadlines", symptom=4, needs=TOGETHER, topics=("stop",))
+def leaves_a_taken_port_alone(scene: Chat) -> None:
+    """Started once more on the same port, the server ends with an exit code but 0, and the one that
+    runs goes on.
+    """
+    ada = scene.join("ada")
+    if scene.expect("from a second program on this port: its end, an exit code but 0"):
+        second = Program(scene.program.command, scene.program.address)
+        second.ended(scene.patience)
+        code = second.process.poll()
+        second.kill()
+        if code is None:
+            raise Wrong("two programs of yours run on one port")
+        if code == 0:
+            raise Wrong("the second program has ended with exit code 0, as if all were well")
+    ada.says("still here")
+    ada.hears(ada, "still here")
 
 
 @check("deadlines", symptom=26, seconds=1, needs=TOGETHER, topics=("stop",))

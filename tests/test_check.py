@@ -285,6 +285,26 @@ SLIPS = {
             ),
         ],
     ),
+    "a notice of another kind": (
+        "commands",
+        0,
+        [('    reason, last_words = "", ""\n', '    reason, last_words = "", "ciao"\n')],
+    ),
+    "a taken port is no trouble": (
+        "deadlines",
+        4,
+        [
+            (
+                "file=sys.stderr)\n        return 1\n    raise_file",
+                "file=sys.stderr)\n        return 0\n    raise_file",
+            )
+        ],
+    ),
+    "an error at the end": (
+        "deadlines",
+        0,
+        [("                if event is None:\n                    return\n", "")],
+    ),
     "what stands before a wrong header": (
         "commands",
         7,

@@ -32,6 +32,7 @@ def make_certificate() -> tuple:
 
 CERT, KEY = make_certificate()
 OPTIONS = ("--cert", CERT, "--key", KEY)
+REPLACES = ("limits_one_address",)  # who is turned away at the door hears it without TLS
 CONTEXT = ssl.create_default_context(cafile=CERT)
 PLAIN = Program.connection  # how a client connects without TLS
 

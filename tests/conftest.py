@@ -71,6 +71,7 @@ SLOW = [  # the files that begin
 ALONE = ["test_2000_messages_a_second_never_stall_the_main_loop"]  # parts of names
 TOGETHER = [  # beginnings of the names of tests that share what takes long to make, or a port
     "test_models.py",
+    "test_lessons.py::test_quotes_and_guides_",
     "test_steps.py::test_a_step_",
     "test_assignments.py::test_nbgrader_refuses_",
     "test_assignments.py::test_nbgrader_",

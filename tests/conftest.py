@@ -47,9 +47,12 @@ BY_NAME = {  # how the names of tests begin -> their mark; not for those that ne
     "test_chaos_proxy.py": "once",
     "test_check": "once",
     "test_models.py": "once",
+    "test_grade.py": "once",
+    "test_irc": "once",
     "test_mutants.py": "once",
-    "test_papers.py": "once",
+    "test_paper": "once",
     "test_pcap.py": "once",
+    "test_plain_lines.py": "once",
     "test_projects.py": "once",
     "test_readme.py": "once",
     "test_steps.py::test_a_step_": "once",
@@ -74,6 +77,7 @@ SLOW = [  # the files that begin
 ALONE = ["test_2000_messages_a_second_never_stall_the_main_loop"]  # parts of names
 TOGETHER = [  # beginnings of the names of tests that share what takes long to make, or a port
     "test_models.py",
+    "test_lessons.py::test_quotes_and_guides_",
     "test_steps.py::test_a_step_",
     "test_assignments.py::test_nbgrader_refuses_",
     "test_assignments.py::test_nbgrader_",

@@ -267,16 +267,3 @@ def test_nbconvert_makes_a_deck_with_a_slide_for_each_section(tmp_path):
     sections = re.findall(r"^##? (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M), re.M)
     assert titles == [title.replace(" ", "-") for title in sections]
     assert "BEGIN SOLUTION" not in deck
-
-
-@pytest.mark.jupyter
-def test_a_deck_for_a_room_without_a_network_needs_only_what_lies_beside_it(tmp_path):
-    """Two scripts more, for formulas and for other widgets, may be missing."""
-    nbconvert = pytest.importorskip("nbconvert", reason="nbconvert is not installed")
-    page = (ROOT / "lessons" / "README.md").read_text(encoding="utf-8")
-    assert "--reveal-prefix reveal.js --SlidesExporter.require_js_url=require.js" in page
-    slides = nbconvert.SlidesExporter(reveal_url_prefix="reveal.js", require_js_url="require.js")
-    deck, _ = slides.from_filename(str(next((ROOT / "lessons").glob("03_*.ipynb"))))
-    loaded = re.findall(r'(?:src|href)="(https?:[^"]+)"', deck)
-    assert len(loaded) == 2 and all(re.search("jquery|mathjax", link) for link in loaded)
-    assert '"reveal.js/dist/reveal.js"' in deck and 'src="require.js"' in deck

@@ -27,7 +27,8 @@ free_port() {
 }
 one=$(free_port) two=$(free_port)
 
-# start NAME PORT OTHER_NAME OTHER_PORT: a server that links itself with the other one.
+# start NAME PORT OTHER_NAME OTHER_PORT PASSIVE: a server that is linked with the other one; it calls
+# the other, or (PASSIVE is yes) waits to be called.
 start() {
     cat >"$1.conf" <<CONF
 [Global]
@@ -48,12 +49,13 @@ Host = 127.0.0.1
 Port = $4
 MyPassword = for-$3
 PeerPassword = for-$1
+Passive = $5
 CONF
     timeout 200 ngircd --nodaemon --config "$1.conf" >"$1.log" 2>&1 &
     servers="$servers $!"
 }
-start one "$one" two "$two"
-start two "$two" one "$one"
+start one "$one" two "$two" yes
+start two "$two" one "$one" no
 
 cat >talk.py <<'PYTHON'
 """ada and a listener on one server, bob and a listener on the other; what do the listeners hear?"""

@@ -344,7 +344,7 @@ Passive = {passive}
         self.process = None
 
     def link(self, other: str, host: str, port: int, passive: bool) -> None:
-        """Link it to another server. If both were to call each other, one could crash."""
+        """Link it to another server: one calls, the other is passive and waits to be called."""
         self.config += self.LINK.format(
             name=self.name, other=other, host=host, port=port, passive="yes" if passive else "no"
         )

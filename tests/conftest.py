@@ -66,6 +66,7 @@ BY_NAME = {  # how the names of tests begin -> their mark; not for those that ne
     "test_server_protocol.py::test_a_big_room_": "load",
 }
 SLOW = [  # the files that begin
+    "test_irc_network",
     "test_models",
     "test_server_faults",
     "test_assignments",

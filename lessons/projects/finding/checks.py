@@ -57,7 +57,7 @@ class Asker:
     def is_answered(self, wanted: str, title: str) -> None:
         """The next answer is this."""
         if self.scene.expect(f"to {self.label}: the datagram {wanted.encode()!r}"):
-            came = self.answer(self.scene.patience / 4, title)
+            came = self.answer(self.scene.patience, title)
             if not came:
                 raise Wrong(f"no answer came to {self.label}")
             if came != wanted.encode():

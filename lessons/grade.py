@@ -1158,9 +1158,9 @@ def write_gradescope(options) -> None:
         for name in files_of(options.lesson):
             files[f"handed_out/{name}"] = (options.lesson / name).read_bytes()
     else:
-        files["check.py"] = CHECK.read_bytes()
+        files |= {name: path.read_bytes() for name, path in files_of_check(options).items()}
     if options.check:
-        more += ["--", *options.check]
+        more += ["--", *by_name(options)]
     files["run_autograder"] = RUN.format(more=shlex.join(more)).encode()
     with zipfile.ZipFile(options.gradescope, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
@@ -1171,13 +1171,30 @@ def write_gradescope(options) -> None:
     print(f"{options.gradescope}: upload it under Configure Autograder")
 
 
+def files_of_check(options) -> dict:
+    """Return the files that judge programs: {name: path}; of a project not its solution."""
+    files = {"check.py": CHECK}
+    if options.project:
+        for path in (options.project / name for name in ("README.md", "checks.py", "brief.txt")):
+            if path.is_file():
+                files[f"projects/{options.project.name}/{path.name}"] = path
+    return files
+
+
+def by_name(options) -> list:
+    """Return the options for check.py as they are right elsewhere, too."""
+    known = str(options.project)
+    return [options.project.name if word == known else word for word in options.check]
+
+
 def write_github(options) -> None:
     """Write the workflow of an assignment, and what it runs, into a repository's folder."""
     place = options.github / ".github" / "grading"
     place.mkdir(parents=True, exist_ok=True)
-    for name in ("grade.py", "check.py"):
-        shutil.copyfile(HERE / name, place / name)
-    more = shlex.join(["--", *options.check]) if options.check else ""
+    for name, path in {"grade.py": HERE / "grade.py", **files_of_check(options)}.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place / name)
+    more = shlex.join(["--", *by_name(options)]) if options.check else ""
     text = WORKFLOW_HEAD.format(more=more)
     stages = stages_of_check(options)
     for name, points in stages.items():
@@ -1293,8 +1310,22 @@ def parse_options(given: list) -> argparse.Namespace:
     options = parser.parse_args(given[:cut])
     options.check = given[cut + 1 :]
     options.client = "--client" in options.check
+    find_project(options)
     complete(options)
     return options
+
+
+def find_project(options: argparse.Namespace) -> None:
+    """Let check.py find a project here, and never in what somebody has handed in."""
+    options.project = None
+    place = options.check.index("--project") + 1 if "--project" in options.check else 0
+    if 0 < place < len(options.check):
+        word = options.check[place]
+        found = [path for path in (HERE / "projects" / word, Path(word)) if path.is_dir()]
+        if not found:
+            raise WrongCall(f"there is no project {word} in {HERE / 'projects'}")
+        options.project = found[0].resolve()
+        options.check[place] = str(options.project)
 
 
 def complete(options: argparse.Namespace) -> None:
@@ -1323,7 +1354,7 @@ def complete(options: argparse.Namespace) -> None:
 def judges_of(options: argparse.Namespace) -> str:
     """Return a number for the files that judge: with others, all is judged anew."""
     digest = hashlib.sha256((HERE / "grade.py").read_bytes())
-    paths = [CHECK]
+    paths = [*files_of_check(options).values()]
     if options.lesson:
         paths = [options.lesson / name for name in files_of(options.lesson)]
     for path in paths:

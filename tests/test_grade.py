@@ -381,6 +381,22 @@ def test_gradescope_gets_points_for_a_program(tmp_path):
     assert nothing["score"] == 0 and "nothing was handed in" in nothing["output"]
 
 
+def test_a_project_is_judged_by_our_checks_not_by_those_handed_in(tmp_path):
+    theirs = tmp_path / "in" / "ada" / "rooms"
+    hand_in(tmp_path / "in", ada={"server.py": ECHO})
+    theirs.mkdir()
+    (theirs / "checks.py").write_text("raise SystemExit('theirs')\n")
+    options = ["--", "--project", "rooms", *QUICK]
+    run = run_grade(tmp_path / "in", "--to", tmp_path / "out", *options)
+    assert run.returncode == 0 and table(tmp_path / "out")["ada"]["start"] == "5", run.stderr
+    run_grade("--gradescope", tmp_path / "out.zip", *options)
+    with zipfile.ZipFile(tmp_path / "out.zip") as file:
+        names = set(file.namelist())
+    assert "projects/rooms/checks.py" in names and "projects/rooms/reference.diff" not in names
+    results = as_gradescope(tmp_path / "out.zip", tmp_path / "in" / "ada", tmp_path / "autograder")
+    assert results["tests"][0]["score"] == 5
+
+
 def test_gradescope_gets_points_for_a_notebook(tmp_path, handed_out):
     run_grade("--gradescope", tmp_path / "out.zip", "--lesson", handed_out)
     with zipfile.ZipFile(tmp_path / "out.zip") as file:

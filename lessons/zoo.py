@@ -505,9 +505,12 @@ def main(argv: "list | None" = None) -> int:
             write(Path(options.write[0]), options.write[1:])
         else:
             show_list()
+        sys.stdout.flush()
     except Trouble as trouble:
         print(f"zoo.py: {trouble}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # somebody reads only the first lines, as head does
+        sys.stdout = None
     return 0
 
 

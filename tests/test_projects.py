@@ -274,3 +274,14 @@ def test_a_difference_is_written_anew_from_changed_programs(tmp_path):
     command = [sys.executable, "lessons/projects.py", "--write", str(tmp_path / "out"), "nick"]
     subprocess.run(command, cwd=kit, check=True, capture_output=True, timeout=30)
     assert (tmp_path / "out" / "nick" / "chat_server.py").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("name", ["projects.py", "zoo.py"])
+def test_a_list_that_nobody_reads_to_its_end_ends_quietly(name):
+    """As in `python3 zoo.py | head -1`, at the worst moment: before anything was written."""
+    command = [sys.executable, str(LESSONS / name)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(30) == 0

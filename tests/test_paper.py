@@ -93,7 +93,7 @@ def test_a_deck_shows_what_the_cells_print_and_only_after_the_guess(tmp_path):
 @jupyter
 def test_a_page_is_printed_as_pdf_where_a_browser_is(tmp_path):
     if not any(shutil.which(name) for name in ("chromium", "google-chrome", "chromium-browser")):
-        pytest.skip("there is no Chromium")
+        pytest.skip("Chromium is not installed")
     run = make("exam", tmp_path, "01", "--pdf")
     assert run.returncode == 0, run.stderr
     assert next(tmp_path.glob("exam-01*.pdf")).read_bytes().startswith(b"%PDF")

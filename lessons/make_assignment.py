@@ -487,7 +487,10 @@ def is_the_same(cell: dict, ours: dict) -> bool:
 
 
 def mark_once(cells: list, released: dict) -> list:
-    """Let one cell of those with the same id count: the last that was worked on, or the last."""
+    """Let one cell of those with the same id count: the last that was worked on, or the last.
+
+    The others stay to be read, but do not run: they would define anew what the one has defined.
+    """
     done, groups = [], {}
     for cell in cells:
         if id_of(cell):
@@ -500,6 +503,9 @@ def mark_once(cells: list, released: dict) -> list:
             if cell is not kept:
                 del cell["metadata"]["nbgrader"]
                 cell["metadata"].pop("deletable", None)
+                cell["cell_type"] = "raw"
+                cell.pop("outputs", None)
+                cell.pop("execution_count", None)
         done.append(f"{name}: stood {len(group)} times, one of them counts")
     return done
 

@@ -899,7 +899,10 @@ class Target:
 
     def command_at(self, address: tuple, name: str = "ada") -> list:
         """Return the command that starts the program, with all that stands in { } filled in."""
-        parts = [filled(part, address, name) for part in (*self.command, *self.options)]
+        parts = [filled(part, address, name) for part in self.command]
+        more = [filled(part, address, name) for part in self.options]
+        if not all(part in parts for part in more):  # else the command says it already
+            parts += more
         if any("{folder}" in part for part in self.options):
             folder = tempfile.mkdtemp(dir=our_folder())
             parts = [part.replace("{folder}", folder) for part in parts]
@@ -1320,10 +1323,14 @@ def other_words(program: Program, said: "Said | None", text: str) -> "Wrong | No
     if not re.search(words, text) and not (said and re.search(taken, said.code + said.error)):
         return None
     example = os.path.basename(program.target.file or "program")
+    symptom, more = 2, ""
+    if program.is_client:  # nobody was refused: it did not even try
+        symptom, more = 0, ", and {name} where it takes a name"
     return Wrong(
         f"your program does not understand how it was started ({' '.join(program.command[-2:])}): "
-        f"say how it takes its port, such as: check.py -- python3 {example} {{host}} {{port}}",
-        2,
+        f"say how it takes its port. Write, in place of {example}, at the end of the command: "
+        f"-- python3 {example} {{host}} {{port}}{more}",
+        symptom,
         "How does your program learn on which port it has to be?",
     )
 
@@ -3914,9 +3921,11 @@ class Desk(Scene):
             self.program.target = self.target
         typed = self.target.typed if self.target else ()
         lines = [filled(line, self.program.address, NAME) for line in typed]
-        if not any("{name}" in line for line in typed):
+        command = (*self.target.command, *self.target.options) if self.target else ()
+        if not any("{name}" in part for part in (*typed, *command)):
             lines.append(NAME)
-        self.types(*lines)
+        if lines:
+            self.types(*lines)
 
     def listen(self, really: bool, address: tuple) -> int:
         """Take a port, so that nobody else does, and listen there if we should; return it."""
@@ -4638,7 +4647,10 @@ def hears_ctrl_c(desk: Desk) -> None:
 # For a client it is CLIENT_STAGES, client_check and Desk. It may also say
 #
 #     OPTIONS = ("--history", "{folder}/talk.db")   how the program is started, besides its port;
-#                                                   each one that is started has a folder
+#                                                   each one that is started has a folder; what
+#                                                   a command behind -- says is not said again
+#     NAME = "abacus"                               what {name} stands for where the program is a
+#                                                   client; without {name} it is typed
 #     REPLACES = ("welcomes_first",)                ordinary checks that do not hold any more
 
 
@@ -4647,10 +4659,8 @@ class Project:
 
     def __init__(self, word: str):
         here = os.path.dirname(os.path.abspath(__file__))
-        self.folder = word if os.path.isdir(word) else os.path.join(here, "projects", word)
+        self.folder = self.folder_of(word, [word, os.path.join(here, "projects", word)])
         path = os.path.join(self.folder, "checks.py")
-        if not os.path.isfile(path):
-            raise WrongCall(f"--project {word}: there is no file {path}")
         sys.modules["check"] = sys.modules[__name__]  # what `from check import ...` finds
         spec = importlib.util.spec_from_file_location("project_checks", path)
         module = importlib.util.module_from_spec(spec)
@@ -4659,7 +4669,17 @@ class Project:
         except Exception as error:  # whatever is wrong in a file that somebody else has written
             raise WrongCall(f"{path}: {type(error).__name__}: {error}") from error
         self.options = tuple(getattr(module, "OPTIONS", ()))
+        self.name = getattr(module, "NAME", NAME)
         self.leave_out(getattr(module, "REPLACES", ()))
+
+    @staticmethod
+    def folder_of(word: str, folders: list) -> str:
+        """Return the first of these folders that is a project; any folder may have its name."""
+        for folder in folders:
+            if os.path.isfile(os.path.join(folder, "checks.py")):
+                return folder
+        places = " and none in ".join(os.path.abspath(folder) for folder in folders)
+        raise WrongCall(f"--project {word}: there is no checks.py in {places}")
 
     @staticmethod
     def leave_out(names: tuple) -> None:
@@ -5597,7 +5617,7 @@ def main(argv: "list | None" = None) -> int:
 
 def prepare(options: argparse.Namespace, command: list) -> Session:
     """Return the run that the options ask for; WrongCall if there is none."""
-    global brief
+    global brief, NAME
     brief = brief_named(options.brief or "page")
     be_patient(options.patience)
     stages = CLIENT_STAGES if options.client else SERVER_STAGES
@@ -5606,6 +5626,7 @@ def prepare(options: argparse.Namespace, command: list) -> Session:
     target = Target([], None) if options.list else target_of(options, command)
     if options.project:
         target.options = options.project.options
+        NAME = options.project.name
     kind, run = (Desk, Visits) if options.client else (Chat, Session)
     return run(target, stages, asked, kind, options)
 

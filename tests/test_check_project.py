@@ -130,7 +130,7 @@ def test_a_project_has_its_own_brief_where_the_wire_is_another_one(tmp_path):
 @pytest.mark.parametrize(
     "checks, sentence",
     [
-        (None, "there is no file"),
+        (None, "there is no checks.py in"),
         ("from check import nothing_such", "ImportError"),
         ("def f(:", "SyntaxError"),
         (CHECKS.replace("says_the_day_once", "says_it_once"), "a check says_it_once already"),
@@ -143,3 +143,25 @@ def test_a_project_that_cannot_be_loaded_is_a_wrong_call(tmp_path, checks, sente
     assert (result.returncode, result.stdout) == (2, "")
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_folder_of_the_same_name_hides_no_project(tmp_path):
+    (tmp_path / "rooms").mkdir()
+    result = run(tmp_path, "--project", "rooms", "--only", "rooms", "--list", SERVER)
+    assert result.returncode == 0, result.stderr
+    nowhere = run(tmp_path, "--project", "roomz", SERVER)
+    assert str(tmp_path / "roomz") in nowhere.stderr
+    assert str(Path("projects") / "roomz") in nowhere.stderr
+
+
+def test_what_the_command_says_already_is_not_said_again(tmp_path):
+    """As the project bot does it: its own name, in the place of {name} or behind all."""
+    shown = tmp_path / "shown.py"
+    shown.write_text("import sys\nsys.exit(f'usage: {sys.argv[1:]}')\n", encoding="utf-8")
+    options = ["--project", "bot", "--client", "--only", "comes"]
+    behind = run(tmp_path, *options, shown)
+    assert "'abacus']" in behind.stdout
+    inside = run(tmp_path, *options, "--", sys.executable, shown, "{name}", "{port}")
+    assert "['abacus', '" in inside.stdout
+    assert inside.stdout.count("'abacus'") == 1
+    assert "keyboard" not in inside.stdout

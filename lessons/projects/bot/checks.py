@@ -1,4 +1,8 @@
-"""The checks of the project bot: python3 check.py --project bot --client my_bot.py"""
+"""The checks of the project bot: python3 check.py --project bot --client my_bot.py
+
+It is started as `my_bot.py --port N abacus`. If yours takes that in another way, say how:
+python3 check.py --project bot --client -- python3 my_bot.py {host} {port} {name}
+"""
 
 from check import CLIENT_STAGES, Desk, Host, Stage, Wrong, client_check, message, show, single
 
@@ -8,6 +12,8 @@ CLIENT_STAGES[:] = [
     Stage("silent", "is silent where it should be", "projects/bot/README.md", 20, []),
     Stage("lies", "a server that lies", "projects/bot/README.md", 40, []),
 ]
+OPTIONS = ("{name}",)  # it is told its name when it starts
+NAME = "abacus"
 HEARS = ("comes_in", "answers_a_question")
 HELP = "I can do this: sum 1 2 3"
 
@@ -16,12 +22,13 @@ def begins(desk: Desk) -> Host:
     """Start the bot, and let it in under the name that it says."""
     host = desk.meets()
     desk.should = "from the program: its name, as the first frame"
-    host.bot = "abacus"
+    host.bot = NAME
     if desk.program:
         name = host.frame()
         if name is None:
             raise Wrong("it has hung up without a name")
-        host.bot = name.decode(errors="replace")
+        if name != NAME.encode():
+            raise Wrong(f"it says {show(name)} for its name, but was told to be {NAME}")
     host.tells(("server", f"welcome {host.bot}"), ("server", f"online {host.bot} ada bob"))
     return host
 

@@ -15,13 +15,17 @@ from check import (
     Stage,
     Wrong,
     check,
+    cut,
+    has_option,
     our_folder,
     start_with,
 )
 
-SERVER_STAGES.append(Stage("history", "what was said before", "projects/history/README.md", 20, []))
+SERVER_STAGES.append(Stage("history", "what was said before", "projects/history/README.md", 15, []))
 TELLS = (*ROOM, "tells_newcomers")
 FIRST = 20  # messages that a newcomer hears
+MOST = 1000  # messages that it keeps
+MOST_BYTES = 1_000_000  # of their texts, all together
 
 
 def history(person: Client) -> list:
@@ -159,9 +163,13 @@ def tells_nobody_what_was_whispered(scene: Chat) -> None:
 def refuses_what_is_no_number(scene: Chat) -> None:
     """`/since` without a number, with two, with letters or a thousand digits is an `error`."""
     ada = scene.join("ada")
-    for words in ("", " x", " -1", " 1 2", " 1_0", " ٣", f" {'9' * 1000}"):
+    for words in ("", " x", " -1", " +5", " 1 2", " 1_0", " ٣", f" {'9' * 1000}"):
         ada.says(f"/since{words}")
-        ada.is_told("error")
+        try:
+            ada.is_told("error")
+        except Wrong:
+            scene.should += f", after /since{cut(words)}"
+            raise
     says_all(ada, ["still here"])
 
 
@@ -206,42 +214,145 @@ def story_of(person: Client, last: str) -> list:
 
 
 @check("history", symptom=0, needs=(*TELLS, "says_again_since"))
+def keeps_a_thousand(scene: Chat) -> None:
+    """The newest 1,000 are kept, over a restart, too; who asks for them hears them alone."""
+    begins_with(scene, new_file())
+    ada, bob = scene.join("ada", "bob")
+    texts = [f"{number} of many" for number in range(MOST + 5)]
+    says_many(ada, texts)
+    said = [(ada.name, text) for text in texts]
+    ada.says("/since 0")
+    again = history(ada)
+    if scene.program:
+        are(again, said[-MOST:])
+    says_all(ada, ["only I was told"])
+    bob.says("that was all")
+    if any(number for number, *_ in story_of(bob, "that was all")):
+        raise Wrong(f"{ada.label} has asked, and {bob.label} was told the answer, too")
+    said += [(ada.name, "only I was told"), (bob.name, "that was all")]
+    if restarts(scene):
+        cyd, _ = comes(scene, "cyd")
+        cyd.says("/since 0")
+        again = history(cyd)
+        if scene.program:
+            are(again, said[-MOST:])
+
+
+@check("history", symptom=32, needs=(*TELLS, "says_again_since"))
+def keeps_no_more_than_a_megabyte(scene: Chat) -> None:
+    """Of long texts it keeps the newest, as many as have 1,000,000 bytes together: they fit into
+    what may wait for somebody.
+    """
+    begins_with(scene, new_file())
+    ada = scene.join("ada")
+    texts = [f"{number:04} {'😀' * 1990}" for number in range(140)]
+    says_many(ada, texts)
+    ada.says("/since 0")
+    ada.quiet = True
+    again = history(ada)
+    kept = sum(len(entry[-1].encode()) for entry in again[:-1])
+    if kept > MOST_BYTES:
+        raise Wrong(f"{len(again) - 1} messages are told, with {kept:,} bytes of text")
+    if scene.program:
+        fit = MOST_BYTES // len(texts[0].encode())
+        are(again, [(ada.name, text) for text in texts[-fit:]])
+
+
+@check("history", symptom=0, needs=(*TELLS, "says_again_since"))
 def remembers_after_a_restart(scene: Chat) -> None:
     """With `--history FILE`, ended by SIGTERM and started again: all is there, numbers go on."""
     start_with(scene, "--history", new_file())
     ada, told = comes(scene, "ada")
-    texts = [f"{number} before" for number in range(5)]
+    texts = [f"{number} before" for number in range(4)]
+    texts.append("it's '); DROP TABLE messages; --")
     says_all(ada, texts)
-    if not scene.stops(15):
+    if not restarts(scene):
         return
-    scene.has_stopped()
-    scene.starts_again()
-    ada = scene.client("ada")
-    ada.says(ada.name)
-    again = history(ada)
-    if not scene.program:
-        return
-    if again[-1][0] != told[-1][0] + 5:
-        raise Wrong(f"the newest was {told[-1][0] + 5} before, and is {again[-1][0]} now")
-    are(again[-6:], [(entry[1], text) for entry, text in zip(again[-6:-1], texts, strict=True)])
-    says_all(ada, ["after"])
-    ada.says(f"/since {again[-1][0]}")
-    are(history(ada), [(ada.name, "after")])
+    bob, again = comes(scene, "bob")
+    if scene.program:
+        if again[-1][0] != told[-1][0] + 5:
+            raise Wrong(f"the newest was {told[-1][0] + 5} before, and is {again[-1][0]} now")
+        are(again[-6:], [(ada.name, text) for text in texts])
+    says_all(bob, ["after"])
+    number = again[-1][0] if again else 5
+    bob.says(f"/since {number}")
+    again = history(bob)
+    if scene.program:
+        are(again, [(bob.name, "after")])
 
 
 @check("history", symptom=23, needs=TELLS)
 def waits_for_no_disk(scene: Chat) -> None:
-    """With `--history FILE`: while somebody else holds the lock on that file, the talk goes on."""
+    """With `--history FILE`: while somebody else holds the lock on that file, the talk goes on as
+    before, three messages within a second.
+    """
     path = new_file()
     start_with(scene, "--history", path)
     ada, bob = scene.join("ada", "bob")
-    with locked(path if scene.program else ":memory:"):
-        scene.note("", "its database is locked, as if the disk were slow")
+    with locked(scene, path):
+        began = time.monotonic()
         for number in range(3):
             text = f"{number} while the disk is slow"
             ada.says(text)
             bob.hears(ada, text)
             ada.hears(ada, text)
+        passed = time.monotonic() - began
+    if passed > 1:
+        raise Wrong(f"three messages took {passed:.1f} seconds: somebody waits for the disk")
+
+
+@check("history", symptom=0, needs=(*TELLS, "remembers_after_a_restart"))
+def writes_what_had_to_wait(scene: Chat) -> None:
+    """What was said while the disk took nothing for a second is there after a restart."""
+    takes_nothing_for(scene, 1.5)
+
+
+@check("history", symptom=0, needs=(*TELLS, "writes_what_had_to_wait"), seconds=10)
+def writes_what_had_to_wait_long(scene: Chat) -> None:
+    """The same where the disk takes nothing for eight seconds."""
+    takes_nothing_for(scene, 8)
+
+
+def takes_nothing_for(scene: Chat, seconds: float) -> None:
+    """Lock the file for so long while ada speaks; all she said is there after a restart."""
+    path = new_file()
+    start_with(scene, "--history", path)
+    ada = scene.join("ada")
+    texts = ["one, while the disk is slow", "two", "three"]
+    with locked(scene, path):
+        for text in texts:
+            says_all(ada, [text])
+            scene.wait(seconds / 3)
+    if restarts(scene):
+        _, told = comes(scene, "bob")
+        if scene.program:
+            are(told[-4:], [(ada.name, text) for text in texts])
+
+
+def begins_with(scene: Chat, path: str) -> None:
+    """Start the server anew with a history in this file, and without a limit to what one says."""
+    options = ["--history", path]
+    if scene.program and has_option(scene, "--max-rate"):
+        options += ["--max-rate", "0"]
+    start_with(scene, *options)
+
+
+def says_many(person: Client, texts: list) -> None:
+    """Let somebody say many texts, and hear them; not each is noted."""
+    person.note(f"-> {len(texts)} messages, from {cut(texts[0])!r} to {cut(texts[-1])!r}")
+    person.quiet = True
+    for first in range(0, len(texts), 50):
+        says_all(person, texts[first : first + 50])
+    person.quiet = False
+
+
+def restarts(scene: Chat) -> bool:
+    """End the server by SIGTERM and start it again; return whether this system can."""
+    if not scene.stops(15):
+        return False
+    scene.has_stopped()
+    scene.starts_again()
+    return True
 
 
 def new_file() -> str:
@@ -250,14 +361,27 @@ def new_file() -> str:
 
 
 @contextmanager
-def locked(path: str):
-    """Hold the lock on a database meanwhile: nobody else can write."""
-    database = sqlite3.connect(path, isolation_level=None)
+def locked(scene: Chat, path: str):
+    """Hold the lock on the server's database meanwhile: nobody else can write."""
+    database = sqlite3.connect(path if scene.program else ":memory:", isolation_level=None)
     try:
-        database.execute("BEGIN EXCLUSIVE")
+        take_the_lock(database)
+        scene.note("", "the database is locked, as if the disk were slow")
         yield
         database.execute("ROLLBACK")
-    except sqlite3.Error as error:
-        raise Wrong(f"what is kept in the file is no database of SQLite: {error}") from error
+        scene.note("", "the database is free again")
     finally:
         database.close()
+
+
+def take_the_lock(database: sqlite3.Connection) -> None:
+    """Wrong if that cannot be done: the server keeps the lock, or the file is something else."""
+    try:
+        database.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        raise Wrong(
+            f"nobody else gets at the file of the history for five seconds ({error}): when does "
+            "your server commit what it has written?"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise Wrong(f"what is kept in the file is no database of SQLite: {error}") from error

@@ -4,17 +4,35 @@ It is started as `my_bot.py --port N abacus`. If yours takes that in another way
 python3 check.py --project bot --client -- python3 my_bot.py {host} {port} {name}
 """
 
-from check import CLIENT_STAGES, Desk, Host, Stage, Wrong, client_check, message, show, single
+import socket
+import subprocess
+
+from check import (
+    CLIENT_STAGES,
+    Desk,
+    Host,
+    Silence,
+    Stage,
+    Wrong,
+    check,
+    client_check,
+    environment,
+    frame,
+    message,
+    show,
+    single,
+)
 
 # A bot reads no keyboard and speaks when it is asked: the checks of clients do not fit.
 CLIENT_STAGES[:] = [
-    Stage("comes", "comes in, hears and answers", "projects/bot/README.md", 40, []),
-    Stage("silent", "is silent where it should be", "projects/bot/README.md", 20, []),
-    Stage("lies", "a server that lies", "projects/bot/README.md", 40, []),
+    Stage("comes", "comes in, hears and answers", "projects/bot/README.md", 5, []),
+    Stage("silent", "is silent where it should be", "projects/bot/README.md", 3, []),
+    Stage("lies", "a server that lies", "projects/bot/README.md", 6, []),
 ]
 OPTIONS = ("{name}",)  # it is told its name when it starts
 NAME = "abacus"
 HEARS = ("comes_in", "answers_a_question")
+STUCK_SECONDS = 30  # in the middle of a pair, or without taking an answer: then it ends
 HELP = "I can do this: sum 1 2 3"
 
 
@@ -79,7 +97,7 @@ def knows_numbers(desk: Desk) -> None:
     host = begins(desk)
     asks(host, " sum 1 -3", "ada, that is -2")
     asks(host, f" sum {'9' * 50} 1", f"ada, that is 1{'0' * 50}")
-    for words in ("one", "1 2 x", "1.5", "--1", "1_0", "٣", "9" * 51, "9" * 1900):
+    for words in ("one", "1 2 x", "1.5", "--1", "+5", "1_0", "٣", "9" * 51, "9" * 1900):
         asks(host, f" sum {words}", "ada, a number has 1 to 50 digits")
 
 
@@ -89,14 +107,16 @@ def says_what_it_can_do(desk: Desk) -> None:
     host = begins(desk)
     for words in (" hello?", "", " ", " sum", " SUM 1 2", " times 2 3"):
         asks(host, words, f"ada, {HELP}")
+    host.tells((f"ada -> {host.bot}", "SUM 1 2"))
+    host.hears(f"/msg ada ada, {HELP}", echo=False)
 
 
 @client_check("silent", symptom=0, needs=HEARS)
 def is_silent_unasked(desk: Desk) -> None:
-    """Other messages, and its name in the middle of one, are no question."""
+    """Other messages, also private ones to others, and its name in the middle are no question."""
     host = begins(desk)
     texts = ("hello", f"hello {host.bot}: sum 1 2", f"{host.bot}", f"{host.bot}s: sum 1", "sum 1 2")
-    is_silent(host, *[("ada", text) for text in texts])
+    is_silent(host, *[("ada", text) for text in texts], ("ada -> bob", "sum 1 2"))
 
 
 @client_check("silent", symptom=36, needs=HEARS)
@@ -121,14 +141,24 @@ def two_bots_are_quiet(desk: Desk) -> None:
             raise Wrong(f"came {answer!r}: a bot called ada would answer that")
 
 
+@client_check("silent", symptom=36, needs=HEARS)
+def answers_no_name_like_a_command(desk: Desk) -> None:
+    """Somebody is called `bob:` or `/quit`: the answer would be a question, or a command."""
+    host = begins(desk)
+    is_silent(host, ("bob:", f"{host.bot}: sum 1 2"), ("/quit", f"{host.bot}: sum 1 2"))
+
+
 @client_check("silent", symptom=0, needs=HEARS)
 def learns_its_name(desk: Desk) -> None:
-    """The server lets it in under another name: then it hears that one, and no more the old one."""
+    """Each `welcome NAME` says its name from there on, and the old one is none; what ada says, or a
+    `welcome` without a name, changes nothing.
+    """
     host = begins(desk)
     old = host.bot
     host.bot = "Abacus2"
     host.tells(("server", "welcome Abacus2"))
     is_silent(host, ("ada", f"{old}: sum 1 2"), ("Abacus2", "Abacus2: sum 1 2"))
+    is_silent(host, ("ada", "welcome Eve"), ("server", "welcome "), ("server", "welcome"))
 
 
 @client_check("lies", symptom=6, needs=HEARS)
@@ -171,7 +201,7 @@ def says_nothing_that_is_no_message(desk: Desk) -> None:
     for name in ("e\x1b[2Jve", "e\nve", "x" * 3000):
         host.tells((name, f"{host.bot}: sum 1 2"))
     is_silent(host)
-    if desk.program and "\x1b" in desk.screen():
+    if desk.program and b"\x1b[2J" in desk.program.output:
         raise Wrong("your program prints an escape code that a message has brought")
 
 
@@ -179,8 +209,49 @@ def says_nothing_that_is_no_message(desk: Desk) -> None:
 def waits_in_a_silent_room(desk: Desk) -> None:
     """Nothing happens for a while: the bot is still there."""
     host = begins(desk)
-    desk.wait(5)
+    desk.wait(6.5)
     is_silent(host)
+
+
+@check("lies", symptom=13, needs=HEARS, seconds=35, stages=CLIENT_STAGES)
+def waits_in_a_silent_room_for_long(desk: Desk) -> None:
+    """The same for 35 seconds: longer than an answer may wait."""
+    host = begins(desk)
+    desk.wait(STUCK_SECONDS + 5)
+    is_silent(host)
+
+
+@check("lies", symptom=13, needs=HEARS, seconds=30, stages=CLIENT_STAGES)
+def ends_in_half_a_pair(desk: Desk) -> None:
+    """Half a pair, and then nothing for 30 seconds: one sentence, and the end."""
+    host = begins(desk)
+    host.sends(message("ada", f"{host.bot}: sum 1 2")[:20])
+    ends_in_time(desk)
+
+
+@check("lies", symptom=23, needs=HEARS, seconds=30, stages=CLIENT_STAGES)
+def ends_if_nothing_is_taken(desk: Desk) -> None:
+    """The server asks again and again and takes no answer for 30 seconds: the same."""
+    host = begins(desk)
+    desk.note("server", "-> question after question, until nobody takes them any more")
+    if desk.program:
+        questions = message("ada", f"{host.bot}: sum {'9' * 50}") * 1000
+        host.sock.settimeout(3)
+        try:
+            for _ in range(1000):
+                host.sock.sendall(questions)
+        except TimeoutError:  # the bot is at its answers, and they do not go
+            pass
+        except OSError as error:
+            raise Wrong(f"your program has ended the connection: {error.strerror}") from error
+        desk.printed = desk.program.printed  # what it shows of them is no flood of its own
+    ends_in_time(desk)
+
+
+def ends_in_time(desk: Desk) -> None:
+    """The program ends within the seconds that a server may be stuck, and a few more."""
+    desk.patience, desk.quick = STUCK_SECONDS + 10, False
+    desk.ends(well=False)
 
 
 def ends_with_a_sentence(desk: Desk, *pieces: bytes) -> None:
@@ -200,8 +271,8 @@ def ends_after_a_wrong_header(desk: Desk) -> None:
 
 
 @client_check("lies", symptom=8, needs=HEARS)
-def ends_after_what_is_no_text(desk: Desk) -> None:
-    """A text that is not UTF-8: one sentence, and the end."""
+def bears_what_is_no_text(desk: Desk) -> None:
+    """A text that is not UTF-8: it ends with one sentence, or goes on; here the server ends."""
     ends_with_a_sentence(desk, message("ada", b"\xff\xfe"))
 
 
@@ -213,14 +284,46 @@ def ends_with_the_server(desk: Desk) -> None:
         ends_with_a_sentence(desk, data)
 
 
-@client_check("lies", symptom=15, needs=HEARS)
-def says_that_it_was_refused(desk: Desk) -> None:
-    """It is refused: the words stand on the screen, exit code 1."""
-    host = desk.meets()
-    if desk.program:
-        host.frame()
-    host.tells(("server", "refused the room is full of \x1b[31mred"))
-    host.hangs_up()
-    desk.ends(well=False)
-    if desk.program and "the room is full" not in desk.screen():
-        raise Wrong("nothing on the screen says why")
+@client_check("lies", symptom=32, needs=HEARS)
+def says_why_it_was_refused(desk: Desk) -> None:
+    """It is refused: one sentence on stderr with the server's words, made harmless; exit code 1."""
+    begins(desk)
+    words = "refused the room is full of \x1b[31mred"
+    desk.note("server", f"-> {show(message('server', words))} to another one, and hangs up")
+    if not desk.expect("from the program: one line on stderr that says why, exit code 1"):
+        return
+    code, shown, said = play_apart(desk, frame(NAME), message("server", words))
+    if "\x1b" in shown + said:
+        raise Wrong("your program prints an escape code that the server has sent")
+    if "the room is full" not in said:
+        raise Wrong(f"on stderr stands {said!r}: that does not say why")
+    if len(said.splitlines()) != 1 or code != 1:
+        raise Wrong(f"came {len(said.splitlines())} lines on stderr, exit code {code}: {said!r}")
+
+
+def play_apart(desk: Desk, wanted: bytes, data: bytes) -> tuple:
+    """Start the program once more, with stderr apart from stdout; let it say its name, send it
+    data and hang up. Return its exit code, and what it wrote to each.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(desk.patience)
+        process = subprocess.Popen(
+            desk.target.command_at(listener.getsockname(), NAME),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+        try:
+            sock, _ = listener.accept()
+            with sock:
+                sock.settimeout(desk.patience)
+                sock.recv(len(wanted), socket.MSG_WAITALL)
+                sock.sendall(data)
+            shown, said = process.communicate(timeout=desk.patience)
+        except (TimeoutError, subprocess.TimeoutExpired) as error:
+            raise Silence(f"your program still runs after {desk.patience:g} seconds") from error
+        finally:
+            process.kill()
+            process.communicate()
+    return process.returncode, shown.decode(errors="replace"), said.decode(errors="replace")

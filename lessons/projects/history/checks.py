@@ -79,7 +79,9 @@ def are(told: list, wanted: list) -> None:
         )
     numbers = [entry[0] for entry in told]
     if numbers and numbers[:-1] != [*range(numbers[-1] - len(messages) + 1, numbers[-1] + 1)]:
-        raise Wrong(f"the numbers have to count up to {numbers[-1]}: {numbers[:-1]}")
+        raise Wrong(
+            f"the numbers have to count up to {numbers[-1]}, not from {numbers[0]} to {numbers[-2]}"
+        )
 
 
 @check("history", symptom=0, needs=ROOM)

@@ -2,10 +2,22 @@
 
 import time
 
-from check import ROOM, SERVER_STAGES, Chat, Client, Silence, Stage, Wrong, check
+from check import (
+    ROOM,
+    SERVER_STAGES,
+    Chat,
+    Client,
+    Silence,
+    Stage,
+    Wrong,
+    check,
+    cut,
+    has_option,
+    start_with,
+)
 
 SERVER_STAGES.append(
-    Stage("nick", "another name, and what one does", "projects/nick/README.md", 20, [])
+    Stage("nick", "another name, and what one does", "projects/nick/README.md", 12, [])
 )
 RENAMES = (*ROOM, "renames")
 
@@ -39,7 +51,11 @@ def is_refused(person: Client, other: Client, command: str) -> None:
     """The answer to a command is an error, the name stays, and the other hears nothing of it."""
     stands_still(other, "before", person)
     person.says(command)
-    person.is_told("error")
+    try:
+        person.is_told("error")
+    except Wrong:
+        person.scene.should += f", after {cut(command)!r}"
+        raise
     stands_still(person, "still me")
     other.hears_next(person.name, "still me")
 
@@ -60,9 +76,11 @@ def renames(scene: Chat) -> None:
 
 @check("nick", symptom=25, needs=RENAMES)
 def frees_the_old_name(scene: Chat) -> None:
-    """A newcomer gets the old name at once; what is whispered to it goes to the newcomer."""
+    """What is whispered to the old name finds nobody; or a newcomer, who may have it at once."""
     ada, bob = scene.join("ada", "bob")
     old = rename(ada, new_name(scene, "ada"), bob)
+    bob.says(f"/msg {old} is anybody there?")
+    bob.is_told("error")
     newcomer = scene.client("new", old)
     newcomer.enters()
     bob.says(f"/msg {old} psst")
@@ -92,14 +110,29 @@ def refuses_what_is_no_name(scene: Chat) -> None:
     ada, bob = scene.join("ada", "bob")
     for name in (bob.name, bob.name.upper(), "x" * 21, "server", "Server", "\u3164", ada.name):
         is_refused(ada, bob, f"/nick {name}")
+    is_refused(ada, bob, "/nick")
+    is_refused(ada, bob, f"/nick {new_name(scene, 'ada')} more")
 
 
 @check("nick", symptom=22, needs=RENAMES)
 def lets_one_write_it_differently(scene: Chat) -> None:
-    """ada may become ADA: it is her own name."""
+    """ada may become ADA: it is her own name, and a private message to ada still finds her."""
     ada, bob = scene.join("ada", "bob")
-    rename(ada, ada.name.upper(), bob)
+    old = rename(ada, ada.name.upper(), bob)
     stands_still(ada, "in capitals", bob)
+    bob.says(f"/msg {old} psst")
+    ada.hears(f"{bob.name} -> {ada.name}", "psst")
+
+
+@check("nick", symptom=22, needs=RENAMES)
+def renames_in_a_full_room(scene: Chat) -> None:
+    """Where `--max-clients 2` is an option: two are here, and one of them takes another name."""
+    if scene.program and not has_option(scene, "--max-clients"):
+        return
+    start_with(scene, "--max-clients", "2")
+    ada, bob = scene.join("ada", "bob")
+    rename(ada, new_name(scene, "ada"), bob)
+    stands_still(ada, "nobody more is here", bob)
 
 
 @check("nick", symptom=24, needs=RENAMES)
@@ -131,13 +164,16 @@ def leaves_under_the_last_name(scene: Chat) -> None:
 
 @check("nick", symptom=0, needs=ROOM)
 def says_what_one_does(scene: Chat) -> None:
-    """`/me yawns` comes to all as `* ada` and `yawns`; without a word behind it, it is an error."""
+    """`/me yawns` comes to all as `* ada` and `yawns`; without a word behind it, or with more than
+    2,000 characters in all, it is an error.
+    """
     ada, bob = scene.join("ada", "bob")
     stands_still(bob, "before", ada)
     ada.says("/me yawns  twice, /me thinks")
     for person in (ada, bob):
         person.hears_next(f"* {ada.name}", "yawns  twice, /me thinks")
-    is_refused(ada, bob, "/me")
+    for command in ("/me", "/me    ", f"/me {'x' * 1997}"):
+        is_refused(ada, bob, command)
 
 
 @check("nick", symptom=22, needs=(*RENAMES, "frees_the_old_name"))

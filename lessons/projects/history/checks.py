@@ -21,7 +21,7 @@ from check import (
     start_with,
 )
 
-SERVER_STAGES.append(Stage("history", "what was said before", "projects/history/README.md", 15, []))
+SERVER_STAGES.append(Stage("history", "what was said before", "projects/history/README.md", 12, []))
 TELLS = (*ROOM, "tells_newcomers")
 FIRST = 20  # messages that a newcomer hears
 MOST = 1000  # messages that it keeps

@@ -4955,7 +4955,7 @@ class Session:
         """
         here = self.number_in_work()
         if act.seconds >= RULE_SECONDS:
-            return here >= 4
+            return here >= min(4, number)  # a project may have fewer stages
         busy = sum(other.seconds < RULE_SECONDS for other in self.playing)
         if busy >= min(self.lanes, LANES if here >= 3 else 2):
             return False

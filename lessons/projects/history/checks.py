@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from check import (
     Wrong,
     check,
     cut,
+    environment,
+    free_port,
     has_option,
     our_folder,
     start_with,
@@ -313,6 +316,32 @@ def writes_what_had_to_wait(scene: Chat) -> None:
 def writes_what_had_to_wait_long(scene: Chat) -> None:
     """The same where the disk takes nothing for eight seconds."""
     takes_nothing_for(scene, 8)
+
+
+@check("history", symptom=0, needs=(*TELLS, "remembers_after_a_restart"))
+def opens_no_other_file(scene: Chat) -> None:
+    """With `--history FILE`, where FILE is no database: it ends, and says why in a line."""
+    path = new_file()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("This is a diary, and no database.\n" * 100)
+    scene.note("program", "starts with a file that is no database")
+    if not scene.expect("from the program: one line that says why, exit code 1"):
+        return
+    command = [*scene.target.command_at(("127.0.0.1", free_port())), "--history", path]
+    try:
+        ended = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            timeout=scene.patience,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Wrong(f"it still runs after {scene.patience:g} seconds") from error
+    said = ended.stderr.decode(errors="replace")
+    if ended.returncode != 1 or len(said.splitlines()) != 1:
+        raise Wrong(f"it ended with exit code {ended.returncode} and said: {said[-200:]!r}")
 
 
 def takes_nothing_for(scene: Chat, seconds: float) -> None:

@@ -165,3 +165,15 @@ def test_what_the_command_says_already_is_not_said_again(tmp_path):
     assert "['abacus', '" in inside.stdout
     assert inside.stdout.count("'abacus'") == 1
     assert "keyboard" not in inside.stdout
+
+
+def test_a_project_of_one_stage_plays_its_slow_checks(tmp_path):
+    checks = (
+        "from check import CLIENT_STAGES, Desk, Stage, check\n"
+        'CLIENT_STAGES[:] = [Stage("one", "one", "projects/day/README.md", 1, [])]\n'
+        '@check("one", symptom=0, seconds=30, stages=CLIENT_STAGES)\n'
+        'def is_slow(desk: Desk) -> None:\n    """It takes long."""\n'
+    )
+    command = checker("--project", project(tmp_path, checks), "--client", SERVER)
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30)
+    assert "1 of 1 stages are right" in result.stdout, result.stdout + result.stderr

@@ -995,8 +995,12 @@ def listen(host: str, port: int) -> socket.socket:
     # something else: two servers on one port.
     option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
     listener.setsockopt(socket.SOL_SOCKET, option, 1)
-    listener.bind((host, port))
-    listener.listen(1024)  # so many may knock at the same time
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)  # so many may knock at the same time
+    except Exception:
+        listener.close()
+        raise
     listener.settimeout(TICK_SECONDS)  # so that Ctrl-C works on Windows, too
     return listener
 

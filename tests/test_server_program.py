@@ -225,8 +225,9 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize("case", IMPOSSIBLE)
-def test_where_it_cannot_listen_it_says_so_in_one_line(case):
+def test_where_it_cannot_listen_it_says_so_in_one_line(case, monkeypatch):
     options = impossible_address(case)
+    monkeypatch.setenv("PYTHONDEVMODE", "1")  # then Python would tell of a socket left open
     with Program(SCRIPT, *options) as program:
         [line] = program.output()
     assert program.process.returncode not in (0, None)

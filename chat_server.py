@@ -1246,6 +1246,7 @@ def serve(listener: socket.socket, room: Room) -> int:
             start(read_orders, room)
     except RuntimeError as error:  # too many threads
         print(f"cannot start: {error}", file=sys.stderr)
+        listener.close()
         for thread, lines in slow.items():
             has_finished(thread, lines)  # Python must not end in the middle of another's print()
         return 1

@@ -182,7 +182,11 @@ class Client:
         self.sock.settimeout(TIMEOUT)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.sock.connect(("127.0.0.1", port))
+        try:
+            self.sock.connect(("127.0.0.1", port))
+        except OSError:
+            self.sock.close()
+            raise
         self.file = self.sock.makefile("rb")
         if name:
             self.name = name

@@ -495,7 +495,8 @@ if _rest:
     os.environ["PYTHONPATH"] = _rest
 if _folder in sys.path:
     sys.path.remove(_folder)
-_file = open(os.path.join(_folder, f"stacks-{os.getpid()}"), "w")
+_path = os.path.join(_folder, f"stacks-{os.getpid()}")
+_file = os.open(_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)  # a number: nothing warns of it
 if hasattr(faulthandler, "register"):
     _number = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
     faulthandler.register(_number, file=_file, all_threads=True)

@@ -29,7 +29,8 @@ def checker(*options, script: Path = CHECK) -> list:
     words = [script, *options]
     if folder := os.environ.get("KIT_COMPILED"):  # conftest.py has made it
         words = [ROOT / "tests" / "compiled.py", folder, *words]
-    return [sys.executable, *map(str, words)]
+    strict = ["-X", "dev", "-W", "error"] if sys.flags.dev_mode else []  # see conftest.py
+    return [sys.executable, *strict, *map(str, words)]
 
 
 def lasting_port() -> int:

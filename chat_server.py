@@ -995,8 +995,12 @@ def listen(host: str, port: int) -> socket.socket:
     # something else: two servers on one port.
     option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
     listener.setsockopt(socket.SOL_SOCKET, option, 1)
-    listener.bind((host, port))
-    listener.listen(1024)  # so many may knock at the same time
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)  # so many may knock at the same time
+    except Exception:
+        listener.close()
+        raise
     listener.settimeout(TICK_SECONDS)  # so that Ctrl-C works on Windows, too
     return listener
 
@@ -1242,6 +1246,7 @@ def serve(listener: socket.socket, room: Room) -> int:
             start(read_orders, room)
     except RuntimeError as error:  # too many threads
         print(f"cannot start: {error}", file=sys.stderr)
+        listener.close()
         for thread, lines in slow.items():
             has_finished(thread, lines)  # Python must not end in the middle of another's print()
         return 1

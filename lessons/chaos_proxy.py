@@ -532,8 +532,12 @@ def listen(port: int) -> socket.socket:
     # something else: two proxies on one port.
     option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
     listener.setsockopt(socket.SOL_SOCKET, option, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(1024)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(1024)
+    except Exception:
+        listener.close()
+        raise
     listener.settimeout(TICK_SECONDS)  # so that Ctrl-C works on Windows, too
     return listener
 

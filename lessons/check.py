@@ -164,7 +164,7 @@ CLUES = {
     r"can only concatenate str \(not \"bytes\"\)|startswith first arg must be bytes",
     24: r"changed (size|during) |ConcurrentModification|concurrent map",
     27: r"'(ascii|charmap|latin-1|cp\d+)' codec can't encode|UnmappableCharacter",
-    28: r"No module named '?_?tkinter|'tkinter' was not found",
+    28: r"No module named '?_?tkinter|'_?tkinter' was not found",  # as 3.15 says it
     37: r"filedescriptor out of range|Too many open files|EMFILE",
     15: r"main thread is not in main loop",
     1: r"WinError 10038",
@@ -495,7 +495,8 @@ if _rest:
     os.environ["PYTHONPATH"] = _rest
 if _folder in sys.path:
     sys.path.remove(_folder)
-_file = open(os.path.join(_folder, f"stacks-{os.getpid()}"), "w")
+_path = os.path.join(_folder, f"stacks-{os.getpid()}")
+_file = os.open(_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)  # a number: nothing warns of it
 if hasattr(faulthandler, "register"):
     _number = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
     faulthandler.register(_number, file=_file, all_threads=True)
@@ -1304,10 +1305,11 @@ def python_of(program: Program) -> str:
 
 def package_missing(program: Program, said: "Said | None", text: str) -> "Wrong | None":
     """Return what to say if the program needs a package that is not there."""
-    found = re.search(r"No module named '?([\w.]+)|Cannot find module '([^']+)'", text)
+    said_by_python = r"No module named '?([\w.]+)|module '([\w.]+)' was not found"  # 3.15
+    found = re.search(rf"{said_by_python}|Cannot find module '([^']+)'", text)
     if not found:
         return None
-    name = found[1] or found[2]
+    name = found[1] or found[2] or found[3]
     return Wrong(
         f"your program needs the package {name}, which {python_of(program)} "
         f"({program.command[0]}) does not have; --python PATH runs it with another Python",

@@ -141,6 +141,24 @@ def pytest_runtest_makereport():
         report.outcome = "failed"
 
 
+# tests/on_newest.sh makes each warning an error, in each program that a test starts. These files
+# have programs that are wrong on purpose: they run as students would run them.
+WRONG_ON_PURPOSE = (
+    "test_check",
+    "test_grade",
+    "test_mutants",
+    "test_zoo",
+    "test_benchmark.py::test_a_broken_",
+)
+
+
+@pytest.fixture(autouse=True)
+def as_students_run_it(request, monkeypatch):
+    if name_of(request.node.nodeid).startswith(WRONG_ON_PURPOSE):
+        monkeypatch.delenv("PYTHONDEVMODE", raising=False)
+        monkeypatch.delenv("PYTHONWARNINGS", raising=False)
+
+
 # ---- Several processes ---------------------------------------------------------------------------
 #
 # Most tests wait for something, so with pytest-xdist a few of them run at the same time. What

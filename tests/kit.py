@@ -29,7 +29,8 @@ def checker(*options, script: Path = CHECK) -> list:
     words = [script, *options]
     if folder := os.environ.get("KIT_COMPILED"):  # conftest.py has made it
         words = [ROOT / "tests" / "compiled.py", folder, *words]
-    return [sys.executable, *map(str, words)]
+    strict = ["-X", "dev", "-W", "error"] if sys.flags.dev_mode else []  # see conftest.py
+    return [sys.executable, *strict, *map(str, words)]
 
 
 def lasting_port() -> int:
@@ -182,7 +183,11 @@ class Client:
         self.sock.settimeout(TIMEOUT)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.sock.connect(("127.0.0.1", port))
+        try:
+            self.sock.connect(("127.0.0.1", port))
+        except OSError:
+            self.sock.close()
+            raise
         self.file = self.sock.makefile("rb")
         if name:
             self.name = name

@@ -810,7 +810,7 @@ def test_calls_without_sense_are_refused_in_a_sentence(capsys, options, words):
     assert usage.startswith("usage: ") and words in sentence.partition(": error: ")[2]
 
 
-def test_a_port_that_is_taken_is_one_sentence(listener, capsys):
+def test_a_port_that_is_taken_is_one_sentence(listener, capsys, recwarn):
     port = listener.getsockname()[1]
     assert chaos_proxy.main(["--listen", str(port), "--to", "127.0.0.1:1"]) == 1
     line = capsys.readouterr().err
@@ -818,6 +818,7 @@ def test_a_port_that_is_taken_is_one_sentence(listener, capsys):
         ": try another --listen\n"
     )
     assert line.count("\n") == 1
+    assert not recwarn.list, "a socket was left open"
 
 
 def test_every_option_is_explained_on_top_and_in_the_help(capsys):

@@ -33,6 +33,16 @@ FIRST_BYTE = {  # case -> (program, options, what it says)
     "it does not compile": ("def main(:", [], ["does not compile under Python 3", "line 1"]),
     "it is for Python 2": ("print 'hello'", [], ["written for Python 2", "line 1"]),
     "a package is missing": ("import nowhere_to_be_found", [], ["needs the package nowhere_to_be"]),
+    "Python came without Tk": (
+        "raise ModuleNotFoundError(\"No module named 'tkinter'\")",
+        [],
+        ["needs the package tkinter", "symptom 28"],
+    ),
+    "a newer Python came without Tk": (  # the words of 3.15
+        "raise ModuleNotFoundError(\"Standard library module 'tkinter' was not found\")",
+        [],
+        ["needs the package tkinter", "symptom 28"],
+    ),
     "it asks for its port": (
         f"{SERVE}\nserve(int(input('which port? ')))",
         [],

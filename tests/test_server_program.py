@@ -225,8 +225,9 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize("case", IMPOSSIBLE)
-def test_where_it_cannot_listen_it_says_so_in_one_line(case):
+def test_where_it_cannot_listen_it_says_so_in_one_line(case, monkeypatch):
     options = impossible_address(case)
+    monkeypatch.setenv("PYTHONDEVMODE", "1")  # then Python would tell of a socket left open
     with Program(SCRIPT, *options) as program:
         [line] = program.output()
     assert program.process.returncode not in (0, None)
@@ -347,6 +348,7 @@ def accept_and_keep(self):
     kept.append(accept(self))
     return kept[-1]
 socket.socket.accept = accept_and_keep
+chat_server.parse_options(["--port", "0"])  # 3.14 imports what argparse needs only then
 limit = len(os.listdir("/proc/self/fd")) - 1 + {count}
 resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 sys.exit(chat_server.main(["--port", "0"]))
@@ -380,7 +382,9 @@ def test_with_any_number_of_open_files_newcomers_wait_or_are_let_go_on_purpose(c
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_where_no_thread_can_be_started_it_says_so(tmp_path, number):
+def test_where_no_thread_can_be_started_it_says_so(tmp_path, monkeypatch, number):
+    monkeypatch.setenv("PYTHONDEVMODE", "1")  # then Python would tell of a socket left open
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
     first = f"""
 import threading
 start, started = threading.Thread.start, []

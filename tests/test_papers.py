@@ -59,7 +59,8 @@ def by_nbgrader(root: Path) -> dict:
     """Return the points that nbgrader gives: {paper: points}, None for a paper that it refuses."""
     from nbgrader.api import Gradebook, MissingEntry
 
-    nbgrader(root, "autograde", "week")  # its exit code is 1, for it refuses some
+    for _ in range(2):  # where much else runs, a kernel can start too late: those come again
+        nbgrader(root, "autograde", "week")  # its exit code is 1, for it refuses some
     found = dict.fromkeys(papers.ANSWERS)
     with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
         for paper in papers.ANSWERS:

@@ -5640,8 +5640,9 @@ def report_wrong_call(options: argparse.Namespace, error: WrongCall) -> None:
         results = []
         for number in stages_asked_for(options, stages):
             stage = stages[number - 1]
-            verdict = Verdict(stage.checks[0], "not tried", lines=[str(error)])
-            results.append(Result(number, stage, [verdict]))
+            first = stage.checks[:1]  # a project that cannot be loaded may have none yet
+            verdicts = [Verdict(act, "not tried", lines=[str(error)]) for act in first]
+            results.append(Result(number, stage, verdicts))
         report(options, results)
 
 

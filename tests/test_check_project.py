@@ -135,6 +135,7 @@ def test_a_project_has_its_own_brief_where_the_wire_is_another_one(tmp_path):
         ("def f(:", "SyntaxError"),
         (CHECKS.replace("says_the_day_once", "says_it_once"), "a check says_it_once already"),
         ("REPLACES = ('nothing_such',)", "there is no check nothing_such"),
+        (CHECKS.partition("@check")[0] + "raise OSError('no tool here')", "no tool here"),
     ],
 )
 def test_a_project_that_cannot_be_loaded_is_a_wrong_call(tmp_path, checks, sentence):

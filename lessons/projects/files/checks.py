@@ -4,6 +4,7 @@ import base64
 import copy
 import hashlib
 import os
+import re
 import tempfile
 
 from check import (
@@ -39,8 +40,8 @@ class File:
     def want(self, start: int) -> str:
         return f"file-want {self.hash} {start}"
 
-    def chunk(self, start: int) -> str:
-        letters = base64.b64encode(self.data[start : start + CHUNK]).decode()
+    def chunk(self, start: int, size: int = CHUNK) -> str:
+        letters = base64.b64encode(self.data[start : start + size]).decode()
         return f"file-data {self.hash} {start} {letters}"
 
 
@@ -64,10 +65,10 @@ def tells(host: Host, *texts: str, sender: str = "bob") -> None:
     host.tells(*[(f"{sender} -> ada", text) for text in texts])
 
 
-def answers(host: Host, text: str) -> None:
+def answers(host: Host, text: str, whom: str = "bob") -> None:
     """The next frame of the client whispers this to bob; the server shows it to ada as well."""
-    host.hears(f"/msg bob {text}", echo=False)
-    host.tells(("ada -> bob", text))
+    host.hears(f"/msg {whom} {text}", echo=False)
+    host.tells((f"ada -> {whom}", text))
 
 
 def is_silent(desk: Desk, host: Host) -> None:
@@ -76,12 +77,12 @@ def is_silent(desk: Desk, host: Host) -> None:
     host.hears("nothing else")
 
 
-def arrives(host: Host, file: File, start: int = 0) -> None:
+def arrives(host: Host, file: File, start: int = 0, sender: str = "bob") -> None:
     """Let a file come, chunk by chunk as it is asked for, from a place that is known."""
     for place in range(start, len(file.data), CHUNK):
-        answers(host, file.want(place))
-        tells(host, file.chunk(place))
-    answers(host, f"file-done {file.hash}")
+        answers(host, file.want(place), sender)
+        tells(host, file.chunk(place), sender=sender)
+    answers(host, f"file-done {file.hash}", sender)
 
 
 def content(desk: Desk, *parts: str) -> bytes:
@@ -185,11 +186,14 @@ def throws_away_what_is_damaged(desk: Desk) -> None:
 
 @client_check("files", symptom=0, needs=TAKES)
 def stays_in_its_folder(desk: Desk) -> None:
-    """Whatever a file is called, it goes into the folder and nowhere else."""
+    """Whatever a file is called, be it a way up or 300 bytes long, it goes into the folder and
+    nowhere else.
+    """
     folder = new_folder()
     host = begins(desk, folder)
     above = os.path.dirname(folder)
     names = ["../out.txt", "..", "../../out.txt", f"{above}/out.txt", "a/b.txt", "C:\\out.txt"]
+    names += [f"{'x' * 300}.txt", f"{chr(0x540D) * 100}.txt"]
     for number, name in enumerate(names, 1):
         file = File(name, f"number {number}".encode())
         tells(host, file.offer())
@@ -202,6 +206,33 @@ def stays_in_its_folder(desk: Desk) -> None:
         there = os.listdir(folder)
         if len(there) != number:
             raise Wrong(f"after {number} files, {len(there)} are in the folder: {sorted(there)}")
+        if "\\" in "".join(there):
+            raise Wrong(f"a name with a backslash is a way elsewhere on Windows: {sorted(there)}")
+
+
+@client_check("files", symptom=36, needs=(*TAKES, "asks_for_each_piece"))
+def keeps_files_apart(desk: Desk) -> None:
+    """While a file comes from bob, eve offers the same one, and another one whose HASH begins with
+    the same 16 digits; before, she has sent one called as bob's `.part`: bob's arrives whole.
+    """
+    folder, file = new_folder(), File("long.bin", bytes(range(250)) * 20)
+    host = begins(desk, folder)
+    trap = File(f"{file.hash}.part", b"from eve")
+    tells(host, trap.offer(), sender="eve")
+    arrives(host, trap, sender="eve")
+    tells(host, file.offer())
+    answers(host, file.want(0))
+    twin = File("twin.bin", b"from eve, too" * 100)
+    twin.hash = file.hash[:16] + twin.hash[16:]
+    tells(host, twin.offer(), sender="eve")
+    answers(host, twin.want(0), "eve")
+    tells(host, twin.chunk(0), sender="eve")
+    answers(host, twin.want(CHUNK), "eve")
+    tells(host, file.offer(), file.chunk(0), sender="eve")
+    is_silent(desk, host)
+    tells(host, file.chunk(0))
+    arrives(host, file, CHUNK)
+    is_whole(desk, folder, file.name, file.data)
 
 
 @client_check("files", symptom=0, needs=TAKES)
@@ -225,8 +256,8 @@ def writes_over_nothing(desk: Desk) -> None:
 
 @client_check("files", symptom=36, needs=TAKES)
 def believes_no_lies(desk: Desk) -> None:
-    """What was not offered, belongs to another place, comes from somebody else or is no base64 is
-    not answered, and changes nothing.
+    """What was not offered, belongs to another place, comes from somebody else, is no base64 or too
+    much is not answered, changes nothing, and is not shown as talk.
     """
     folder, file = new_folder(), File("letter.txt", LETTER)
     other = File("other.txt", b"never offered")
@@ -235,11 +266,31 @@ def believes_no_lies(desk: Desk) -> None:
     tells(host, file.offer())
     answers(host, file.want(0))
     tells(host, f"file-data {file.hash} 0 ???", f"file-data {file.hash} 7 AAAA")
-    tells(host, f"file-data {file.hash} 0 A")
+    tells(host, f"file-data {file.hash} 0 A", f"file-data {file.hash} 0 AA!AA")
+    beyond = File("", file.data + b"beyond its end")
+    tells(host, beyond.chunk(0).replace(beyond.hash, file.hash))
     tells(host, f"file-data {file.hash} 0 {base64.b64encode(b'from eve').decode()}", sender="eve")
     is_silent(desk, host)
     tells(host, file.chunk(0))
     answers(host, f"file-done {file.hash}")
+    is_whole(desk, folder, file.name, file.data)
+    if desk.program and (found := re.search("file-(data|want|offer|nonsense)", desk.screen())):
+        raise Wrong(f"{found[0]} is on the screen")
+
+
+@client_check("files", symptom=36, needs=(*TAKES, "asks_for_each_piece"))
+def takes_no_big_pieces(desk: Desk) -> None:
+    """A piece of 1,201 bytes is not answered, and changes nothing; a piece of one byte is taken."""
+    folder, file = new_folder(), File("long.bin", bytes(range(250)) * 10)
+    host = begins(desk, folder)
+    tells(host, file.offer())
+    answers(host, file.want(0))
+    tells(host, file.chunk(0, size=CHUNK + 1))
+    is_silent(desk, host)
+    tells(host, file.chunk(0, size=1))
+    answers(host, file.want(1))
+    tells(host, file.chunk(1))
+    arrives(host, file, 1 + CHUNK)
     is_whole(desk, folder, file.name, file.data)
 
 
@@ -263,9 +314,11 @@ def offered(desk: Desk, host: Host, file: File) -> None:
 
 @client_check("files", symptom=0, needs=KNOWS)
 def gives_a_file(desk: Desk) -> None:
-    """`/send bob FILE` offers it; each `file-want` is answered with one chunk, from any place."""
+    """`/send bob FILE` offers it; each `file-want` is answered with one chunk, from any place. Its
+    own words, which come back, are not answered.
+    """
     file = File("my letter.bin", bytes(range(250)) * 10)
-    host = begins(desk)
+    host = begins(desk, new_folder())
     offered(desk, host, file)
     for place in (0, CHUNK, 7, 2 * CHUNK):
         tells(host, file.want(place))
@@ -293,13 +346,18 @@ def waits_to_be_asked(desk: Desk) -> None:
 
 @client_check("files", symptom=0, needs=GIVES)
 def gives_it_to_nobody_else(desk: Desk) -> None:
-    """What was offered to bob is not sent to eve; nor what was never offered."""
+    """What was offered to bob is not sent to eve, nor what was never offered; and eve cannot say
+    that bob has all of it.
+    """
     file = File("long.bin", bytes(range(250)))
     host = begins(desk)
     offered(desk, host, file)
     tells(host, file.want(0), sender="eve")
     tells(host, File("other", b"other").want(0))
+    tells(host, f"file-done {file.hash}", f"file-wrong {file.hash}", sender="eve")
     is_silent(desk, host)
+    tells(host, file.want(0))
+    answers(host, file.chunk(0))
 
 
 @client_check("files", symptom=0, needs=GIVES)
@@ -322,7 +380,14 @@ def says_what_it_cannot_send(desk: Desk) -> None:
     """A file that is not there, or is a folder, is one line on the screen, and nothing is sent."""
     host = begins(desk)
     missing = os.path.join(new_folder(), "missing.txt")
-    desk.types(f"/send bob {missing}", f"/send bob {new_folder()}", "/send bob")
+    host.tells(("bob", "send it"))
+    desk.shows(("bob", "send it"))
+    for line in (f"/send bob {missing}", f"/send bob {new_folder()}", "/send bob"):
+        desk.types(line)
+        desk.expect("on the screen: a sentence that says why it is not sent")
+        if desk.program and not desk.matches(rf"(?s).{{{desk.shown}}}.*\w\w"):
+            raise Wrong("your program says nothing")
+        desk.shown = len(desk.screen())
     is_silent(desk, host)
     host.tells(("bob", "and now?"))
     desk.shows(("bob", "and now?"))

@@ -4,7 +4,18 @@ import random
 import socket
 import time
 
-from check import ROOM, SERVER_STAGES, Chat, Stage, Wrong, check, show, start_with
+from check import (
+    ROOM,
+    SERVER_STAGES,
+    Chat,
+    Program,
+    Stage,
+    Wrong,
+    check,
+    free_port,
+    show,
+    start_with,
+)
 
 SERVER_STAGES.append(Stage("finding", "is found", "projects/finding/README.md", 20, []))
 FOUND = ("is_found",)
@@ -27,6 +38,7 @@ class Asker:
     def __init__(self, scene: Chat, label: str):
         self.scene, self.label = scene, label
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", 0))  # so that it hears nothing that is sent to the group
         here = socket.inet_aton("127.0.0.1")
         self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, here)
         self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 0)
@@ -54,6 +66,22 @@ class Asker:
                 return data
         return b""
 
+    def asks_until(self, title: str, seconds: float = 0.5) -> bytes:
+        """Ask anew until an answer with this title comes, and return it. What is sent by UDP may be
+        lost; and the server may listen for clients before it listens for questions.
+        """
+        number = digits()
+        wanted = f"chat {number} PORT {title}"
+        self.scene.note(self.label, f"-> {show(question(number))}, again and again")
+        if not self.scene.expect(f"to {self.label}: the datagram {wanted.encode()!r}"):
+            return b""
+        end = time.monotonic() + self.scene.patience
+        while time.monotonic() < end:
+            self.sock.sendto(question(number), GROUP)
+            if came := self.answer(seconds, title):
+                return came
+        raise Wrong(f"no answer came to {self.label}")
+
     def is_answered(self, wanted: str, title: str) -> None:
         """The next answer is this."""
         if self.scene.expect(f"to {self.label}: the datagram {wanted.encode()!r}"):
@@ -72,16 +100,8 @@ def begins(scene: Chat) -> tuple:
     """Start the server so that it can be found; return its title and its port."""
     title = f"Klasse {digits()} (größer)"
     start_with(scene, "--host", "0.0.0.0", "--title", title)
-    first = Asker(scene, "somebody")
-    number = digits()
-    if not scene.expect("an answer to `chat? 12345678`, 100 bytes long, asked again and again"):
-        return title, 1234
-    end = time.monotonic() + scene.patience
-    while time.monotonic() < end:  # it may listen for clients before it listens for questions
-        first.asks(question(number))
-        if first.answer(0.3, title):
-            return title, scene.program.address[1]
-    raise Wrong("none has come")
+    Asker(scene, "somebody").asks_until(title, 0.3)
+    return title, scene.program.address[1] if scene.program else 1234
 
 
 @check("finding", symptom=0, needs=ROOM)
@@ -112,7 +132,7 @@ def answers_nothing_else(scene: Chat) -> None:
     """Rubbish, a question that is too short or too long, one without digits: no answer, and the
     server is still found.
     """
-    title, port = begins(scene)
+    title, _ = begins(scene)
     ada = Asker(scene, "ada")
     number = digits()
     whole = question(number)
@@ -131,16 +151,36 @@ def answers_nothing_else(scene: Chat) -> None:
     ):
         ada.asks(datagram)
     ada.is_not_answered(title)
-    number = digits()
-    ada.asks(question(number))
-    ada.is_answered(f"chat {number} {port} {title}", title)
+    ada.asks_until(title)
+
+
+@check("finding", symptom=0, needs=FOUND)
+def refuses_what_cannot_be_found(scene: Chat) -> None:
+    """`--title` without `--host 0.0.0.0`, one of 61 bytes or one with an escape code: a sentence,
+    an exit code but 0, and no server.
+    """
+    everywhere = ("--host", "0.0.0.0", "--title")
+    long = "\u00e9" * 30 + "x"
+    for options in (("--title", "Class 7"), (*everywhere, long), (*everywhere, "\x1b[2J")):
+        scene.note("program", f"is started with {' '.join(options)!r}")
+        if not scene.expect("from the program: a sentence, an exit code but 0"):
+            continue
+        address = "127.0.0.1", free_port()
+        second = Program([*scene.target.command_at(address), *options], address)
+        ended = second.ended(scene.patience)
+        second.kill()
+        if second.process.returncode == 0 or not ended:
+            raise Wrong(ended or "your program runs")
+        said = "\n".join(line for _, line in second.lines)
+        if not said or "Traceback" in said:
+            raise Wrong(f"your program says {said[-200:] or 'nothing'!r}")
 
 
 # Last of all, for every server on this computer hears these questions.
 @check("finding", symptom=23, needs=(*FOUND, "answers_each_by_itself", "answers_nothing_else"))
 def talks_meanwhile(scene: Chat) -> None:
     """Three hundred questions at once: the talk goes on, and afterwards the server is found."""
-    title, port = begins(scene)
+    title, _ = begins(scene)
     ada, bob = scene.join("ada", "bob")
     asker = Asker(scene, "eve")
     scene.note("eve", "-> 300 questions")
@@ -150,12 +190,4 @@ def talks_meanwhile(scene: Chat) -> None:
         ada.says(f"{number} meanwhile")
         bob.hears(ada, f"{number} meanwhile")
         ada.hears(ada, f"{number} meanwhile")
-    dan, number = Asker(scene, "dan"), digits()
-    if not scene.expect(f"to dan, within some seconds: b'chat {number} {port} ...'"):
-        return
-    end = time.monotonic() + scene.patience
-    while time.monotonic() < end:  # the first ones may be lost: so much waits to be read
-        dan.asks(question(number))
-        if dan.answer(0.5, title):
-            return
-    raise Wrong("nobody finds it any more")
+    Asker(scene, "dan").asks_until(title)  # some may be lost: so much waits to be read

@@ -152,11 +152,13 @@ static int begins_with(const char *text, size_t size, const char *start)
 
 /* ---- One connection -------------------------------------------------------------------------- */
 
+/* The first half of a pair, if its second half is not here yet; else its size is -1. */
+static char sender[MAX_SENDER];
+static long sender_size = -1;
+
 /* Show each pair in buffer that is whole: who speaks, then the text. */
 static void show_pairs(struct buffer *buffer)
 {
-    static char sender[MAX_SENDER];
-    static long sender_size = -1; /* the first half of a pair, if its second half is not here yet */
     long size;
     while ((size = whole_frame(buffer)) >= 0) {
         const char *text = buffer->bytes + HEADER;
@@ -251,8 +253,8 @@ int main(int argc, char **argv)
             show_pairs(&received);
         }
     }
-    if (received.used > 0)
-        give_up("it hung up in the middle of a frame");
+    if (received.used > 0 || sender_size >= 0)
+        give_up("it hung up in the middle of a pair");
     if (both[0].fd >= 0)
         give_up("it hung up");
     return 0;

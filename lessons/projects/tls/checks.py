@@ -10,6 +10,8 @@ import ssl
 import subprocess
 import tempfile
 import time
+import warnings
+from contextlib import suppress
 
 import check
 from check import ROOM, SERVER_STAGES, Chat, Program, Stage, Wrong, frames, our_folder
@@ -48,7 +50,11 @@ class Sealed(ssl.SSLSocket):
         return data
 
     def shutdown(self, how: int) -> None:
-        """Say that nothing more comes, and go on reading: SSLSocket would forget its key."""
+        """Say goodbye, and go on reading: SSLSocket would forget its key."""
+        if self._sslobj and how == socket.SHUT_WR:
+            self.settimeout(0)
+            with suppress(OSError):  # it would wait for the answer
+                self._sslobj.shutdown()
         socket.socket.shutdown(self, how)
 
 
@@ -77,8 +83,23 @@ def speaks_tls(scene: Chat) -> None:
     ada, bob = scene.join("ada", "bob")
     ada.says("hello")
     bob.hears(ada, "hello")
-    if scene.program and ada.sock.version() not in ("TLSv1.2", "TLSv1.3"):
-        raise Wrong(f"this is {ada.sock.version()}")
+    if scene.expect("to eve: no handshake, for she knows TLS 1.1 at most") and knows_old_tls(scene):
+        raise Wrong("there was one, and what is so old can be broken")
+
+
+def knows_old_tls(scene: Chat) -> bool:
+    """Return whether the server shakes hands with somebody who knows nothing newer than TLS 1.1."""
+    context = ssl.create_default_context(cafile=CERT)
+    with warnings.catch_warnings():  # Python warns of them, and rightly
+        warnings.simplefilter("ignore")
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    with raw(scene, "eve") as sock:
+        sock.settimeout(scene.patience)
+        with suppress(OSError), context.wrap_socket(sock, server_hostname="localhost"):
+            return True
+    return False
 
 
 def raw(scene: Chat, label: str) -> "socket.socket | None":
@@ -127,16 +148,41 @@ def talks_to_nobody_in_clear(scene: Chat) -> None:
 def waits_for_no_handshake(scene: Chat) -> None:
     """eve connects and says nothing, dan half a hello: others come in and talk meanwhile."""
     ada = scene.join("ada")
-    silent = [raw(scene, "eve"), raw(scene, "dan")]
-    if silent[1]:
-        silent[1].sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    silent = no_handshake(scene)
     bob = scene.join("bob")
     ada.hears(bob, check.HELLO)
     ada.says("we can talk")
     bob.hears(ada, "we can talk")
     for sock in silent:
-        if sock:
-            sock.close()
+        sock.close()
+
+
+def no_handshake(scene: Chat) -> list:
+    """Return the connections of eve, who says nothing, and of dan, who says half a hello."""
+    silent = [raw(scene, "eve"), raw(scene, "dan")]
+    scene.note("dan", "-> half a hello")
+    if not scene.program:
+        return []
+    silent[1].sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    return silent
+
+
+@check.check("tls", symptom=23, seconds=10, needs=("speaks_tls", "waits_for_no_handshake"))
+def waits_ten_seconds_for_a_handshake(scene: Chat) -> None:
+    """eve connects and says nothing, dan half a hello: both are gone after ten seconds, and nobody
+    before.
+    """
+    silent = no_handshake(scene)
+    scene.wait(8)
+    scene.expect("to eve and dan: nothing, their time is not over yet")
+    for sock in silent:
+        sock.settimeout(0)
+        with suppress(BlockingIOError):
+            raise Wrong(f"after 8 seconds came {check.show(sock.recv(65_536)) or 'the end'}")
+    scene.expect("to eve and dan: the end, ten seconds after they have come")
+    for sock in silent:
+        with sock:
+            read_to_the_end(sock, scene.patience)
 
 
 @check.check("tls", symptom=0, needs=("speaks_tls",))
@@ -151,10 +197,10 @@ def says_goodbye(scene: Chat) -> None:
     try:
         while ssl.SSLSocket.recv(ada.sock, 65_536):
             pass
-    except ssl.SSLEOFError as error:
-        raise Wrong("the connection ended without the goodbye of TLS") from error
     except TimeoutError as error:
         raise Wrong("the connection is still open") from error
+    except (ssl.SSLEOFError, ConnectionError) as error:
+        raise Wrong("the connection ended without the goodbye of TLS") from error
 
 
 @check.check("tls", symptom=0, needs=("speaks_tls",))
@@ -163,54 +209,87 @@ def is_not_seen_from_outside(scene: Chat) -> None:
     scene.expect("between ada and the server: nothing that could be read")
     if not scene.program:
         return
+    name = "adalovelace"
     try:
-        name = "adalovelace"
-        seen = exchange(scene, name, "a secret that nobody else may read")
+        with ByHand(scene) as ada:
+            seen = ada.exchange(name, "a secret that nobody else may read")
     except ssl.SSLError as error:
         raise Wrong(f"what the server sends is no TLS: {error}") from error
     if b"secret" in seen or name.encode() in seen:
         raise Wrong("it can be read")
 
 
-def exchange(scene: Chat, name: str, text: str) -> bytes:
-    """Say a name and a text through TLS, and hear it; return all that went over the network."""
-    received, to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = CONTEXT.wrap_bio(received, to_send, server_hostname="localhost")
-    with socket.create_connection(scene.program.address) as sock:
-        sock.settimeout(scene.patience)
-        step(sock, tls.do_handshake, received, to_send)
-        tls.write(frames(name, text))
-        seen = to_send.read()
-        sock.sendall(seen)
-        heard = b""
+@check.check("tls", symptom=9, needs=("speaks_tls", "says_goodbye"))
+def ends_what_is_changed(scene: Chat) -> None:
+    """One byte of what eve says is changed on the way: she hears why (an alert) and the end, nobody
+    hears what it has become, and ada's talk goes on.
+    """
+    ada = scene.join("ada")
+    scene.note("eve", "shakes hands; then a byte of what she says is changed on the way")
+    if scene.expect("to eve: an alert of TLS, then the end"):
+        with ByHand(scene) as eve:
+            data = bytearray(eve.sealed(frames("eve", "hello")))
+            data[-1] ^= 1
+            eve.sock.sendall(data)
+            eve.received.write(read_to_the_end(eve.sock, scene.patience))
+            if "ALERT" not in eve.why():
+                raise Wrong("the connection ended, and nothing said why")
+    ada.says("as before")
+    ada.hears_next(ada.name, "as before")
+
+
+class ByHand:
+    """A connection through TLS whose bytes can be seen and changed."""
+
+    def __init__(self, scene: Chat):
+        self.received, self.to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = CONTEXT.wrap_bio(self.received, self.to_send, server_hostname="localhost")
+        self.sock = socket.create_connection(scene.program.address)
+        self.sock.settimeout(scene.patience)
+
+    def __enter__(self) -> "ByHand":
+        while True:
+            try:
+                self.tls.do_handshake()
+                self.sock.sendall(self.to_send.read())
+                return self
+            except ssl.SSLWantReadError:
+                self.sock.sendall(self.to_send.read())
+                self.received.write(self.sock.recv(65_536))
+
+    def __exit__(self, *_) -> None:
+        self.sock.close()
+
+    def sealed(self, data: bytes) -> bytes:
+        """Return data as it goes over the network."""
+        self.tls.write(data)
+        return self.to_send.read()
+
+    def exchange(self, name: str, text: str) -> bytes:
+        """Say a name and a text, and hear it; return all that went over the network."""
+        seen, heard = self.sealed(frames(name, text)), b""
+        self.sock.sendall(seen)
         while text.encode() not in heard:
-            chunk = sock.recv(65_536)
+            chunk = self.sock.recv(65_536)
             if not chunk:
                 raise Wrong("the server has hung up")
             seen += chunk
-            received.write(chunk)
-            heard += read_all(tls)
-    return seen
+            self.received.write(chunk)
+            heard += self.opened()
+        return seen
 
+    def opened(self) -> bytes:
+        """Return what can be opened so far."""
+        data = b""
+        with suppress(ssl.SSLWantReadError):
+            while chunk := self.tls.read(65_536):
+                data += chunk
+        return data
 
-def step(sock: socket.socket, act, received: ssl.MemoryBIO, to_send: ssl.MemoryBIO) -> None:
-    """Do a step of TLS that may need more bytes from the other side."""
-    while True:
+    def why(self) -> str:
+        """Return the reason that the server gives for an end; nothing if it gives none."""
         try:
-            act()
-            sock.sendall(to_send.read())
-            return
-        except ssl.SSLWantReadError:
-            sock.sendall(to_send.read())
-            received.write(sock.recv(65_536))
-
-
-def read_all(tls: ssl.SSLObject) -> bytes:
-    """Return what can be opened so far."""
-    data = b""
-    try:
-        while chunk := tls.read(65_536):
-            data += chunk
-    except ssl.SSLWantReadError:
-        pass
-    return data
+            self.opened()
+        except ssl.SSLError as error:
+            return error.reason or ""
+        return ""

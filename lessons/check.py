@@ -4698,6 +4698,18 @@ class Project:
             for stage, act in found:
                 stage.checks.remove(act)
 
+    @staticmethod
+    def must_fit(client: bool) -> None:
+        """Raise WrongCall if all checks of the project are for the other kind of programs."""
+        kinds = []
+        for kind, stages in (("server", SERVER_STAGES), ("client", CLIENT_STAGES)):
+            if any(act.__module__ == "project_checks" for stage in stages for act in stage.checks):
+                kinds.append(kind)
+        if kinds == ["server"] and client:
+            raise WrongCall("this project's checks are for a server: leave out --client")
+        if kinds == ["client"] and not client:
+            raise WrongCall("this project's checks are for a client: add --client")
+
     def brief(self) -> "str | None":
         """Return the file with the project's own brief, if it has one."""
         path = os.path.join(self.folder, "brief.txt")
@@ -5623,6 +5635,8 @@ def prepare(options: argparse.Namespace, command: list) -> Session:
     brief = brief_named(options.brief or "page")
     be_patient(options.patience)
     stages = CLIENT_STAGES if options.client else SERVER_STAGES
+    if options.project:
+        options.project.must_fit(options.client)
     asked = stages_asked_for(options, stages)
     can_be_written(options)
     target = Target([], None) if options.list else target_of(options, command)

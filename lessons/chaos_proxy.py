@@ -396,7 +396,17 @@ class Capture:
     def __init__(self, path: str):
         self.lock = threading.Lock()  # held by who writes; guards the tapes' numbers, too
         self.file = open(path, "wb", buffering=0)  # no buffer: others can read along
-        self.file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, CHUNK, RAW_IP))
+        try:
+            self.file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, CHUNK, RAW_IP))
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the file; what comes now is not in it."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
 
     def write(self, packet: bytes) -> None:
         """Write a packet; if that fails, say so once, and let the connections go on."""
@@ -407,7 +417,7 @@ class Capture:
         try:
             self.file.write(head + packet)
         except OSError as error:
-            self.file = None
+            self.close()
             say(f"the capture ends here: {error}")
 
 
@@ -504,6 +514,9 @@ def main(argv: "list | None" = None) -> int:
             connection.over.set()
         for connection in connections:
             connection.thread.join(CONNECT_SECONDS)
+    if options.capture:
+        with options.capture.lock:
+            options.capture.close()
     return 0
 
 

@@ -120,6 +120,9 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        if self.process.stdin:
+            with contextlib.suppress(OSError):  # what nobody has read is lost
+                self.process.stdin.close()
         self.collector.join(5)  # it reads to the end; only then may the pipe be closed
         self.process.stdout.close()
 

@@ -48,6 +48,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.filterwarnings("default")  # where each is an error, a loop that warns ends
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_an_endless_loop_is_ended_and_said_in_a_few_lines(kind, capsys, hurry):
     before = threading.enumerate()

@@ -259,7 +259,8 @@ def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /dev/full")
-def test_a_disk_that_is_full_from_the_start_is_said_too():
+def test_a_disk_that_is_full_from_the_start_is_said_too(monkeypatch):
+    monkeypatch.setenv("PYTHONDEVMODE", "1")  # then Python would tell of a file left open
     with Program(SCRIPT, "--listen", "0", "--to", "127.0.0.1:1", "--pcap", "/dev/full") as proxy:
         lines = proxy.output()
         assert proxy.process.returncode == 1
@@ -273,6 +274,9 @@ def test_a_disk_that_gets_full_ends_the_capture_and_no_connection(path, tape, ca
 
         def write(self, data):
             raise OSError("no room")
+
+        def close(self):
+            """Do as a file does."""
 
     tape.capture.file.close()
     tape.capture.file = Full()

@@ -56,23 +56,33 @@ def hand_in_all(released: Path, folder: Path) -> dict:
 
 
 def by_nbgrader(root: Path) -> dict:
-    """Return the points that nbgrader gives: {paper: points}, None for a paper that it refuses."""
+    """Return the points that nbgrader gives: {paper: points}, None for a paper that it refuses.
+
+    A cell that stands there twice ends a whole run of nbgrader, so who comes later has one of its
+    own.
+    """
+    nbgrader(root, "autograde", "week")  # its exit code is 1, for it refuses some
+    found = {}
+    for paper in papers.ANSWERS:
+        found[paper] = points_in_gradebook(root, papers.student(paper))
+        if found[paper] is None:
+            nbgrader(root, "autograde", "week", "--student", papers.student(paper))
+            found[paper] = points_in_gradebook(root, papers.student(paper))
+    return found
+
+
+def points_in_gradebook(root: Path, student: str) -> "int | None":
+    """Return a student's points, None if nbgrader has none."""
     from nbgrader.api import Gradebook, MissingEntry
 
-    for _ in range(2):  # where much else runs, a kernel can start too late: those come again
-        nbgrader(root, "autograde", "week")  # its exit code is 1, for it refuses some
-    found = dict.fromkeys(papers.ANSWERS)
     with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
-        for paper in papers.ANSWERS:
-            try:
-                graded = gradebook.find_submission_notebook(
-                    papers.MASTER.stem, "week", papers.student(paper)
-                )
-            except MissingEntry:
-                continue
-            if not any(grade.needs_manual_grade for grade in graded.grades):
-                found[paper] = int(sum(grade.auto_score or 0 for grade in graded.grades))
-    return found
+        try:
+            graded = gradebook.find_submission_notebook(papers.MASTER.stem, "week", student)
+        except MissingEntry:
+            return None
+        if any(grade.needs_manual_grade for grade in graded.grades):
+            return None
+        return int(sum(grade.auto_score or 0 for grade in graded.grades))
 
 
 def by_eye(path: Path) -> int:
@@ -130,7 +140,8 @@ def graded(folder: Path) -> dict:
 NOTES = {  # what an instructor should know of a paper
     "right, and leaves sockets open": "the last cell says what is left open; it gives no points",
     "the file has another name": "nbgrader leaves it out; `--repair` names it",
-    "a check's cell stands there twice": "nbgrader refuses it; `--repair` takes the copy out",
+    "a check's cell stands there twice": "nbgrader refuses it, and stops before all who come after; "
+    "`--repair` takes the copy out",
     "an answer's cell is gone": "`--repair` puts it back, empty",
     "a check of its own, and the kit's frame": "the reply says that both do not count",
     "a changed classroom.py": "what a student sees is a student's; graders use your own files",

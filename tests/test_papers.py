@@ -140,8 +140,8 @@ def graded(folder: Path) -> dict:
 NOTES = {  # what an instructor should know of a paper
     "right, and leaves sockets open": "the last cell says what is left open; it gives no points",
     "the file has another name": "nbgrader leaves it out; `--repair` names it",
-    "a check's cell stands there twice": "nbgrader refuses it, and stops before all who come after; "
-    "`--repair` takes the copy out",
+    "a check's cell stands there twice": "nbgrader refuses it, and stops before all who come "
+    "after; `--repair` takes the copy out",
     "an answer's cell is gone": "`--repair` puts it back, empty",
     "a check of its own, and the kit's frame": "the reply says that both do not count",
     "a changed classroom.py": "what a student sees is a student's; graders use your own files",

@@ -940,6 +940,12 @@ class Readline:
             if self.over:
                 raise Over
             line = input(prompt)
+        except SystemError as error:
+            # Where two signals come at once, Python can call interrupted() although Ctrl-C has been
+            # raised already, and complains of that. Then Ctrl-C is the cause.
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            raise
         finally:
             self.reading = False
         self.ready = False

@@ -273,7 +273,7 @@ SLIPS = {
     ),
     "a reset instead of an end": (
         "commands",
-        11,
+        7,
         [
             (
                 "    room.inbox.put((room.dismiss, person, reason, last_words))\n",
@@ -288,7 +288,7 @@ SLIPS = {
     "a notice of another kind": (
         "commands",
         0,
-        [('    reason, last_words = "", ""\n', '    reason, last_words = "", "ciao"\n')],
+        [('    last_words = ""\n', '    last_words = "ciao"\n')],
     ),
     "a taken port is no trouble": (
         "deadlines",
@@ -310,7 +310,7 @@ SLIPS = {
         7,
         [
             (
-                "            if payloads:\n                break\n            raise",
+                "            if frames:\n                break\n            raise",
                 "            raise",
             )
         ],
@@ -324,8 +324,8 @@ SLIPS = {
         [
             (
                 "                hand_over(person, room)\n"
-                "                room.inbox.put(understand(person, room, data))\n",
-                "                event = understand(person, room, data)\n"
+                "                room.inbox.put(understand(person, room, data[HEADER:]))\n",
+                "                event = understand(person, room, data[HEADER:])\n"
                 "                if event[0] != room.tell:\n"
                 "                    hand_over(person, room)\n"
                 "                room.inbox.put(event)\n",
@@ -334,7 +334,7 @@ SLIPS = {
     ),
     "what is read out although its sender is gone": (
         "deadlines",
-        25,
+        45,
         [
             ("            if number:\n", "            if False:\n"),
             (

@@ -1895,3 +1895,24 @@ def test_the_program_works_alone_in_an_empty_folder(server, tmp_path):
         code, lines, complaints = client.end(b"hello\n")
     assert (code, said(lines), complaints) == (0, ["hello"], "")
     assert [path.name for path in tmp_path.iterdir()] == ["chat_client_cli.py"]
+
+
+@posix
+def test_ctrl_c_is_heard_although_python_complains_of_two_signals_at_once(monkeypatch):
+    cli = importlib.util.module_from_spec(SPEC)
+    SPEC.loader.exec_module(cli)
+    if cli.readline is None:
+        pytest.skip("this Python has no readline")
+    monkeypatch.setattr(cli.readline, "set_pre_input_hook", lambda hook: None)
+    keyboard = object.__new__(cli.Readline)
+    keyboard.over = False
+
+    def complain(cause: "BaseException | None"):
+        raise SystemError("returned a result with an exception set") from cause
+
+    monkeypatch.setattr("builtins.input", lambda prompt: complain(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        keyboard.read("> ", None)
+    monkeypatch.setattr("builtins.input", lambda prompt: complain(None))
+    with pytest.raises(SystemError):
+        keyboard.read("> ", None)

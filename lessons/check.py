@@ -5135,13 +5135,12 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
         *textwrap.wrap(f"ask yourself: {question}", WIDTH),
         f"read: {stage.page}",
     ]
-    room = max(4, BLOCK - 2 - len(above) - len(below))
     return Verdict(
         act,
         outcome,
         seconds=time.monotonic() - scene.began,
         symptom=symptom,
-        lines=[*above, *shorten(transcript(story), room), *below],
+        lines=in_a_block(above, transcript(story), below),
         should=scene.should,
         came=came,
         users=users,
@@ -5151,6 +5150,12 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
         said=said.sentence() if said else "",
         goes_on=other_page,
     )
+
+
+def in_a_block(above: list, story: list, below: list) -> list:
+    """Return lines that fit on a screen: of the story, only as many as there is room for."""
+    room = max(4, BLOCK - 2 - len(above) - len(below))
+    return [*above, *shorten(story, room), *below]
 
 
 def story_of(scene: Scene, printed: list) -> list:

@@ -82,6 +82,7 @@ TOGETHER = [  # beginnings of the names of tests that share what takes long to m
     "test_steps.py::test_a_step_",
     "test_assignments.py::test_nbgrader_refuses_",
     "test_assignments.py::test_nbgrader_",
+    "test_grade.py::test_a_class_",
     "test_papers.py",
     "test_server_faults.py",
     "test_readme.py",
@@ -177,7 +178,7 @@ def pytest_cmdline_main(config):
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
         return
     if option.numprocesses is None and option.dist == "no" and not has_to_be_one_process(config):
-        option.numprocesses = min(5 * (os.cpu_count() or 1), 16)
+        option.numprocesses = min(4 * (os.cpu_count() or 1), 16)
     option.loadscopereorder = False  # the order is ours
 
 

@@ -97,7 +97,7 @@ def judged(tmp_path_factory):
     return run, folder / "results"
 
 
-def test_each_student_gets_points_and_a_page(judged):
+def test_a_class_gets_points_and_a_page_for_each_student(judged):
     _, results = judged
     rows = table(results)
     good = {"right", "windows", "twin", "other_name", "two", "zipped"}
@@ -109,7 +109,7 @@ def test_each_student_gets_points_and_a_page(judged):
         assert sum(test["score"] for test in tests) == float(rows[name]["points"])
 
 
-def test_what_is_odd_about_a_submission_is_noted(judged):
+def test_a_class_is_told_what_is_odd_about_a_submission(judged):
     rows = table(judged[1])
     assert "taken: my server (1).py" in rows["other_name"]["notes"]
     assert rows["two"]["file"] == "chat_server.py"
@@ -117,14 +117,14 @@ def test_what_is_odd_about_a_submission_is_noted(judged):
     assert "nothing was handed in" in rows["nothing"]["notes"]
 
 
-def test_the_same_files_get_the_same_points_and_are_judged_once(judged):
+def test_a_class_with_the_same_files_twice_has_them_judged_once(judged):
     rows = table(judged[1])
     assert "the same files as twin" in rows["right"]["notes"]
     assert rows["right"]["seconds"] == rows["twin"]["seconds"]
     assert "twin" not in (judged[1] / "right.html").read_text(encoding="utf-8"), "it is sent on"
 
 
-def test_the_class_page_says_who_is_stuck_where_and_the_commonest_symptom(judged):
+def test_a_class_has_a_page_that_says_who_is_stuck_where_and_the_commonest_symptom(judged):
     run, results = judged
     page = (results / "index.html").read_text(encoding="utf-8")
     parts = ("Who is stuck where", "The commonest symptom", "Students by stages", "symptom 2")
@@ -136,7 +136,7 @@ def test_the_class_page_says_who_is_stuck_where_and_the_commonest_symptom(judged
 
 
 @on_linux
-def test_no_process_is_left_behind(judged):
+def test_a_class_leaves_no_process_behind(judged):
     assert "left 1 processes behind" in table(judged[1])["hides"]["notes"]
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -148,7 +148,7 @@ def test_no_process_is_left_behind(judged):
             continue
 
 
-def test_a_second_run_judges_only_what_has_changed(judged, tmp_path):
+def test_a_class_that_is_judged_again_has_only_changes_judged(judged, tmp_path):
     folder = shutil.copytree(judged[1].parent, tmp_path / "again")
     before = {path.name: path.stat().st_mtime for path in folder.glob("results/*.json")}
     (folder / "submissions" / "exits.py").write_text("raise SystemExit('good bye')\n")

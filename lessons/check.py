@@ -35,13 +35,9 @@ if __name__ == "__main__":
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
 
 import argparse
-import ast
 import configparser
 import functools
 import html
-import importlib.util
-import json
-import linecache
 import random
 import re
 import select
@@ -56,10 +52,11 @@ import textwrap
 import threading
 import time
 import unicodedata
-import xml.etree.ElementTree as ElementTree
 from collections import Counter, deque
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
+
+# What few runs need is imported where they need it: the checker is started often.
 
 PATIENCE = 8  # seconds for what has to come: a loaded machine is slow
 # If the program sleeps all that time, nothing will come. Who is busy, or waits for a turn on a
@@ -1122,6 +1119,8 @@ def stand_of(who: str, calls: list) -> "Stand | None":
     own = [call for call in own if os.path.basename(call[0]) != "sitecustomize.py"]
     if not own:
         return None
+    import linecache
+
     file, line, function = own[0]
     linecache.checkcache(file)
     code = linecache.getline(file, int(line)).strip()
@@ -1372,6 +1371,8 @@ def other_role(program: Program, said: "Said | None", text: str) -> "Wrong | Non
 
 def only_defines(source: str) -> bool:
     """Return whether a Python program only defines things: nothing in it is called."""
+    import ast
+
     quiet = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
     try:
         body = ast.parse(source).body
@@ -4672,6 +4673,8 @@ class Project:
     """What a project adds to a run."""
 
     def __init__(self, word: str):
+        import importlib.util
+
         here = os.path.dirname(os.path.abspath(__file__))
         self.folder = self.folder_of(word, [word, os.path.join(here, "projects", word)])
         path = os.path.join(self.folder, "checks.py")
@@ -5336,6 +5339,8 @@ def report(options: argparse.Namespace, results: list) -> None:
     """Write the files that were asked for; WrongCall if one cannot be written."""
     try:
         if options.json:
+            import json
+
             with open(options.json, "w", encoding="utf-8") as file:
                 json.dump(as_gradescope(results), file, indent=1)
         if options.junit:
@@ -5411,8 +5416,10 @@ def total(results: list) -> float:
     return int(points) if points == int(points) else points
 
 
-def as_junit(results: list) -> ElementTree.ElementTree:
-    """Return results in the XML that CI systems read."""
+def as_junit(results: list):
+    """Return results as an ElementTree, in the XML that CI systems read."""
+    import xml.etree.ElementTree as ElementTree
+
     results = asked_of(results)
     suite = ElementTree.Element("testsuite", name="check", tests=str(len(results)))
     for result in results:

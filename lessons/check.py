@@ -35,13 +35,9 @@ if __name__ == "__main__":
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
 
 import argparse
-import ast
 import configparser
 import functools
 import html
-import importlib.util
-import json
-import linecache
 import random
 import re
 import select
@@ -56,10 +52,11 @@ import textwrap
 import threading
 import time
 import unicodedata
-import xml.etree.ElementTree as ElementTree
 from collections import Counter, deque
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
+
+# What few runs need is imported where they need it: the checker is started often.
 
 PATIENCE = 8  # seconds for what has to come: a loaded machine is slow
 # If the program sleeps all that time, nothing will come. Who is busy, or waits for a turn on a
@@ -416,10 +413,9 @@ def end_of_frame(data: bytes, start: int = 0) -> int:
     """Return where the frame at start ends, 0 if it is not whole yet; ValueError if it is wrong."""
     if brief.lines:
         return data.find(b"\n", start) + 1
-    header = bytes(data[start : start + brief.head])
-    end = start + brief.head + size_in(header, brief.head)
-    whole = len(header) == brief.head and len(data) >= end
-    return end if whole else 0
+    middle = start + brief.head
+    end = middle + size_in(bytes(data[start:middle]), brief.head)
+    return end if len(data) >= end else 0
 
 
 @functools.lru_cache(maxsize=10_000)  # most headers have come before
@@ -442,6 +438,14 @@ def size_in(header: bytes, head: int) -> int:
 def payload_of(data: bytes) -> bytes:
     """Return what is in a frame."""
     return bytes(data).rstrip(b"\r\n") if brief.lines else bytes(data[brief.head :])
+
+
+@functools.lru_cache(maxsize=1000)  # one message comes to many clients
+def understood(data: bytes, middle: int, page: Brief) -> tuple:
+    """Return (sender, text) of a message that is whole: two frames, or one."""
+    if page.pairs:
+        return payload_of(data[:middle]).decode(), payload_of(data[middle:]).decode()
+    return page.understand(payload_of(data).decode())
 
 
 def show(data: bytes, room: int = WIDTH - 24) -> str:
@@ -471,7 +475,7 @@ def pieces(data: bytes) -> list:
 
 def crop(data: bytes) -> str:
     """Return data as Python writes it, the middle left out if it is long."""
-    for size in (len(data), 36, 24, 16, 12):
+    for size in (min(len(data), 64), 36, 24, 16, 12):
         some = repr(bytes(data[:size]))
         if len(some) <= 64:
             break
@@ -846,7 +850,7 @@ def listening_ports(program: Program) -> list:
                     name = os.readlink(f"/proc/{pid}/fd/{number}")
                     if name.startswith("socket:["):
                         inodes.add(name[8:-1])
-        for row in listening_rows():
+        for row in listening_rows() if inodes else []:  # to read them all takes long
             if row[9] in inodes:
                 addresses.append(address_of(row[1]))
     return addresses
@@ -875,8 +879,10 @@ def address_of(text: str) -> tuple:
 def printable(line: bytes) -> str:
     """Return a line of output as harmless text, without colours and the like."""
     text = CODES.sub("", line.rstrip(b"\r").decode(errors="backslashreplace"))
-    text = text.replace("\t", "    ")
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:1000])
+    text = text.replace("\t", "    ")[:1000]
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 # Colours and the like, which do not count as shown.
@@ -1113,6 +1119,8 @@ def stand_of(who: str, calls: list) -> "Stand | None":
     own = [call for call in own if os.path.basename(call[0]) != "sitecustomize.py"]
     if not own:
         return None
+    import linecache
+
     file, line, function = own[0]
     linecache.checkcache(file)
     code = linecache.getline(file, int(line)).strip()
@@ -1363,6 +1371,8 @@ def other_role(program: Program, said: "Said | None", text: str) -> "Wrong | Non
 
 def only_defines(source: str) -> bool:
     """Return whether a Python program only defines things: nothing in it is called."""
+    import ast
+
     quiet = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
     try:
         body = ast.parse(source).body
@@ -1431,12 +1441,13 @@ class Scene:
     def __init__(self, target: "Target | None", program: "Program | None", symptom: int = 0):
         self.target, self.program, self.symptom = target, program, symptom
         self.question = ""  # a better one than the symptom's
-        self.events = deque(maxlen=2000)  # (time, who, what): the last ones
+        self.events = deque(maxlen=2000)  # (time, who, what, data): the last ones
         self.should = ""  # what should come now
         self.began = time.monotonic()
         self.seen, self.printed = self.began, 0
         if program:
             self.seen, self.printed = program.seen, program.printed
+        self.spare = []  # programs of which the check has no need any more
         self.over = threading.Event()  # set if the check has to stop
         self.late = self.began + CHECK_SECONDS
         self.came = 0  # bytes, to all clients of this check
@@ -1444,8 +1455,16 @@ class Scene:
         self.quick = True  # do we give up earlier if the program sleeps?
         self.sleep = QUIET_SECONDS  # for so long
 
-    def note(self, who: str, what: str) -> None:
-        self.events.append((time.monotonic(), who, what))
+    def note(self, who: str, what: str, data: bytes = b"") -> None:
+        """Note what happens. The data is shown behind it, but not now: mostly nobody reads it."""
+        self.events.append((time.monotonic(), who, what, data))
+
+    def noted(self) -> list:
+        """Return all that was noted: (time, who, what)."""
+        return [
+            (when, who, f"{what}{show(data)}" if data else what)
+            for when, who, what, data in self.events
+        ]
 
     def expect(self, what: str) -> bool:
         """Note what should come now. Return whether it can come: in a rehearsal, nothing does."""
@@ -1788,16 +1807,15 @@ class Client:
             return socket.socket()
         return self.scene.program.connection(slow)
 
-    def note(self, what: str, always: bool = False) -> None:
+    def note(self, what: str, always: bool = False, data: bytes = b"") -> None:
         if always or not self.quiet:
-            self.scene.note(self.label, what)
+            self.scene.note(self.label, what, data)
 
     # What a client does.
 
     def sends(self, data: bytes) -> None:
         """Send bytes as they are, in one piece."""
-        if not self.quiet:
-            self.note(f"-> {show(data)}" if data else "connects and says nothing")
+        self.note("-> " if data else "connects and says nothing", data=data)
         self.push(data)
 
     def push(self, data: bytes) -> None:
@@ -2102,25 +2120,17 @@ class Client:
             if not end:
                 return None
             data = bytes(self.buffer[:end])
-            self.last = self.understood(data, middle)
+            self.last = understood(data, middle, brief)
         except UnicodeDecodeError as error:
             raise Wrong(f"to {self.name} came what is not UTF-8: {show(self.buffer)}") from error
         except ValueError as error:
             self.note(f"<- {show(self.buffer)}", always=True)
             raise Wrong(f"to {self.name} came what is no frame: {error}") from error
         del self.buffer[:end]
-        if not self.quiet:
-            self.note(f"<- {show(data)}")
+        self.note("<- ", data=data)
         if self.last[0] == "server":
             self.notices.append(self.last[1])
         return self.last
-
-    @staticmethod
-    def understood(data: bytes, middle: int) -> tuple:
-        """Return (sender, text) of a message that is whole: two frames, or one."""
-        if brief.pairs:
-            return payload_of(data[:middle]).decode(), payload_of(data[middle:]).decode()
-        return brief.understand(payload_of(data).decode())
 
     def hears_all(self, heard) -> None:
         """Receive what is there, and pass each message to heard(self, sender, text)."""
@@ -2591,7 +2601,7 @@ def ends_after_a_wrong_header(scene: Chat) -> None:
         serves_somebody(scene)
 
 
-@check("hanging-up", symptom=13, needs=FRAMED)
+@check("hanging-up", symptom=13, seconds=1, needs=FRAMED)
 def is_quiet_afterwards(scene: Chat) -> None:
     """When all have left, in whatever way, the server waits without using the processor."""
     for leave in (Client.closes, Client.resets, Client.closes):
@@ -3758,7 +3768,10 @@ def start_with(scene: Chat, *options: str) -> None:
     program = Program([*scene.target.command_at(address), *options], address)
     program.target = scene.target
     program.has_limits = True
-    scene.program.kill()
+    if scene.program.has_limits:
+        scene.program.kill()
+    else:
+        scene.spare.append(scene.program)
     scene.program, scene.names, scene.known = program, program.names, program.known
     program.listens()
 
@@ -4660,6 +4673,8 @@ class Project:
     """What a project adds to a run."""
 
     def __init__(self, word: str):
+        import importlib.util
+
         here = os.path.dirname(os.path.abspath(__file__))
         self.folder = self.folder_of(word, [word, os.path.join(here, "projects", word)])
         path = os.path.join(self.folder, "checks.py")
@@ -4811,12 +4826,14 @@ class Session:
     A check is played once those that it needs are right; if one of them is not, it is left out.
     """
 
+    started = False  # has one of its programs come so far that it listens?
+
     def __init__(self, target: Target, stages: list, asked: list, kind: type, options):
         self.target, self.stages, self.asked, self.kind = target, stages, asked, kind  # of scenes
         self.jobs = []  # (number of the stage, check): what has not begun
         self.verdicts = {}  # name of a check -> Verdict
         self.idle = []  # programs that are free
-        self.started = False  # has one of them come so far that it listens?
+        self.start_seconds = 0  # which the last one has taken for that
         self.playing = {}  # check that is being played -> its scene, None before it has one
         self.try_all, self.over, self.trouble = options.all, False, None
         self.lanes = 1 if target.at else LANES  # checks at the same time, besides those that wait
@@ -4827,6 +4844,7 @@ class Session:
                 if brief.asks(act.topics) and not (options.quick and act.seconds >= RULE_SECONDS):
                     self.jobs.append((number, act))
         self.order = [*self.jobs]
+        self.names = {act.__name__ for _, act in self.order}
         self.first_only = options.first
 
     # The main thread's part.
@@ -4940,10 +4958,11 @@ class Session:
         with self.change:
             while True:
                 self.leave_out()
-                ready = [job for job in self.jobs if self.can_begin(*job)]
+                here = self.number_in_work()
+                ready = [job for job in self.jobs if self.can_begin(*job, here)]
                 if ready:
                     if self.lanes > 1:
-                        ready.sort(key=self.urgency)
+                        ready.sort(key=lambda job: self.urgency(job, here))
                     self.jobs.remove(ready[0])
                     self.playing[ready[0][1]] = None
                     return ready[0]
@@ -4951,25 +4970,26 @@ class Session:
                     return None
                 self.change.wait(0.2)
 
-    def urgency(self, job: tuple) -> tuple:
+    def urgency(self, job: tuple, here: int) -> tuple:
         """Return a key to sort by: first the stage in work, then what others wait for, then what
         takes long.
         """
-        (number, act), here = job, self.number_in_work()
+        number, act = job
         waiting = any(act.__name__ in other.needs for _, other in self.jobs)
         if here < 3:
             return number, not waiting
         return number > here, not waiting, -act.seconds
 
-    def has_turn(self, number: int, act) -> bool:
+    def has_turn(self, number: int, act, here: int) -> bool:
         """Return whether it is a check's turn: what comes first shall be known first.
 
-        Each program that is started costs time. So it begins with two lanes and the next stages;
-        once the first stages are right, the rest may begin, too.
+        Each program that is started costs time. So it begins with one lane until that one listens,
+        then with two and the next stages; once the first stages are right, the rest may begin, too.
         """
-        here = self.number_in_work()
         if act.seconds >= RULE_SECONDS:
             return here >= min(4, number)  # a project may have fewer stages
+        if self.playing and not self.started and not self.verdicts:
+            return False
         busy = sum(other.seconds < RULE_SECONDS for other in self.playing)
         if busy >= min(self.lanes, LANES if here >= 3 else 2):
             return False
@@ -4982,15 +5002,16 @@ class Session:
                 return number
         return len(self.stages)
 
-    def can_begin(self, number: int, act) -> bool:
-        """Return whether it is its turn, and the checks that it needs are right."""
-        here = self.number_in_work()
-        if self.lanes > 1 and not self.has_turn(number, act):
+    def can_begin(self, number: int, act, here: int) -> bool:
+        """Return whether it is its turn, and the checks that it needs are right.
+
+        here: the first stage that is not known whole.
+        """
+        if self.lanes > 1 and not self.has_turn(number, act, here):
             return False
         if self.lanes == 1 and (self.playing or number > here):
             return False
-        asked = {other.__name__ for _, other in self.order}
-        needed = [name for name in act.needs if name in asked]
+        needed = [name for name in act.needs if name in self.names]
         if self.try_all:
             return all(name in self.verdicts for name in needed)
         return all(name in self.verdicts and self.verdicts[name].counts for name in needed)
@@ -5008,7 +5029,7 @@ class Session:
         """Play a check on a program that is free, or on a new one."""
         began, stage, scene = time.monotonic(), self.stages[number - 1], None
         try:
-            program = self.take_program()
+            program = self.take_program(act)
             scene = self.begin(act, program, stage)
             act(scene)
             scene.lives()
@@ -5045,6 +5066,9 @@ class Session:
             self.playing.pop(act, None)
         if scene:
             scene.close()
+            for program in scene.spare:
+                program.seen = time.monotonic()
+                self.give_back(program)
             if scene.program and self.target.at and scene.program.process.poll() is None:
                 self.give_back(scene.program)  # its port might not come free for a minute
             elif scene.program:
@@ -5057,22 +5081,34 @@ class Session:
         scene.seen = error.program.began
         return scene
 
-    def take_program(self) -> Program:
-        """Return a program that is free, or a new one."""
+    def take_program(self, act) -> Program:
+        """Return a program that is free, or a new one.
+
+        Most checks are short: so we wait for another one's program as long as a start would take.
+        """
         with self.change:
+            seconds = 0 if act.seconds else self.start_seconds
+            self.change.wait_for(lambda: self.idle or not self.soon_free(), seconds)
             while self.idle:
                 program = self.idle.pop()
                 if program.process.poll() is None:
                     return program
                 program.kill()
+        began = time.monotonic()
         try:
             program = self.target.start()
         except Wrong:
             if not self.started:
                 raise
             program = self.only_program()
-        self.started = True
+        with self.change:
+            self.started, self.start_seconds = True, time.monotonic() - began
+            self.change.notify_all()
         return program
+
+    def soon_free(self) -> bool:
+        """Return whether a short check is being played, whose program is free after it."""
+        return any(scene and not act.seconds for act, scene in self.playing.items())
 
     def only_program(self) -> Program:
         """Return the program for one that cannot run twice: from now on, one check at a time."""
@@ -5091,12 +5127,15 @@ class Session:
             return
         with self.change:
             self.idle.append(program)
+            self.change.notify_all()
 
 
 class Visits(Session):
     """The run for a client: each check starts it anew, and ends it."""
 
-    def take_program(self) -> None:
+    started = True  # there is none to wait for
+
+    def take_program(self, act) -> None:
         return None
 
     def give_back(self, program: Program) -> None:
@@ -5161,7 +5200,7 @@ def in_a_block(above: list, story: list, below: list) -> list:
 def story_of(scene: Scene, printed: list) -> list:
     """Return all that happened, from when the check began: (seconds, who, what)."""
     began = scene.began if scene.events else scene.program.began
-    events = sorted([*scene.events, *printed], key=lambda event: event[0])
+    events = sorted([*scene.noted(), *printed], key=lambda event: event[0])
     return [(max(0, when - began), who, what) for when, who, what in events]
 
 
@@ -5287,7 +5326,7 @@ def list_checks(stages: list, asked: list, kind: type) -> None:
             act(scene)
             scene.close()
             print(f"\n    {sentence(act)}")
-            lines = [f"    {who:>8} {what}"[:WIDTH] for _, who, what in scene.events]
+            lines = [f"    {who:>8} {what}"[:WIDTH] for _, who, what in scene.noted()]
             print(*lines[:LISTED], sep="\n")
             if len(lines) > LISTED:
                 print(f"    {'...':>8} {len(lines) - LISTED} more of this kind")
@@ -5300,6 +5339,8 @@ def report(options: argparse.Namespace, results: list) -> None:
     """Write the files that were asked for; WrongCall if one cannot be written."""
     try:
         if options.json:
+            import json
+
             with open(options.json, "w", encoding="utf-8") as file:
                 json.dump(as_gradescope(results), file, indent=1)
         if options.junit:
@@ -5375,8 +5416,10 @@ def total(results: list) -> float:
     return int(points) if points == int(points) else points
 
 
-def as_junit(results: list) -> ElementTree.ElementTree:
-    """Return results in the XML that CI systems read."""
+def as_junit(results: list):
+    """Return results as an ElementTree, in the XML that CI systems read."""
+    import xml.etree.ElementTree as ElementTree
+
     results = asked_of(results)
     suite = ElementTree.Element("testsuite", name="check", tests=str(len(results)))
     for result in results:

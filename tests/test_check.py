@@ -1,5 +1,6 @@
 """What the checker says of programs that are not even wrong, and that it leaves nothing behind."""
 
+import argparse
 import json
 import os
 import re
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kit import ROOT, TIMEOUT, checker
@@ -389,6 +392,86 @@ def test_a_lane_that_is_late_does_not_end_what_another_one_has_taken(tmp_path):
     late, server = write(tmp_path, LATE), ROOT / "chat_server.py"
     result = run("--stage", "many", server, folder=tmp_path, script=late)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def program_like() -> SimpleNamespace:
+    """Return what a lane asks of a program, without a process."""
+    process = SimpleNamespace(poll=lambda: None)
+    return SimpleNamespace(process=process, has_limits=False, kill=lambda: None)
+
+
+def session_of(*numbers: int) -> tuple:
+    """Return a run of these stages, and a list of the programs that it starts."""
+    started = []
+
+    def start() -> SimpleNamespace:
+        started.append(program_like())
+        return started[-1]
+
+    target = SimpleNamespace(at=None, start=start)
+    options = argparse.Namespace(all=False, quick=True, first=False)
+    return check.Session(target, check.SERVER_STAGES, [*numbers], check.Chat, options), started
+
+
+def acts(session: "check.Session") -> tuple:
+    """Return a check of a run that is short, another one, and one that takes long."""
+    short, other = [act for _, act in session.order if not act.seconds][:2]
+    return short, other, next(act for _, act in session.order if act.seconds)
+
+
+def test_a_check_waits_for_the_program_of_a_short_one_rather_than_start_one():
+    (session, started), program = session_of(2, 9), program_like()
+    short, other, _ = acts(session)
+    session.playing[short], session.start_seconds = check.Scene(None, None), TIMEOUT
+    with ThreadPoolExecutor() as pool:
+        taken = pool.submit(session.take_program, other)
+        assert not wait([taken], 0.2).done, "it starts another one at once"
+        session.give_back(program)
+        assert taken.result(TIMEOUT) is program and not started
+
+
+def test_a_check_waits_no_longer_for_a_program_than_a_start_takes():
+    session, started = session_of(2, 9)
+    short, other, _ = acts(session)
+    session.playing[short], session.start_seconds = check.Scene(None, None), 0.1
+    assert [session.take_program(other)] == started
+
+
+def test_nobody_waits_for_the_program_of_a_long_check_nor_a_long_one_for_another_program():
+    session, started = session_of(2, 9)
+    short, other, long = acts(session)
+    session.start_seconds = TIMEOUT
+    session.playing[long] = check.Scene(None, None)
+    assert [session.take_program(other)] == started
+    session.playing[short] = check.Scene(None, None)
+    began = time.monotonic()
+    assert session.take_program(long) is started[1]
+    assert time.monotonic() < began + TIMEOUT / 2
+
+
+def test_until_a_program_listens_no_second_one_is_started():
+    session, _ = session_of(5)
+    assert session.next_job()
+    assert not any(session.can_begin(number, act, 5) for number, act in session.jobs)
+    session.started = True
+    assert any(session.can_begin(number, act, 5) for number, act in session.jobs)
+
+
+def test_a_program_that_a_check_has_replaced_is_there_for_the_next_check():
+    session, _ = session_of(2)
+    scene, program = check.Scene(None, None), program_like()
+    scene.spare.append(program)
+    session.end(session.order[0][1], scene)
+    assert session.idle == [program] and program.seen >= scene.began
+
+
+def test_what_is_noted_is_formatted_only_when_it_is_read(monkeypatch):
+    shown = []
+    monkeypatch.setattr(check, "show", lambda data: shown.append(data) or "the bytes")
+    scene = check.Scene(None, None)
+    scene.note("ada", "<- ", b"5         hello")
+    assert not shown
+    assert [(who, what) for _, who, what in scene.noted()] == [("ada", "<- the bytes")]
 
 
 def test_a_command_in_any_language_gets_its_port(tmp_path):

@@ -137,6 +137,13 @@ def type_in(window, text, key="<Return>"):
     window.entry.event_generate(key)
 
 
+def shortcut(window, key):
+    """Press a key in the room. Tk drops keys of a window that is not in front, so it is made so."""
+    window.entry.focus_force()
+    window.root.update()
+    window.root.event_generate(key)
+
+
 def tags_at(window, text):
     return window.log.text.tag_names(window.log.text.search(text, "1.0"))
 

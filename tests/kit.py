@@ -18,6 +18,31 @@ CHECK = ROOT / "lessons" / "check.py"
 TIMEOUT = 15  # seconds: for anything that is waited for; a loaded machine is slow
 
 
+def is_wine() -> bool:
+    """Return whether this Windows is Wine's imitation, which does a few things in another way."""
+    if os.name != "nt":
+        return False
+    import ctypes
+
+    return hasattr(ctypes.windll.ntdll, "wine_get_version")
+
+
+WINE = is_wine()
+
+
+def has_several_loopbacks() -> bool:
+    """Return whether 127.0.0.2 is this computer, too: on Linux and Windows, but not on macOS."""
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.2", 0))
+        except OSError:
+            return False
+    return True
+
+
+SEVERAL_LOOPBACKS = has_several_loopbacks()
+
+
 def frame(payload: "str | bytes") -> bytes:
     """Return payload as one frame, made without the kit's own code."""
     data = payload.encode() if isinstance(payload, str) else payload

@@ -18,6 +18,7 @@ from gui_kit import (
     paste,
     people,
     say,
+    shortcut,
     shown,
     tags_at,
     type_in,
@@ -241,7 +242,7 @@ def test_what_was_not_confirmed_is_not_offered_elsewhere(windows):
         window.connect()
         windows.wait_until(lambda: window.talk.state == "in")
         assert "not confirmed" not in shown(window)
-        window.root.event_generate("<Control-r>")
+        shortcut(window, "<Control-r>")
         assert not window.talk.waiting
         os.kill(one.process.pid, signal.SIGCONT)
         window.disconnect()
@@ -773,7 +774,7 @@ def test_letters_grow_to_28_points_and_pads_and_columns_with_them(windows, ada, 
     hear(windows, ada, bob, "hello")
     seen = []
     for _ in range(40):
-        ada.root.event_generate("<Control-plus>")
+        shortcut(ada, "<Control-plus>")
         windows.update()
         column = int(str(ada.log.text["tabs"][0]))
         seen.append((ada.looks.size, ada.looks.unit, column))
@@ -784,7 +785,7 @@ def test_letters_grow_to_28_points_and_pads_and_columns_with_them(windows, ada, 
     windows.update()
     assert ada.menu.winfo_reqheight() <= 600
     for _ in range(40):
-        ada.root.event_generate("<Control-minus>")
+        shortcut(ada, "<Control-minus>")
     assert ada.looks.size == gui.SMALLEST
 
 

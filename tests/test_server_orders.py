@@ -10,11 +10,11 @@ import sys
 import time
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Program, Server
+from kit import ROOT, SEVERAL_LOOPBACKS, TIMEOUT, Client, Program, Server
 
 SCRIPT = ROOT / "chat_server.py"
-linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="only Linux has all of 127.0.0.0/8"
+elsewhere = pytest.mark.skipif(
+    not SEVERAL_LOOPBACKS, reason="there is no second address that is this computer"
 )
 terminals = pytest.mark.skipif(sys.platform == "win32", reason="terminals and jobs as on Unix")
 
@@ -86,7 +86,7 @@ def test_who_is_kicked_is_not_heard_any_more(server):
     server.client("eve")
 
 
-@linux
+@elsewhere
 def test_a_ban_is_for_all_who_come_from_there_until_it_is_lifted(server):
     ada = server.client("ada")
     eve = from_elsewhere(server, "127.0.0.7", "eve")
@@ -126,7 +126,7 @@ def test_this_computer_is_never_banned_but_the_one_who_was_named_has_to_go(serve
     server.client("eve")
 
 
-@linux
+@elsewhere
 def test_a_ban_can_be_lifted_by_the_address(server):
     eve = from_elsewhere(server, "127.0.0.8", "eve")
     assert eve.notice("welcome")

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from kit import Server, frame, wrapped
+from kit import WINE, Server, frame, wrapped
 
 GRIN = "\U0001f600"
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people, two joiners, one picture
@@ -500,8 +500,11 @@ WAYS_TO_LEAVE = {  # how, and the reason that the others are told
 }
 
 
-@pytest.mark.parametrize("leave, reason", WAYS_TO_LEAVE.values(), ids=WAYS_TO_LEAVE)
-def test_left_comes_once_however_somebody_goes_and_the_name_is_free(server, leave, reason):
+@pytest.mark.parametrize("way", WAYS_TO_LEAVE)
+def test_left_comes_once_however_somebody_goes_and_the_name_is_free(server, way):
+    if WINE and way == "a reset":
+        pytest.skip("under Wine a reset arrives as an end")
+    leave, reason = WAYS_TO_LEAVE[way]
     ada, bob, eve = server.gather("ada", "bob", "eve")
     leave(ada)
     news = bob.notice("left")

@@ -14,6 +14,9 @@ sys.path.insert(0, str(ROOT))
 import chat_client_gui as gui
 
 tk = pytest.importorskip("tkinter", reason="this Python has no tkinter")
+one_by_one = pytest.mark.skipif(
+    sys.implementation.name == "pypy", reason="PyPy's Tk cannot do a single event"
+)
 
 
 def threads():

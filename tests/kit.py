@@ -149,6 +149,7 @@ class Program:
             with contextlib.suppress(OSError):  # what nobody has read is lost
                 self.process.stdin.close()
         self.collector.join(5)  # it reads to the end; only then may the pipe be closed
+        assert not self.collector.is_alive(), "somebody whom it has started is still there"
         self.process.stdout.close()
 
 

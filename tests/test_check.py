@@ -194,7 +194,8 @@ def test_a_wrong_call_is_explained_and_ends_with_2(tmp_path, case):
 def test_the_transcript_shows_a_traceback_where_it_came(tmp_path):
     program = (
         f"{LISTEN}print('listening')\nsock, _ = listener.accept()\n"
-        "sock.recv(100)\nraise ValueError('ouch')"
+        "while b'hello' not in sock.recv(100):\n    pass\n"  # unread, it would become a reset
+        "raise ValueError('ouch')"
     )
     lines = run("--first", write(tmp_path, program), folder=tmp_path).stdout.splitlines()
 

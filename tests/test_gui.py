@@ -15,6 +15,7 @@ from gui_kit import (
     fill_form,
     focused,
     hanging_port,
+    one_by_one,
     opened_windows,
     paste,
     people,
@@ -713,6 +714,7 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 
 
 @pytest.mark.skipif(WINE, reason="how fast it is under Wine says nothing of Windows")
+@one_by_one
 def test_2000_messages_a_second_never_stall_the_main_loop(windows, record_property):
     with Program("-c", FLOOD, str(ROOT / "tests"), str(SECONDS)) as program:
         window = windows.open("ada", "--port", program.wait_for("listening").rpartition(":")[2])

@@ -13,7 +13,7 @@ import time
 import types
 
 import pytest
-from gui_kit import hanging_port, threads, wait_for_no_threads
+from gui_kit import hanging_port, one_by_one, threads, wait_for_no_threads
 from kit import ROOT, TIMEOUT, Client, Program, Server, frame, wrapped
 
 sys.path.insert(0, str(ROOT))
@@ -95,6 +95,7 @@ def run_until(tcl, condition):
         tcl.dooneevent(0)  # waits: if nobody rings, for ever
 
 
+@one_by_one
 def test_the_bell_wakes_a_loop_that_sleeps_and_events_keep_their_order():
     seen = []
     with tcl_with_a_bell(seen.extend) as (tcl, inbox):
@@ -108,6 +109,7 @@ def test_the_bell_wakes_a_loop_that_sleeps_and_events_keep_their_order():
         assert seen[1:] == list(range(100))
 
 
+@one_by_one
 def test_no_ring_is_lost_however_threads_and_the_window_meet():
     seen, rounds = [], 3000
     with tcl_with_a_bell(seen.extend) as (tcl, inbox):
@@ -132,6 +134,7 @@ def test_no_ring_is_lost_however_threads_and_the_window_meet():
     assert sorted(seen) == list(range(2 * rounds))
 
 
+@one_by_one
 def test_an_idle_inbox_wakes_nobody():
     turns = []
     with tcl_with_a_bell(turns.append) as (tcl, inbox):

@@ -37,6 +37,7 @@ import classroom  # noqa: E402
 
 every_lesson = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 jupyter = pytest.mark.jupyter  # needs nbclient or nbgrader
+pytestmark = pytest.mark.filterwarnings("always::UserWarning")  # advice is no error anywhere
 
 
 def load(path) -> dict:

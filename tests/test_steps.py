@@ -319,8 +319,8 @@ def pump(root, condition) -> None:
     end = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < end, "it never came true"
-        if not root.tk.dooneevent(2):  # 2: do not wait for one
-            time.sleep(0.002)
+        root.update()
+        time.sleep(0.002)
 
 
 def wait_for_no_threads() -> None:

@@ -355,6 +355,35 @@ def test_plain_python_runs_it_twice_with_the_same_output(path):
     assert first[last["id"]] == "No thread and no socket is left.\n"
 
 
+# What the text beside a cell says it will show. The programs grow: a limit that another lesson
+# speaks of may be another one by then.
+SHOWN = {
+    "03-11": "one piece: False, 16: False, more: True",
+    "04-22": "it waits in accept(): True",
+    "07-16": "slowed down: True",
+    "07-56": "all 100 heard: True",
+    "07-58": "all 100 heard: False",
+    "07-32": "one order for all: True",
+    "09-08": "the receiver has ended: True",
+    "10-11": "ticks meanwhile: 0",
+    "10-13": "it ticked meanwhile: True",
+    "12-21": "half_a_character hello: True cut: False",
+    "13-46": "come_and_go - let in fewer than 10 times: True",
+    "13-16": "b'ocean-42' in what the tap heard: False",
+    "13-33": "slowed down: True",
+    "14-17": "the last one waited for a second: True",
+    "14-19": "the last one waited for a second: False",
+}
+
+
+@every_lesson
+def test_it_shows_what_its_text_says(path):
+    first, _ = whole_run(path)["runs"]
+    for name, words in SHOWN.items():
+        if name.startswith(path.name[:2]):
+            assert words in first[name]
+
+
 def measured(notebook: dict) -> list:
     """Return the ids of the cells that show figures of this computer in this moment."""
     return [cell["id"] for cell in notebook["cells"] if "measured" in tags(cell)]

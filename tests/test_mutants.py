@@ -68,6 +68,7 @@ EQUIVALENT = {  # exercise -> {a change that is as right, as a pattern: why it i
         r"-> raise RuntimeError": WORDS,
     },
     "machines": {"1000000001|999999999": "a bit in a thousand million is no machine"},
+    "p99": {r"-> delays = ": ORDER},
 }
 
 LESSON_OF = {}  # exercise -> its lesson's number

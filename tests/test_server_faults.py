@@ -188,7 +188,8 @@ def test_a_stopped_reader_delays_nobody_and_is_cut_off_once(server):
     ada, bob = server.gather("ada", "bob")
     stuck = server.client("stuck", receive_buffer=4096)  # so the system keeps little of it
     with Chat(ada, bob, LONGEST) as chat:
-        line = server.wait_for("- stuck")
+        # Some hundred messages go there and back first: on a busy computer that takes a while.
+        line = server.wait_for("- stuck", 6 * TIMEOUT)
         goodbye = chat.count
         while chat.count < goodbye + 100 and chat.problem is None:
             chat.stop.wait(0.01)

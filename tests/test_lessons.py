@@ -133,6 +133,8 @@ def test_nothing_in_it_is_the_instructors_alone(path):
         assert f"{name} {right}" in notes
     for part in ("purpose", "minutes", "misconceptions", "answers to", "typical wrong answers"):
         assert part in notes.lower(), part
+    for name in exercises(path):
+        assert f"`{name}`" in notes, f"notes/{path.name[:2]}.md says nothing of {name}"
 
 
 @every_lesson

@@ -457,6 +457,15 @@ def test_until_a_program_listens_no_second_one_is_started():
     assert any(session.can_begin(number, act, 5) for number, act in session.jobs)
 
 
+def test_a_run_that_was_stopped_starts_nothing_and_plays_nothing_to_its_end():
+    session, started = session_of(2)
+    (number, act), stage = session.order[0], check.SERVER_STAGES[1]
+    session.target.echo = True
+    session.stop()
+    assert session.begin(act, None, stage).over.is_set()
+    assert session.play(number, act) is None and not started
+
+
 def test_a_program_that_a_check_has_replaced_is_there_for_the_next_check():
     session, _ = session_of(2)
     scene, program = check.Scene(None, None), program_like()

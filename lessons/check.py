@@ -5058,6 +5058,8 @@ class Session:
         scene = self.kind(self.target, program, act.symptom, stage.name)
         with self.change:
             self.playing[act] = scene
+            if self.over:  # it was stopped while the program started
+                scene.abort()
         return scene
 
     def end(self, act, scene: "Scene | None") -> None:
@@ -5089,6 +5091,8 @@ class Session:
         with self.change:
             seconds = 0 if act.seconds else self.start_seconds
             self.change.wait_for(lambda: self.idle or not self.soon_free(), seconds)
+            if self.over:
+                raise Wrong("stopped")
             while self.idle:
                 program = self.idle.pop()
                 if program.process.poll() is None:
@@ -5108,6 +5112,8 @@ class Session:
 
     def soon_free(self) -> bool:
         """Return whether a short check is being played, whose program is free after it."""
+        if self.over:
+            return False
         return any(scene and not act.seconds for act, scene in self.playing.items())
 
     def only_program(self) -> Program:

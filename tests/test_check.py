@@ -441,13 +441,12 @@ def test_a_check_waits_no_longer_for_a_program_than_a_start_takes():
 def test_nobody_waits_for_the_program_of_a_long_check_nor_a_long_one_for_another_program():
     session, started = session_of(2, 9)
     short, other, long = acts(session)
-    session.start_seconds = TIMEOUT
-    session.playing[long] = check.Scene(None, None)
-    assert [session.take_program(other)] == started
-    session.playing[short] = check.Scene(None, None)
     began = time.monotonic()
-    assert session.take_program(long) is started[1]
-    assert time.monotonic() < began + TIMEOUT / 2
+    for busy, taker in ((long, other), (short, long)):
+        session.playing = {busy: check.Scene(None, None)}
+        session.start_seconds = TIMEOUT
+        assert session.take_program(taker) is started[-1]
+    assert len(started) == 2 and time.monotonic() < began + TIMEOUT / 2
 
 
 def test_until_a_program_listens_no_second_one_is_started():
@@ -456,6 +455,15 @@ def test_until_a_program_listens_no_second_one_is_started():
     assert not any(session.can_begin(number, act, 5) for number, act in session.jobs)
     session.started = True
     assert any(session.can_begin(number, act, 5) for number, act in session.jobs)
+
+
+def test_a_run_that_was_stopped_starts_nothing_and_plays_nothing_to_its_end():
+    session, started = session_of(2)
+    (number, act), stage = session.order[0], check.SERVER_STAGES[1]
+    session.target.echo = True
+    session.stop()
+    assert session.begin(act, None, stage).over.is_set()
+    assert session.play(number, act) is None and not started
 
 
 def test_a_program_that_a_check_has_replaced_is_there_for_the_next_check():

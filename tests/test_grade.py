@@ -265,6 +265,17 @@ def test_too_much_time_is_noticed(tmp_path, apart):
     assert ended["reason"] == "it took more than 1 seconds"
 
 
+@pytest.mark.parametrize("error", [OSError("locked"), subprocess.TimeoutExpired("taskkill", 5)])
+def test_where_taskkill_does_not_work_the_process_is_ended_all_the_same(error, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        monkeypatch.setattr(grade.subprocess, "run", fail)
+        grade.end_tree(process)
+        assert process.wait(10)
+
+
 def test_one_file_has_a_bound(tmp_path, apart):
     pytest.importorskip("resource")
     code = f"with open('big', 'wb') as file:\n    file.write(bytes({grade.MOST_FILE} + 9999))"

@@ -49,6 +49,7 @@ import time
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -438,7 +439,7 @@ def end_politely(process: subprocess.Popen, plan: dict, alone: bool) -> None:
     if os.name == "posix":
         process.terminate()
     else:
-        end_tree(process.pid)
+        end_tree(process)
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
@@ -454,9 +455,13 @@ def end_group(pid: int) -> None:
         return
 
 
-def end_tree(pid: int) -> None:
-    """On Windows: end a process and all that it started."""
-    subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True)
+def end_tree(process: subprocess.Popen) -> None:
+    """On Windows: end a process and all that it started; taskkill may be locked, or fail."""
+    command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, capture_output=True, timeout=5)
+    with suppress(OSError):  # Windows is just ending it
+        process.kill()
 
 
 def end_others(plan: dict, keep: int) -> int:
@@ -849,7 +854,7 @@ class Class:
             if os.name == "posix":
                 process.stdin.close()  # asks for the end, of all that it started as well
             else:
-                end_tree(process.pid)
+                end_tree(process)
 
     def close(self) -> None:
         """Remove the copies."""

@@ -144,7 +144,7 @@ class Program:
                 self.process.wait(5)
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait()
+            self.process.wait(TIMEOUT)
         if self.process.stdin:
             with contextlib.suppress(OSError):  # what nobody has read is lost
                 self.process.stdin.close()

@@ -137,7 +137,8 @@ def test_a_right_server_gets_its_figures(processes, command, people):
     assert result["people"] == people
     assert result["deliveries"] > 0
     assert 0 < result["p50"] <= result["p99"]
-    assert 0 < result["busy"] < 2
+    assert 0 <= result["busy"] < 2
+    assert result["busy"] > 0 or os.name == "nt"  # it counts in 15.6 ms, and may see nothing
     assert len(processes) == 1
 
 

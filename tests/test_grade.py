@@ -26,6 +26,10 @@ import grade  # noqa: E402
 import make_assignment  # noqa: E402
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits this")
+signals = pytest.mark.skipif(
+    os.name == "nt", reason="nobody can press Ctrl-C for another process on Windows"
+)
+scripts = pytest.mark.skipif(os.name == "nt", reason="Gradescope's scripts are those of a Linux")
 ECHO = (LESSONS / "steps" / "02_echo.py").read_text(encoding="utf-8")
 
 
@@ -41,9 +45,9 @@ def hand_in(folder, **files) -> None:
         if isinstance(what, dict):
             (folder / student).mkdir()
             for name, text in what.items():
-                (folder / student / name).write_text(text, newline="")
+                (folder / student / name).write_text(text, encoding="utf-8", newline="")
         else:
-            (folder / f"{student}.py").write_text(what, newline="")
+            (folder / f"{student}.py").write_text(what, encoding="utf-8", newline="")
 
 
 def table(folder) -> dict:
@@ -176,6 +180,7 @@ def test_what_was_not_right_is_judged_again_and_the_better_counts(tmp_path):
     assert rows["right"]["notes"] == ""
 
 
+@signals
 def test_it_can_be_stopped_and_goes_on(tmp_path):
     slow = "import time\ntime.sleep(60)\n"
     hand_in(tmp_path / "submissions", fast="raise SystemExit\n", slow=slow)
@@ -259,6 +264,17 @@ def test_too_many_files_are_noticed(tmp_path, apart, monkeypatch):
 def test_too_much_time_is_noticed(tmp_path, apart):
     ended = in_sandbox("import time\ntime.sleep(30)", tmp_path, apart, seconds=1)
     assert ended["reason"] == "it took more than 1 seconds"
+
+
+@pytest.mark.parametrize("error", [OSError("locked"), subprocess.TimeoutExpired("taskkill", 5)])
+def test_where_taskkill_does_not_work_the_process_is_ended_all_the_same(error, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        monkeypatch.setattr(grade.subprocess, "run", fail)
+        grade.end_tree(process)
+        assert process.wait(10)
 
 
 def test_one_file_has_a_bound(tmp_path, apart):
@@ -371,6 +387,7 @@ def as_gradescope(zipped, submission, root) -> dict:
     return json.loads((root / "results" / "results.json").read_text())
 
 
+@scripts
 def test_gradescope_gets_points_for_a_program(tmp_path):
     run = run_grade("--gradescope", tmp_path / "out.zip", "--", *QUICK)
     assert run.returncode == 0, run.stderr
@@ -382,6 +399,7 @@ def test_gradescope_gets_points_for_a_program(tmp_path):
     assert nothing["score"] == 0 and "nothing was handed in" in nothing["output"]
 
 
+@scripts
 def test_a_project_is_judged_by_our_checks_not_by_those_handed_in(tmp_path):
     theirs = tmp_path / "in" / "ada" / "rooms"
     hand_in(tmp_path / "in", ada={"server.py": ECHO})
@@ -398,6 +416,7 @@ def test_a_project_is_judged_by_our_checks_not_by_those_handed_in(tmp_path):
     assert results["tests"][0]["score"] == 5
 
 
+@scripts
 def test_gradescope_gets_points_for_a_notebook(tmp_path, handed_out):
     run_grade("--gradescope", tmp_path / "out.zip", "--lesson", handed_out)
     with zipfile.ZipFile(tmp_path / "out.zip") as file:

@@ -234,7 +234,9 @@ def test_a_program_that_has_changed_is_named_with_the_lines_that_do_not_fit(tmp_
     shutil.copytree(PROJECTS / "nick", kit / "lessons" / "projects" / "nick")
     shutil.copy(LESSONS / "projects.py", kit / "lessons")
     text = (ROOT / "chat_server.py").read_text(encoding="utf-8")
-    (kit / "chat_server.py").write_text(text.replace("room.who, person", "room.whom, person"))
+    (kit / "chat_server.py").write_text(
+        text.replace("room.who, person", "room.whom, person"), encoding="utf-8"
+    )
     command = [sys.executable, "lessons/projects.py", "--write", str(tmp_path / "out"), "nick"]
     result = subprocess.run(command, cwd=kit, capture_output=True, encoding="utf-8", timeout=30)
     assert result.returncode == 1

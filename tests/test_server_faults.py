@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Program, Server, frame, wrapped
+from kit import ROOT, TIMEOUT, WINE, Client, Program, Server, frame, wrapped
 
 sys.path.insert(0, str(ROOT))
 import chat_server
@@ -277,6 +277,7 @@ def test_many_who_vanish_in_the_middle_leave_once_each(server):
         )
 
 
+@pytest.mark.skipif(WINE, reason="under Wine accept() has another error for who was reset")
 def test_connections_that_end_without_a_name_are_not_heard_of(server):
     [ada] = server.gather("ada")
     for number in range(20):

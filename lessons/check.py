@@ -74,7 +74,9 @@ CHECK_SECONDS = 90  # for one check: a right server takes 4, or 30 where it has 
 STOP_SECONDS = 4  # to stop: it should take 2, but a loaded machine is slow
 BUSY_SECONDS = 0.2  # of processor time while there is nothing to do: that is too much
 CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a check is over
-# Lines printed during one check, apart from a line for each 5 bytes that it sends: a log.
+# Lines printed during one check. A busy log is no flood: so a line for each byte that the program
+# gets, and for each 5 bytes that it sends, is free. The busiest log of a right program, a line for
+# each frame to each of 24 people, stays below that; what turns in a circle is there in a moment.
 FLOOD_LINES = 20_000
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
@@ -107,7 +109,7 @@ SYMPTOMS = {
     8: ("UnicodeDecodeError now and then",
         "Can recv() return half a character, and what may be decoded when?"),
     9: ("one byte kills the server",
-        "Whose trouble is it if a client sends bytes that are not UTF-8?"),
+        "Whose trouble is it if a client sends what is no frame, or no UTF-8?"),
     10: ("a bytes-like object is required, not 'str'",
         "Which of your values are text, which bytes, and who converts?"),
     11: ("ConnectionResetError when somebody shuts the window",
@@ -159,6 +161,7 @@ CLUES = {
     4: r"Address already in use|WinError 10048|EADDRINUSE|AddrInUse",
     10: r"a bytes-like object is required|can't concat str to bytes|"
     r"can only concatenate str \(not \"bytes\"\)|startswith first arg must be bytes",
+    39: r"file descriptor cannot be a negative|Invalid file descriptor: -1",  # select() says so
     24: r"changed (size|during) |ConcurrentModification|concurrent map",
     27: r"'(ascii|charmap|latin-1|cp\d+)' codec can't encode|UnmappableCharacter",
     28: r"No module named '?_?tkinter|'_?tkinter' was not found",  # as 3.15 says it
@@ -202,6 +205,18 @@ class OtherPage(Wrong):
 
 class Silence(Wrong):
     """Nothing came, or not all of it."""
+
+
+LAST_WORDS = "What does the server say before it hangs up on somebody, and why?"
+JUST_LEFT = "What does your program do when it sends to somebody who has just left?"
+
+
+class ThrownOut(Wrong):
+    """The program hung up on somebody, but not where nobody else has been before."""
+
+    def __init__(self, error: Wrong):
+        text = f"{error}; where nobody has left before, the same goes well"
+        super().__init__(text, 12, JUST_LEFT)
 
 
 class WrongCall(Exception):
@@ -962,7 +977,7 @@ class Said(NamedTuple):
     error: str
 
     def sentence(self) -> str:
-        code = f": {self.code}" if self.code else ""
+        code = f": {self.code.rstrip(':')}" if self.code else ""
         return f"{self.where}{code}: {self.error}" if self.where else self.error
 
 
@@ -990,7 +1005,7 @@ def named_error(lines: list) -> "Said | None":
     """Return the first error that these lines of output name; None if they name none."""
     for number, line in enumerate(lines):
         begins = line.lstrip().startswith("Traceback (most") or PYTHON_PLACE.match(line)
-        if begins and (said := python_error(lines[number:])):
+        if begins and (said := last_of_a_chain(lines[number:])):
             return said
         for error, place in OTHER_ERRORS:
             if found := re.match(error, line):
@@ -1000,8 +1015,27 @@ def named_error(lines: list) -> "Said | None":
     return None
 
 
-def python_error(lines: list) -> "Said | None":
-    """Return the error at the end of a traceback, with the last line of it that is the user's."""
+# How Python says that an error came of another one.
+CHAINED = re.compile(r"During handling of the above|The above exception was the direct")
+
+
+def last_of_a_chain(lines: list) -> "Said | None":
+    """Return the error of a traceback, or what came of it in the end: only that was not caught."""
+    said, end = python_error(lines)
+    later = said
+    while later:
+        near = [at for at in range(end, min(end + 4, len(lines))) if CHAINED.match(lines[at])]
+        if not near:
+            break
+        later, size = python_error(lines[near[0] :])
+        said, end = later or said, near[0] + size
+    return said
+
+
+def python_error(lines: list) -> tuple:
+    """Return the error at the end of a traceback, with the last line of it that is the user's, and
+    how many lines that took; (None, 0) if there is none.
+    """
     where, code, own = "", "", False
     for number, line in enumerate(lines[:400]):
         if found := PYTHON_PLACE.match(line):
@@ -1012,8 +1046,8 @@ def python_error(lines: list) -> "Said | None":
                 after = lines[number + 1] if number + 1 < len(lines) else ""
                 code = "" if PYTHON_PLACE.match(after) else after.strip()
         elif where and re.match(r"[A-Za-z_][\w.]*(:|$)", line):
-            return Said(where, code, line.strip())
-    return None
+            return Said(where, code, line.strip()), number + 1
+    return None, 0
 
 
 def clue_in(words: list, clues: dict) -> "int | None":
@@ -1442,6 +1476,7 @@ class Scene:
         self.target, self.program, self.symptom = target, program, symptom
         self.question = ""  # a better one than the symptom's
         self.events = deque(maxlen=2000)  # (time, who, what, data): the last ones
+        self.clients = []  # those who are still connected
         self.should = ""  # what should come now
         self.began = time.monotonic()
         self.seen, self.printed = self.began, 0
@@ -1451,6 +1486,7 @@ class Scene:
         self.over = threading.Event()  # set if the check has to stop
         self.late = self.began + CHECK_SECONDS
         self.came = 0  # bytes, to all clients of this check
+        self.went = 0  # bytes, from all of them
         self.patience = PATIENCE  # seconds for what has to come
         self.quick = True  # do we give up earlier if the program sleeps?
         self.sleep = QUIET_SECONDS  # for so long
@@ -1501,13 +1537,28 @@ class Scene:
             return f"your program floods its output: over {FLOOD_LINES:,} lines in this check"
         return ""
 
+    def somebody_left(self) -> bool:
+        """Return whether anybody has left this program so far, in this check or before it."""
+        ends = ("hangs up", "closes", "vanishes")
+        came = sum(self.program.names.values())
+        return came > len(self.clients) or any(
+            what.startswith(ends) for _, _, what, _ in self.events
+        )
+
+    def says_no_error(self) -> bool:
+        """Return whether the program runs, and has named no error in this check."""
+        lines = [line for when, line in [*self.program.lines] if when > self.seen]
+        return not self.program.ended(0.2) and not named_error(lines)
+
     def floods(self) -> bool:
-        return self.program.printed - self.printed > FLOOD_LINES + self.came / 5
+        return self.program.printed - self.printed > FLOOD_LINES + self.went + self.came / 5
 
     def is_quiet(self, since: float, seconds: float = 0) -> bool:
         """Return whether nothing will come: the program has slept for long enough since then."""
         if not self.program or not self.quick:
             return False
+        if self.floods():  # it will not come back from that
+            return True
         seconds = seconds or self.sleep
         rests = self.program.rests(seconds)  # it looks each time it is asked
         return bool(rests) and time.monotonic() > since + seconds
@@ -1541,7 +1592,6 @@ class Chat(Scene):
         self.names, self.known = Counter(), set()
         if program:
             self.names, self.known = program.names, program.known
-        self.clients = []
         self.listener = None  # the witness, where one does not hear oneself
 
     def client(self, label: str, name: "str | bytes | None" = None, slow: bool = False) -> "Client":
@@ -1550,14 +1600,16 @@ class Chat(Scene):
             self.witness()
         return self.newcomer(label, name, slow)
 
-    def newcomer(self, label: str, name: "str | bytes | None", slow: bool) -> "Client":
-        """Return a new client, whoever listens."""
+    def newcomer(
+        self, label: str, name: "str | bytes | None", slow: bool, kind: "type | None" = None
+    ) -> "Client":
+        """Return a new client, whoever listens; perhaps of a special kind."""
         self.names[label] += 1
         if self.names[label] > 1:
             label = f"{label}{self.names[label]}"
         name = label if name is None else name
         self.known.add(name)
-        client = Client(self, label, name, slow)
+        client = (kind or Client)(self, label, name, slow)
         if brief.first and self.program:
             client.hears_the_server_first()
         return client
@@ -1787,6 +1839,7 @@ class Client:
         self.scene, self.label, self.name = scene, label, name
         self.quiet = False  # is it too much to note each pair?
         self.buffer = bytearray()  # received, but not a pair yet
+        self.is_cut_off = False  # could something not be sent any more?
         self.over = False  # the stream has ended
         self.was_reset = False  # it has ended with an error
         self.last = None  # the pair that came last
@@ -1823,6 +1876,7 @@ class Client:
             return
         try:
             self.sock.settimeout(self.scene.patience)
+            self.scene.went += len(data)
             self.sock.sendall(data)
         except TimeoutError as error:
             raise Silence(
@@ -1830,7 +1884,9 @@ class Client:
                 f"{self.scene.patience:g} seconds"
             ) from error
         except OSError as error:  # what comes back, or does not, will tell
-            self.note(f"cannot send: {error.strerror or error}")
+            if not self.is_cut_off:
+                self.note(f"cannot send: {error.strerror or error}")
+            self.is_cut_off = True
 
     def says(self, *texts: "str | bytes") -> None:
         """Send each text as a frame, all in one piece."""
@@ -1954,11 +2010,14 @@ class Client:
         wanted = (getattr(sender, "name", sender), text)
         if not self.expect(f": {show(message(*wanted))}"):
             return
-        end = time.monotonic() + self.scene.patience
+        end, before = time.monotonic() + self.scene.patience, self.last
         while (pair := self.pair(end)) != wanted:
             if pair is None:
                 raise Wrong(f"the server hung up on {self.name}")
             sender, text = pair
+            if pair == before and sender != "server" and text not in (HELLO, maybe):
+                question = "Which lines send a message to somebody, and how often does each run?"
+                raise Wrong(f"to {self.name} came once more: {show(message(*pair))}", 0, question)
             other = sender != self.name and sender in self.scene.known and not self.scene.room
             if sender != "server" and not other and text not in (HELLO, maybe):
                 raise Wrong(f"to {self.name} came: {show(message(*pair))}")
@@ -2016,7 +2075,8 @@ class Client:
                 return rest
             if sender != "server" and text != HELLO and (self.scene.room or sender == self.name):
                 raise Wrong(f"to {self.label} came: {show(message(*pair))}")
-        raise Wrong(f"the server hung up on {self.label} without that notice")
+        question = LAST_WORDS if kind in ("bye", "refused", "error") else ""
+        raise Wrong(f"the server hung up on {self.label} without that notice", question=question)
 
     def is_refused(self) -> None:
         """Say the name; the server says `refused` and hangs up."""
@@ -2025,7 +2085,8 @@ class Client:
             if not self.was_refused():
                 raise Wrong(f"{self.label} was let in under the name {self.name!r}")
             if not any(text.split()[:1] == ["refused"] for text in self.notices):
-                raise Wrong(f"the server hung up on {self.label} without that notice")
+                text = f"the server hung up on {self.label} without that notice"
+                raise Wrong(text, question=LAST_WORDS)
         self.is_hung_up_on()
 
     def is_welcome(self, name: str) -> None:
@@ -2225,13 +2286,14 @@ def check(
     needs: tuple = (),
     topics: tuple = (),
     seconds: int = 0,
+    asks: str = "",
     stages: list = SERVER_STAGES,
 ):
     """Make a function a check of a stage; symptom is what users say if it fails.
 
     dead: what they say if the program has died. needs: the checks that have to be right before.
     topics: what a brief has to ask for. seconds: how long a right server takes; where it is 10 or
-    more, the check mostly waits.
+    more, the check mostly waits. asks: a question that is nearer to it than the symptom's.
     """
 
     def add(function):
@@ -2240,6 +2302,7 @@ def check(
         function.symptom = symptom
         function.dead = symptom if dead is None else dead
         function.needs, function.topics, function.seconds = needs, topics, seconds
+        function.asks = asks
         stages[place_of(stage, stages)].checks.append(function)
         return function
 
@@ -2340,7 +2403,10 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
         if scene.program.process.poll() is not None and not lives:
             break
     scene.events, scene.should = deque(story), should  # what led to nothing says nothing
-    raise NotYet(f"nothing came to {ada.label}: your program listens, but does not answer yet")
+    raise NotYet(
+        f"nothing came to {ada.label}: your program listens, but does not answer yet",
+        question="Which line sends an answer, does it ever run, and does that leave at once?",
+    )
 
 
 def complain_of_accept(scene: Chat) -> None:
@@ -2373,13 +2439,24 @@ def serves_the_next(scene: Chat) -> None:
         client.says(client.name)
         scene.wait(0.05)
         client.says("hello")
-        if scene.expect(f"to {client.label}: any answer") and not gets_anything(client, PATIENCE):
+        if scene.expect(f"to {client.label}: any answer") and not gets_next(client):
             raise Silence(f"nothing came to {client.label}, who is not the first one")
         client.hangs_up()
         scene.close()
     if scene.program:
         scene.wait(0.05)
         scene.lives()
+
+
+def gets_next(client: Client) -> bool:
+    """Return whether something comes to a client after others have left; Wrong if it has to go."""
+    try:
+        return gets_anything(client, PATIENCE)
+    except Wrong as error:
+        if client.scene.says_no_error():
+            error.symptom = 12
+            error.question = JUST_LEFT
+        raise
 
 
 # Stage: frames
@@ -2513,10 +2590,21 @@ def takes_long_texts(scene: Chat) -> None:
     most = brief.longest
     for text in ("x" * min(1014, most), "y" * most, "\U0001f600" * most, "short"):
         ada.says(text)
-        ada.hears(ada, text)
+        try:
+            ada.hears(ada, text)
+        except Wrong as error:
+            if ada.over and scene.says_no_error():
+                error.question = "How long may a text be, and where has your program room for less?"
+            raise
 
 
-@check("frames", symptom=7, needs=FRAMED, topics=("empty",))
+@check(
+    "frames",
+    symptom=7,
+    needs=FRAMED,
+    topics=("empty",),
+    asks="What does your program take a frame for that holds nothing?",
+)
 def takes_an_empty_frame(scene: Chat) -> None:
     """An empty frame may come back or be refused, but it is no end, and the next frame is not
     shifted.
@@ -2548,7 +2636,12 @@ def ends_with_the_client(scene: Chat) -> None:
     serves_somebody(scene)
 
 
-@check("hanging-up", symptom=13, needs=FRAMED)
+@check(
+    "hanging-up",
+    symptom=13,
+    needs=FRAMED,
+    asks="When somebody hangs up, what becomes of what has come and is not answered yet?",
+)
 def answers_what_it_owes(scene: Chat) -> None:
     """A client that says all it has to say and hangs up at once, but reads on, gets all answers and
     then the end.
@@ -2589,7 +2682,14 @@ def bears_resets(scene: Chat) -> None:
         serves_somebody(scene)
 
 
-@check("hanging-up", symptom=7, dead=9, needs=FRAMED, topics=("headers",))
+@check(
+    "hanging-up",
+    symptom=7,
+    dead=9,
+    needs=FRAMED,
+    topics=("headers",),
+    asks="What becomes of a connection whose next header is no number, and who ends it?",
+)
 def ends_after_a_wrong_header(scene: Chat) -> None:
     """After a header that is no number, nothing can be trusted: the server hangs up and serves the
     next one.
@@ -2632,6 +2732,24 @@ def sees_it_asleep(scene: Chat) -> None:
         look = scene.program.look()
         if look is None or look[0]:  # None: we cannot know
             asleep += 1
+
+
+def sees_it_rest(scene: Chat, when: str) -> None:
+    """Look whether the program sleeps, now and then at least, when it has to wait."""
+    if not scene.expect(f"the server sleeps {when}"):
+        return
+    end, asleep, looks = time.monotonic() + 0.8, 0, 0
+    while time.monotonic() < end and asleep < 6:
+        scene.wait(0.02)
+        look = scene.program.look()
+        if look is None or look[0]:  # None: we cannot know
+            asleep += 1
+        looks += 1
+    if asleep < 6 and looks > 15:
+        question = f"What does your program do {when}?"
+        raise Wrong(
+            f"your program was at work in {looks - asleep} of {looks} looks at it", 13, question
+        )
 
 
 def serves_somebody(scene: Chat) -> None:
@@ -2693,7 +2811,8 @@ def serves_twenty(scene: Chat) -> None:
 # Stage: names
 
 BAD_NAMES = ["", " ", "two words", "ada ", " ada", "x" * 21, "x" * 5000]
-UNSEEN = [f"a{c}b" for c in "\n\t\0\x7f\x9b\u00a0\u3000\u2028\u202e"] + ["\x1b[2J"]
+UNSEEN = [f"a{c}b" for c in "\n\t\0\x7f\x9b\u00a0\u3000\u2028\u202e"]
+UNSEEN += ["\x1b[2J", "\u200da\x07"]  # a joiner is fine, but does not excuse the rest
 # What the page names as invisible: the first and the last one of each range.
 UNSEEN_MARKS = (
     "\u200c\u200d\u034f\u115f\u1160\u17b4\u17b5\u180b\u180f\u2800\u3164\ufe00\ufe0f\uffa0"
@@ -2704,7 +2823,13 @@ LONG_NAMES = [letter * 20 for letter in "x\u4e16\U0001f600"]
 GOOD_NAMES = [*LONG_NAMES, "\u4e16\u754c", "o'neil_-.;", "Zo\u00eb", "zoe", "server7"]
 
 
-@check("names", symptom=22, needs=TOGETHER, topics=("names",))
+@check(
+    "names",
+    symptom=22,
+    needs=TOGETHER,
+    topics=("names",),
+    asks="Where does your program look whether a name is taken, and when?",
+)
 def refuses_a_taken_name(scene: Chat) -> None:
     """A second ada is refused and hung up on; the first one goes on, and a third one is refused as
     well.
@@ -2716,21 +2841,33 @@ def refuses_a_taken_name(scene: Chat) -> None:
             twin.is_refused()
         except Wrong as error:
             raise none_yet(error, scene) from error
+        scene.question = "What does your program forget when somebody leaves who was refused?"
         ada.says("it is me")
         ada.hears(ada, "it is me")
+        scene.question = ""
 
 
 def none_yet(error: Wrong, scene: Chat) -> Wrong:
     """Return error, or NotYet if the server refuses nobody, not even somebody without a name."""
+    if "hung up" in str(error):  # it does refuse, but in another way
+        return error
+    should = scene.should
     with suppress(Wrong):
         scene.client("nobody", "two words").is_refused()
+        scene.should = should
         return error
     if scene.program.ended():
         return error
     return NotYet("your program lets in everybody under every name so far")
 
 
-@check("names", symptom=22, needs=NAMED, topics=("name-rules",))
+@check(
+    "names",
+    symptom=22,
+    needs=NAMED,
+    topics=("name-rules",),
+    asks="When are two names the same, and which line of your program compares them?",
+)
 def knows_a_name_in_disguise(scene: Chat) -> None:
     """Names are the same if they are equal after NFKC and case folding: Ada, ADA and full-width
     letters are ada.
@@ -2748,7 +2885,13 @@ def knows_a_name_in_disguise(scene: Chat) -> None:
                 twin.is_refused()
 
 
-@check("names", symptom=22, needs=NAMED, topics=("name-rules",))
+@check(
+    "names",
+    symptom=22,
+    needs=NAMED,
+    topics=("name-rules",),
+    asks="Who may be called server, and which line of your program sees to that?",
+)
 def keeps_its_own_name(scene: Chat) -> None:
     """Nobody can be called server, in whatever letters."""
     for name in SERVERS:
@@ -2756,7 +2899,13 @@ def keeps_its_own_name(scene: Chat) -> None:
         twin.is_refused()
 
 
-@check("names", symptom=22, needs=NAMED, topics=("name-rules",))
+@check(
+    "names",
+    symptom=22,
+    needs=NAMED,
+    topics=("name-rules",),
+    asks="Which names does the page allow, and which line of your program looks at them?",
+)
 def refuses_bad_names(scene: Chat) -> None:
     """A name has 1 to 20 characters, none of them white space. Others are refused, hung up on."""
     for name in BAD_NAMES:
@@ -2772,7 +2921,14 @@ def refuses_names_that_do_not_show(scene: Chat) -> None:
     scene.lives()
 
 
-@check("names", symptom=8, dead=9, needs=NAMED, topics=("name-rules",))
+@check(
+    "names",
+    symptom=8,
+    dead=9,
+    needs=NAMED,
+    topics=("name-rules",),
+    asks="What does your program do with a name that cannot be decoded?",
+)
 def refuses_names_that_are_no_text(scene: Chat) -> None:
     """A name that is not UTF-8 is refused and hung up on."""
     for name in (b"ad\xff", b"\xc3", b"a\xed\xa0\x80"):
@@ -2780,7 +2936,13 @@ def refuses_names_that_are_no_text(scene: Chat) -> None:
     scene.lives()
 
 
-@check("names", symptom=22, needs=FRAMED, topics=("name-rules",))
+@check(
+    "names",
+    symptom=22,
+    needs=FRAMED,
+    topics=("name-rules",),
+    asks="Which names does your program refuse that the page allows?",
+)
 def takes_good_names(scene: Chat) -> None:
     """All other names are let in, also of 20 letters, of one emoji, and two that look alike."""
     for name in GOOD_NAMES:
@@ -2800,7 +2962,7 @@ def comes_again(gone: Client) -> Client:
     """Return a new client of the name of one that has gone; that may take a moment to be free."""
     end = time.monotonic() + min(gone.scene.patience, FREE_SECONDS)
     while True:
-        again = gone.scene.client("again", gone.name)
+        again = gone.scene.newcomer("again", gone.name, False, type(gone))
         try:
             again.enters()
             return again
@@ -2812,7 +2974,13 @@ def comes_again(gone: Client) -> Client:
             gone.scene.wait(0.1)
 
 
-@check("names", symptom=22, needs=NAMED, topics=("names",))
+@check(
+    "names",
+    symptom=22,
+    needs=NAMED,
+    topics=("names",),
+    asks="What can happen between the look whether a name is free and the taking of it?",
+)
 def lets_in_one_of_many(scene: Chat) -> None:
     """When eight come under one name at the same moment, one of them is let in and seven are
     refused.
@@ -2862,7 +3030,13 @@ def says_who_joined(scene: Chat) -> None:
     bob.is_told("joined", cyd.name)
 
 
-@check("broadcast", symptom=36, needs=ROOM, topics=("forgery",))
+@check(
+    "broadcast",
+    symptom=36,
+    needs=ROOM,
+    topics=("forgery",),
+    asks="Who says who speaks: your program, or the text itself?",
+)
 def texts_do_not_speak_for_others(scene: Chat) -> None:
     """A text that looks like somebody else's message is still ada's, and a text that looks like
     frames is one text.
@@ -2944,12 +3118,20 @@ def says_who_left(scene: Chat) -> None:
             ada.is_told("left", eve.name)
         except Silence as error:
             if leave is Client.hangs_up and not scene.program.ended():
-                raise NotYet(f"{error}: nobody is told yet that somebody has left") from error
+                question = "Which line tells the others who has left, and in which ways to leave?"
+                text = f"{error}: nobody is told yet that somebody has left"
+                raise NotYet(text, question=question) from error
             raise
         bob.is_told("left", eve.name)
 
 
-@check("leaving", symptom=25, needs=(*TOLD, "frees_a_name"), topics=("left", "names"))
+@check(
+    "leaving",
+    symptom=25,
+    needs=(*TOLD, "frees_a_name"),
+    topics=("left", "names"),
+    asks="How often do those lines run that say that somebody has left?",
+)
 def says_it_once(scene: Chat) -> None:
     """Each departure is told once, and a name that has left is free for the next one."""
     ada = scene.join("ada")
@@ -2974,6 +3156,7 @@ def says_it_once(scene: Chat) -> None:
     symptom=25,
     needs=(*TOLD, "refuses_a_taken_name"),
     topics=("left", "names", "name-rules"),
+    asks="Who has been here, and of whom does nobody need to hear?",
 )
 def the_nameless_leave_silently(scene: Chat) -> None:
     """Who goes without a name, or is refused, has not been here: nobody is told of it."""
@@ -2987,7 +3170,8 @@ def the_nameless_leave_silently(scene: Chat) -> None:
     bob.says("is anybody there?")
     ada.hears(bob, "is anybody there?")
     news = [text for text in ada.notices if text.split()[:1] in (["left"], ["joined"])]
-    if told := [text for text in news if text.split() != ["joined", bob.name]]:
+    fine = [["joined", bob.name], ["joined", ada.name]]  # of oneself: a matter of another check
+    if told := [text for text in news if text.split() not in fine]:
         scene.should = f"to {ada.label}: nothing but the news of {bob.label}"
         raise Wrong(f"to {ada.label} came `{told[0]}`")
 
@@ -3046,11 +3230,18 @@ def gives_back_what_it_opens(scene: Chat) -> None:
         for guest in scene.join(*["guest"] * 10):
             guest.sends(b"GET / HTTP/1.1\r\n\r\n")
             guest.is_hung_up_on()
+    has_given_back(scene, before)
+
+
+def has_given_back(scene: Chat, before: int) -> None:
+    """The program has no more files open than before, apart from a few of its own."""
     if scene.expect("from the program: no more open files than before") and before:
         end = time.monotonic() + scene.patience
         while (now := open_files(scene)) > before + 5:
             if time.monotonic() > end:
-                raise Wrong(f"your program had {before} files open before, and has {now} now")
+                text = f"your program had {before} files open before, and has {now} now"
+                question = "Who closes each socket of your program, whoever hangs up first?"
+                raise Wrong(text, 37, question)
             scene.wait(0.2)
 
 
@@ -3175,12 +3366,14 @@ def waits_for_nobody(scene: Chat) -> None:
     end = time.monotonic() + scene.patience
     while not is_gone(sam, ada):
         if time.monotonic() > end:
+            scene.should = f"to {ada.label}: `left {sam.name}`"
             raise Wrong(
                 f"{MANY} texts of 8,000 bytes wait for {sam.label}, who does not read, and nobody "
-                "lets go"
+                "lets go",
+                question="How much may wait for one who does not read, and what happens then?",
             )
         with suppress(Silence):
-            ada.pair(time.monotonic() + 1)
+            ada.pair(time.monotonic() + 0.4)  # so short that it is not worth a note
     ada.says("so quiet now")
     ada.hears(ada, "so quiet now")
     told = [text.split()[1] for text in ada.notices if text.split()[:1] == ["left"]]
@@ -3226,7 +3419,14 @@ def talk(ada: Client, enough) -> list:
     return story
 
 
-@check("slow", symptom=6, seconds=3, needs=ROOM, topics=("slow",))
+@check(
+    "slow",
+    symptom=6,
+    seconds=3,
+    needs=ROOM,
+    topics=("slow",),
+    asks="How much does send() take where there is little room, and who keeps the rest?",
+)
 def bears_a_short_pause(scene: Chat) -> None:
     """pip stops reading for a moment, just until the system holds no more for it: it misses
     nothing.
@@ -3260,6 +3460,8 @@ def system_holds() -> int:
 
 # Stage: the whole protocol
 
+AT_ONCE = 0.8  # seconds: so long takes nothing that has not been waited for
+
 
 @check("commands", symptom=0, needs=ROOM, topics=("commands",))
 def knows_commands(scene: Chat) -> None:
@@ -3292,7 +3494,13 @@ def knows_commands(scene: Chat) -> None:
         raise Wrong(f"{bob.label} heard the answer to {ada.label}")
 
 
-@check("commands", symptom=24, needs=ROOM, topics=("welcome",))
+@check(
+    "commands",
+    symptom=24,
+    needs=ROOM,
+    topics=("welcome",),
+    asks="What has a newcomer to hear first, and what can overtake it?",
+)
 def welcomes_first(scene: Chat) -> None:
     """`welcome eve` is the first thing that eve hears, `online ...` the second, also while others
     talk.
@@ -3323,19 +3531,29 @@ def lists_a_big_room(scene: Chat) -> None:
 
 @check("commands", symptom=0, needs=TOLD, topics=("quit", "left"))
 def quits(scene: Chat) -> None:
-    """After `/quit` the server hangs up; what stands behind it is heard by nobody, what stood
-    before it by all.
+    """After `/quit` the server hangs up at once; what stands behind it is heard by nobody, what
+    stood before it by all.
     """
     bob = scene.join("bob")
-    eve = scene.join("eve")
-    eve.says("before it", brief.quit, "behind it")
-    eve.hears(eve, "before it")
-    eve.is_hung_up_on()
-    eve.closes()
-    bob.hears(eve, "before it")
-    bob.is_told("left", eve.name)
-    bob.says("nothing more")
-    bob.hears(bob, "nothing more")
+    for _ in range(3):  # a busy computer may be late once
+        eve = scene.join("eve")
+        eve.says("before it", brief.quit, "behind it")
+        eve.hears(eve, "before it")
+        began = time.monotonic()
+        eve.is_hung_up_on()
+        passed = time.monotonic() - began
+        eve.closes()
+        bob.hears(eve, "before it")
+        bob.is_told("left", eve.name)
+        bob.says("nothing more")
+        bob.hears(bob, "nothing more")
+        if passed < AT_ONCE:
+            return
+    scene.should = f"to {eve.label}: the end, at once"
+    question = "What does your program wait for before it hangs up?"
+    raise Wrong(
+        f"each of three ends came late, the last one after {passed:.1f} seconds", 0, question
+    )
 
 
 @check(
@@ -3343,6 +3561,7 @@ def quits(scene: Chat) -> None:
     symptom=25,
     needs=(*TOLD, "knows_commands", "says_who_joined"),
     topics=("commands", "left", "joined"),
+    asks="Who is told of whom, and how often, and whom does /who know then?",
 )
 def tells_of_comings_and_goings(scene: Chat) -> None:
     """ada is told `joined Eve` once and `left Eve` once, Eve is not told of herself, and `/who`
@@ -3372,7 +3591,13 @@ def tells_of_comings_and_goings(scene: Chat) -> None:
         raise Wrong(f"{eve.name} was told that she joined: that is what `welcome` is for")
 
 
-@check("commands", symptom=36, needs=ROOM, topics=("errors",))
+@check(
+    "commands",
+    symptom=36,
+    needs=ROOM,
+    topics=("errors",),
+    asks="What becomes of a text that may not be said, and who is told so?",
+)
 def says_what_was_wrong(scene: Chat) -> None:
     """To each text that goes to nobody comes one `error ...`, to its sender alone, who stays."""
     bob = scene.join("bob")
@@ -3383,7 +3608,13 @@ def says_what_was_wrong(scene: Chat) -> None:
         gets_errors(bob, some)
 
 
-@check("commands", symptom=22, needs=(*NAMED, "knows_a_name_in_disguise"), topics=("name-rules",))
+@check(
+    "commands",
+    symptom=22,
+    needs=(*NAMED, "knows_a_name_in_disguise"),
+    topics=("name-rules",),
+    asks="What is left of a name without what nobody can see?",
+)
 def sees_through_what_nobody_can_see(scene: Chat) -> None:
     """What nobody can see makes no other name, and no name by itself; joiners are allowed."""
     scene.client("guest", "\u0646\u0627\u0645\u0647\u200c\u0647\u0627").enters()  # Persian needs it
@@ -3394,7 +3625,13 @@ def sees_through_what_nobody_can_see(scene: Chat) -> None:
         scene.client("nobody", name).is_refused()
 
 
-@check("commands", symptom=6, needs=ROOM, topics=("errors",))
+@check(
+    "commands",
+    symptom=6,
+    needs=ROOM,
+    topics=("errors",),
+    asks="When is a frame whole that holds nothing?",
+)
 def does_not_wait_behind_an_empty_frame(scene: Chat) -> None:
     """An empty frame is whole with its tenth byte: its `error` comes before more is sent."""
     ada = scene.join("ada")
@@ -3497,7 +3734,13 @@ def whispers(scene: Chat) -> None:
         person.hears(ada, "four")
 
 
-@check("commands", symptom=24, needs=(*ROOM, "whispers"), topics=("commands",))
+@check(
+    "commands",
+    symptom=24,
+    needs=(*ROOM, "whispers"),
+    topics=("commands",),
+    asks="What of all that somebody says takes another way, and can it overtake?",
+)
 def keeps_the_order_of_one(scene: Chat) -> None:
     """What ada says in one piece, messages and commands mixed, is answered in its order."""
     ada, bob = scene.join("ada", "bob")
@@ -3560,7 +3803,11 @@ def whispers_to_oneself_once(scene: Chat) -> None:
 
 
 @check(
-    "commands", symptom=7, needs=(*ROOM, "ends_after_a_wrong_header"), topics=("headers", "errors")
+    "commands",
+    symptom=7,
+    needs=(*ROOM, "ends_after_a_wrong_header"),
+    topics=("headers", "errors"),
+    asks="Which headers are wrong, and what does their sender hear in the end?",
 )
 def says_why_it_hangs_up(scene: Chat) -> None:
     """After a wrong header the last thing that comes is `bye ...`. Zeros or spaces before a
@@ -3578,7 +3825,13 @@ def says_why_it_hangs_up(scene: Chat) -> None:
     ada.is_hung_up_on()
 
 
-@check("commands", symptom=11, needs=(*ROOM, "says_why_it_hangs_up"), topics=("headers", "errors"))
+@check(
+    "commands",
+    symptom=11,
+    needs=(*ROOM, "says_why_it_hangs_up"),
+    topics=("headers", "errors"),
+    asks="What does close() do where something has come that was not read?",
+)
 def its_last_words_arrive(scene: Chat) -> None:
     """Who has sent 20 KB more behind a wrong header hears `bye ...`, and then a proper end."""
     # To close a socket that has unread bytes resets the connection, and takes back what was said.
@@ -3593,8 +3846,19 @@ def its_last_words_arrive(scene: Chat) -> None:
 
 # Stage: limits and a clean stop
 
+RATE = ("--max-rate", "10")
+BY_ADDRESS = ("--max-per-address", "20")  # else this computer's own address may be an exception
+GUESSES = 30  # wrong passwords: so many at once are nobody's typing mistakes
+NEIGHBOUR = "127.0.0.2"  # another address from which this computer can come, on most systems
 
-@check("deadlines", symptom=6, needs=(*ROOM, "says_what_was_wrong"), topics=("errors", "headers"))
+
+@check(
+    "deadlines",
+    symptom=6,
+    needs=(*ROOM, "says_what_was_wrong"),
+    topics=("errors", "headers"),
+    asks="How long are the longest text and the longest frame, and what about one more?",
+)
 def takes_what_is_just_allowed(scene: Chat) -> None:
     """2,000 characters are a message, 2,001 an `error`; 65,536 bytes are a frame, 65,537 the end:
     `bye ...`.
@@ -3616,7 +3880,14 @@ def takes_what_is_just_allowed(scene: Chat) -> None:
     eve.is_hung_up_on()
 
 
-@check("deadlines", symptom=12, seconds=3, needs=ROOM, topics=("flood",))
+@check(
+    "deadlines",
+    symptom=12,
+    seconds=3,
+    needs=ROOM,
+    topics=("flood",),
+    asks="What does your program do with somebody who says more than it can pass on?",
+)
 def bears_a_flood(scene: Chat) -> None:
     """Who says sixty things at once may be slowed down, but stays and loses nothing."""
     ada, bob = scene.join("ada", "bob")
@@ -3646,7 +3917,14 @@ def forgets_who_is_gone(scene: Chat) -> None:
     ada.hears(ada, "how quiet it is")
 
 
-@check("deadlines", symptom=23, seconds=10, needs=TOGETHER, topics=("deadlines",))
+@check(
+    "deadlines",
+    symptom=23,
+    seconds=10,
+    needs=TOGETHER,
+    topics=("deadlines",),
+    asks="Who looks at the clock while a newcomer says nothing?",
+)
 def waits_ten_seconds_for_a_name(scene: Chat) -> None:
     """Who has given no whole name after 10 seconds is told `refused ...` and hung up on, but nobody
     is before.
@@ -3672,7 +3950,14 @@ def waits_ten_seconds_for_a_name(scene: Chat) -> None:
         client.is_hung_up_on()
 
 
-@check("deadlines", symptom=23, seconds=30, needs=TOLD, topics=("deadlines", "left"))
+@check(
+    "deadlines",
+    symptom=23,
+    seconds=30,
+    needs=TOLD,
+    topics=("deadlines", "left"),
+    asks="Who looks at the clock while a frame has stopped halfway?",
+)
 def waits_thirty_seconds_for_a_frame(scene: Chat) -> None:
     """Who stops in the middle of a frame is told `bye ...` and hung up on after 30 seconds of
     silence, but between frames nobody is.
@@ -3721,43 +4006,204 @@ def refuses_who_finds_no_place(scene: Chat) -> None:
 @check("deadlines", symptom=0, seconds=4, needs=ROOM, topics=("flood",))
 def slows_down_who_says_too_much(scene: Chat) -> None:
     """Where `--max-rate 10` is an option: who says thirty things at once is slowed down, for
-    half a second or more, and loses nothing.
+    half a second or more, and loses nothing; nor does it help to leave and come again.
     """
     if scene.program and not has_option(scene, "--max-rate"):
         return
-    start_with(scene, "--max-rate", "10")
+    for_an_address = not scene.program or has_option(scene, "--max-per-address")
+    start_with(scene, *RATE, *(BY_ADDRESS if for_an_address else ()))
     ada, bob = scene.join("ada", "bob")
     texts = [f"{i} green bottles" for i in range(30)]
     began = time.monotonic()
     ada.says(*texts)
+    sees_it_rest(scene, "while it holds somebody back")
     scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
     passed = time.monotonic() - began
     if scene.program and passed < 0.5:
         raise Wrong(f"{len(texts)} texts were heard within {passed:.1f} seconds")
+    if for_an_address:
+        ada.leaves()
+        stays_slow(scene, bob)
+
+
+def stays_slow(scene: Chat, bob: Client) -> None:
+    """Who hangs up and comes again is slowed down as before."""
+    again = scene.join("ada")
+    texts = [f"{i} bottles more" for i in range(3)]
+    began = time.monotonic()
+    again.says(*texts)
+    scene.all_hear([bob], [(again.name, text) for text in texts], ordered=True)
+    if scene.program and time.monotonic() - began < 0.15:
+        question = "What does your program remember of somebody who hangs up and comes again?"
+        raise Wrong("who was slowed down came again, and all was heard at once", 0, question)
 
 
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))
 def asks_for_a_password(scene: Chat) -> None:
-    """Where `--password` is an option: the first frame is `NAME PASSWORD`, others are refused."""
+    """Where `--password` is an option: the first frame is `NAME PASSWORD`, others are refused, and
+    who guesses and guesses has to wait.
+    """
     if scene.program and not has_option(scene, "--password"):
         return
     start_with(scene, "--password", "swordfish")
     scene.client("ada", "ada swordfish").is_welcome("ada")
     for name in ("bob", "bob wrong", "bob swordfish2", "bob ", "ada swordfish", "server swordfish"):
         scene.client("guest", name).is_refused()
+    makes_guesses_slow(scene)
     scene.client("cyd", "cyd swordfish").is_welcome("cyd")
+    answers_behind_a_crowd(scene)
+
+
+def answers_behind_a_crowd(scene: Chat) -> None:
+    """However many stand in line while somebody guesses, the next one is let in or refused soon."""
+    crowd = [scene.client("crowd") for _ in range(40)]
+    last = scene.client("max", "max swordfish")
+    last.says(last.name)
+    if scene.expect(f"to {last.label}: `welcome max` or `refused ...`, though 40 came before"):
+        scene.quick = False
+        heard = last.pair(time.monotonic() + scene.patience)
+        if heard is None or heard[1].split()[:1] not in (["welcome"], ["refused"]):
+            raise Wrong(f"to {last.label} came {show(message(*heard)) if heard else 'the end'}")
+    for client in crowd:
+        client.resets()
+
+
+def makes_guesses_slow(scene: Chat) -> None:
+    """Who tries one password after the other has to wait for the answer in the end."""
+    slow = 0
+    for i in range(GUESSES):
+        began = time.monotonic()
+        scene.client("guest", f"eve {i}").is_refused()
+        if not scene.program or time.monotonic() - began > 0.2:
+            slow += 1
+        if slow == 2:  # one may be the computer's doing
+            return
+    question = "What keeps somebody from trying a thousand passwords in a minute?"
+    scene.should = f"to {GUESSES} who guess the password: an answer, slower and slower"
+    raise Wrong("each of them was refused at once", 0, question)
 
 
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))
 def limits_one_address(scene: Chat) -> None:
-    """Where `--max-per-address 2` is an option: a third from the same address is refused."""
+    """Where `--max-per-address 2` is an option: a third from the same address is refused at once,
+    costs no socket, and comes in when one has left.
+    """
     if scene.program and not has_option(scene, "--max-per-address"):
         return
     start_with(scene, "--max-per-address", "2")
     ada, bob = scene.join("ada", "bob")
-    scene.client("cyd").is_refused()
+    before, soonest = open_files(scene), PATIENCE
+    for _ in range(8):
+        began, cyd = time.monotonic(), scene.client("cyd")
+        cyd.is_refused()
+        cyd.closes()
+        soonest = min(soonest, time.monotonic() - began)
+    if soonest > AT_ONCE and scene.program:
+        question = "What does your program wait for before it hangs up?"
+        raise Wrong(f"who is refused is hung up on after {soonest:.1f} seconds", 0, question)
     ada.says("still here")
     bob.hears(ada, "still here")
+    has_given_back(scene, before)
+    bob.leaves()
+    if scene.expect("to the next one: it is let in, as soon as the server has seen that bob left"):
+        comes_again(cyd)
+
+
+@check("deadlines", symptom=0, needs=TOLD, topics=("orders",))
+def obeys_its_keyboard(scene: Chat) -> None:
+    """Where `/help` at the server's own keyboard names `/kick`: it says, kicks and bans as told,
+    and the end of the keyboard is not its end.
+    """
+    if not knows_orders(scene):
+        return
+    ada, bob = scene.join("ada", "bob")
+    types(scene, "/say mind the gap")
+    for person in (ada, bob):
+        person.is_told("says")
+    types(scene, f"/kick {bob.name}")
+    lets_go(bob, ada)
+    comes_again(bob)
+    if can_come_from(NEIGHBOUR):
+        bans_an_address(scene, ada)
+    asked = types(scene, "/who")
+    if scene.expect(f"from the program: a line with {ada.name} in it"):
+        if not prints(scene, rf"\b{ada.name}\b", asked, scene.patience):
+            raise Wrong("it printed no such line")
+        scene.note("keyboard", "comes to its end")
+        scene.program.process.stdin.close()
+        sees_it_rest(scene, "when nobody types any more")
+    ada.says("still here")
+    ada.hears(ada, "still here")
+
+
+def knows_orders(scene: Chat) -> bool:
+    """Return whether the server's keyboard knows /kick; whoever stops at a line starts anew."""
+    asked = types(scene, "/help")
+    if not scene.program or prints(scene, "/kick", asked, 0.5):
+        return True
+    if scene.program.ended():
+        start_with(scene)
+    return False
+
+
+def types(scene: Chat, line: str) -> float:
+    """Type a line at the server's keyboard; return when."""
+    began = time.monotonic()
+    scene.note("keyboard", f"-> {line!r}")
+    if scene.program:
+        scene.program.has_limits = True  # nobody else shall have a program that was told something
+        scene.program.types(line)
+    return began
+
+
+def prints(scene: Chat, pattern: str, since: float, patience: float) -> bool:
+    """Return whether the server prints such a line in time."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        lines = [line for when, line in [*scene.program.lines] if when > since]
+        if any(re.search(pattern, line) for line in lines):
+            return True
+        scene.wait(0.02)
+    return False
+
+
+def lets_go(client: Client, other: Client) -> None:
+    """The server says `bye ...` to a client and hangs up, and tells the other one."""
+    client.is_told("bye")
+    client.is_hung_up_on()
+    other.is_told("left", client.name)
+
+
+def can_come_from(host: str) -> bool:
+    """Return whether clients can come from that address."""
+    with suppress(OSError), socket.socket() as probe:
+        probe.bind((host, 0))
+        return True
+    return False
+
+
+class Neighbour(Client):
+    """A client that comes from another address."""
+
+    def connect(self, slow: bool) -> socket.socket:
+        self.note(f"comes from {NEIGHBOUR}")
+        sock = socket.socket()
+        if self.scene.program:
+            sock.settimeout(PATIENCE)
+            sock.bind((NEIGHBOUR, 0))
+            sock.connect(self.scene.program.address)
+        return sock
+
+
+def bans_an_address(scene: Chat, ada: Client) -> None:
+    """Who is banned comes no more from that address, until it is allowed again; others stay."""
+    mal = scene.newcomer("mal", None, False, Neighbour)
+    mal.enters()
+    types(scene, f"/ban {mal.name}")
+    lets_go(mal, ada)
+    scene.newcomer("eve", None, False, Neighbour).is_refused()
+    types(scene, f"/unban {mal.name}")
+    comes_again(mal)
 
 
 def start_with(scene: Chat, *options: str) -> None:
@@ -3796,7 +4242,13 @@ def what_it_says(command: list) -> bytes:
     return b""
 
 
-@check("deadlines", symptom=4, needs=TOGETHER, topics=("stop",))
+@check(
+    "deadlines",
+    symptom=4,
+    needs=TOGETHER,
+    topics=("stop",),
+    asks="What becomes of a second one on the same port, and what does its exit code say?",
+)
 def leaves_a_taken_port_alone(scene: Chat) -> None:
     """Started once more on the same port, the server ends with an exit code but 0, and the one that
     runs goes on.
@@ -3917,7 +4369,7 @@ class Desk(Scene):
         self.at_once = reached("two-at-once", stage, CLIENT_STAGES)
         self.nudged = False  # has somebody had to press it?
         self.shown = 0  # characters on the screen, when we last found there what should be
-        self.clients, self.listener = [], None  # the connections of the program; where it comes to
+        self.listener = None  # where the program comes to
         self.line = target.line if target else None
         self.wide = False  # are lines longer than the screen? Then it may break them anywhere
 
@@ -4030,15 +4482,23 @@ class Desk(Scene):
             line = re.sub(r"\s+", "", line)
         pattern = re.sub(r"\d", r"\\d", re.escape(line))
         name, words = re.escape("{name}"), re.escape("{text}")
-        return pattern.replace(name, re.escape(sender)).replace(words, re.escape(text))
+        pattern = pattern.replace(name, re.escape(sender)).replace(words, re.escape(text))
+        if line == "{text}" and not self.wide:
+            return rf"(?<!\w){pattern}"  # else "0 bottles" stands in "10 bottles", too
+        return pattern
 
     def learn(self, sender: str, text: str) -> None:
         """Learn from the first message how the program shows one: `bob: hello`, `<bob> hello`."""
         if self.line or brief.shows or not self.target:
             return
-        found = re.search(
-            rf"{re.escape(sender)}([^\n]{{0,20}}\n?[^\n]{{0,4}}?){re.escape(text)}", self.screen()
-        )
+        # On one line, or the text on the next; the last such name, for it was there before.
+        between = r"([^\n]{0,24}?|[^\n\w]{0,20}\n[^\n]{0,4}?)"
+        pattern = rf"(?s:.*){re.escape(sender)}{between}{re.escape(text)}"
+        found = re.search(pattern, self.screen())
+        if found and "\ufffd" in found[1]:
+            question = "What does your program print between the name and the text?"
+            text = f"between {sender} and {text} stands what nobody can read"
+            raise Wrong(text, 0, question)
         if found and re.search(r"\W", found[1]):
             self.line = self.target.line = "{name}" + found[1] + "{text}"
 
@@ -4186,6 +4646,7 @@ class Host(Client):
                 return
             if self.scene.is_quiet(began):
                 break
+        self.scene.lives()
         came = f"only {show(self.buffer)}" if self.buffer else "nothing"
         passed = "" if self.over else f" in {time.monotonic() - began:.0f} seconds"
         raise Silence(f"came {came}{passed}")
@@ -4204,9 +4665,9 @@ CLIENT_STAGES = [
 ]
 
 
-def client_check(stage: str, symptom: int, needs: tuple = (), topics: tuple = ()):
+def client_check(stage: str, symptom: int, needs: tuple = (), topics: tuple = (), asks: str = ""):
     """Make a function a check of a stage of clients."""
-    return check(stage, symptom, needs=needs, topics=topics, stages=CLIENT_STAGES)
+    return check(stage, symptom, needs=needs, topics=topics, asks=asks, stages=CLIENT_STAGES)
 
 
 # What has to be right before: it comes and says its name; it sends; it shows.
@@ -4271,7 +4732,12 @@ def sends_lines(desk: Desk) -> None:
     sends(desk, "how are you?", "fine")
 
 
-@client_check("name", symptom=5, needs=SENDS)
+@client_check(
+    "name",
+    symptom=5,
+    needs=SENDS,
+    asks="Does each line that is typed become one frame, and only one?",
+)
 def sends_each_line_alone(desk: Desk) -> None:
     """Lines that are pasted all at once become one frame each."""
     server, texts = desk.joins(), ["one", "5         hello", "three"]
@@ -4292,7 +4758,13 @@ def sends_the_length_in_bytes(desk: Desk) -> None:
     )
 
 
-@client_check("name", symptom=6, needs=SENDS, topics=("long",))
+@client_check(
+    "name",
+    symptom=6,
+    needs=SENDS,
+    topics=("long",),
+    asks="How much of a long text does send() take at once, and who sends the rest?",
+)
 def sends_long_lines(desk: Desk) -> None:
     """A line of 2,000 letters, or of 2,000 emoji in 8,000 bytes, is sent whole, and so is the next
     one.
@@ -4328,6 +4800,8 @@ def shows_what_others_say(desk: Desk) -> None:
         try:
             desk.shows(pair)
         except Wrong as error:
+            if error.question:  # it is said already
+                raise
             if pair[0] == "bob" and re.search(r"(?m)hello\s*$", desk.screen()):
                 desk.target.line = "{text}"  # the rest can be tried all the same
                 raise OtherPage("`hello` stands there, but not who said it", 0) from error
@@ -4526,7 +5000,13 @@ def bears_a_sudden_end(desk: Desk) -> None:
         desk.ends(well=False)
 
 
-@client_check("end", symptom=7, needs=SHOWS, topics=("headers",))
+@client_check(
+    "end",
+    symptom=7,
+    needs=SHOWS,
+    topics=("headers",),
+    asks="What does your program do when what comes in place of a header is none?",
+)
 def ends_with_a_wrong_header(desk: Desk) -> None:
     """After a wrong header the client trusts nothing that follows: it says so, and ends."""
     for data in (
@@ -5038,6 +5518,8 @@ class Session:
                 return None
             if not scene and self.started and self.target.at:  # as after a restart too early
                 return Verdict(act, "not tried", lines=["its port has not come free again"])
+            if scene and self.is_right_alone(stage, act, scene, error):
+                error = ThrownOut(error)
             scene = scene or self.scene_of_start(error)
             return explain(number, stage, act, scene, error)
         except (OSError, ValueError) as error:  # it was ended while it waited
@@ -5052,6 +5534,28 @@ class Session:
             return Verdict(act, "right", time.monotonic() - began)
         finally:
             self.end(act, scene)
+
+    def is_right_alone(self, stage: Stage, act, scene: Scene, error: Wrong) -> bool:
+        """Return whether the program hung up only because of others, who were there before.
+
+        A check about frames sees nothing of that: so it is played again, where nobody was before.
+        """
+        blamed = act.symptom in FRAME_SYMPTOMS and error.symptom is None and "hung up" in str(error)
+        if not blamed or self.lanes == 1 or self.kind is not Chat:
+            return False
+        if scene.trouble(0.1) or not scene.somebody_left():
+            return False
+        again = None
+        try:
+            again = self.begin(act, self.target.start(), stage)
+            act(again)
+            return True
+        except Wrong:
+            return False
+        finally:
+            if again:
+                again.close()
+                again.program.kill()
 
     def begin(self, act, program: "Program | None", stage: Stage) -> Scene:
         """Return the scene for a check, where it can be found and stopped."""
@@ -5148,6 +5652,7 @@ class Visits(Session):
         pass
 
 
+FRAME_SYMPTOMS = (0, 5, 6, 7, 8)  # of checks that know nothing of others
 # What is a slip of the pen rather than a misunderstanding of networks.
 SLIPS = (
     r"(Name|Attribute|Type|UnboundLocal|Reference|NotImplemented|Key|Index)Error|"
@@ -5260,11 +5765,18 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
         symptom = error.symptom
     elif trouble and scene.floods():
         symptom = 13
+        if not scene.somebody_left():
+            error.question = "Which loop of your program goes on although nothing more has come?"
+    elif trouble and not error.program and has_died_of_sending(said, trouble):
+        symptom = 12
+        error.question = "What does sending do when the other side is gone, and who notices that?"
     elif trouble and symptom == act.symptom:
         symptom = act.dead
     elif symptom in (5, 6, 7) and reads_twice(scene, stands):
         symptom = 43
     words, question = scene.symptoms[symptom]
+    if symptom == act.symptom and not trouble:
+        question = act.asks or question
     question = error.question or scene.question or question
     if error.outcome == "wrong" or said:
         lines = [what for *_, what in printed]
@@ -5282,6 +5794,14 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
             symptom, words = 0, "it stops with a traceback"
             question = f"What does {said.where or 'that line'} meet here that it did not expect?"
     return symptom, words, question
+
+
+def has_died_of_sending(said: "Said | None", trouble: str) -> bool:
+    """Return whether the program has died because it sent something to who is gone."""
+    if "SIGPIPE" in trouble:
+        return True
+    reset = said and clue_in([said.error], RESET_CLUES) is not None
+    return bool(reset and re.search(r"send|write|flush", said.code))
 
 
 def reads_twice(scene: Scene, stands: list) -> bool:

@@ -277,7 +277,7 @@ SLIPS = {
     ),
     "a reset instead of an end": (
         "commands",
-        7,
+        "7|11",  # it is a race which of two checks sees it
         [
             (
                 "    room.inbox.put((room.dismiss, person, reason, last_words))\n",
@@ -357,6 +357,71 @@ SLIPS = {
         0,
         [("self.limit > 0 and (self", "self.limit > 9 and (self")],
     ),
+    "an end that comes late": (
+        "commands",
+        0,
+        [("        if not person.backlog:\n            person.shutdown(socket.SHUT_WR)\n", "")],
+    ),
+    "sockets of who is turned away": (
+        "deadlines",
+        37,
+        [("(turned_away[0][0] < now or len(turned_away) > SPARE)", "len(turned_away) > SPARE")],
+    ),
+    "a place that never comes free again": (
+        "deadlines",
+        0,
+        [("        door.leave(person.host, person.purse)\n", "")],
+    ),
+    "a refusal without an end": (
+        "deadlines",
+        0,
+        [("        sock.shutdown(socket.SHUT_WR)\n    turned_away", "    turned_away")],
+    ),
+    "a thousand guesses a minute": (
+        "deadlines",
+        0,
+        [("        if origin.trying.pay(0, now):\n", "        if False:\n")],
+    ),
+    "a line of guessers that has no end": (
+        "deadlines",
+        0,
+        [("            if turn > now + MAX_PATIENCE:\n", "            if False:\n")],
+    ),
+    "work while somebody is held back": (
+        "deadlines",
+        13,
+        [("            time.sleep(min(rest, CHECK_SECONDS))\n", "")],
+    ),
+    "a new purse for who comes again": (
+        "deadlines",
+        0,
+        [("            origin.left.append(purse)\n", "            pass\n")],
+    ),
+    "a joiner that excuses a bell": (
+        "names",
+        32,
+        [
+            (
+                "        if character in JOINERS:\n            continue",
+                "        if character in JOINERS:\n            break",
+            )
+        ],
+    ),
+    "a ban that keeps nobody away": (
+        "deadlines",
+        0,
+        [("        self.banned[person.host] = person.name\n", "")],
+    ),
+    "a keyboard whose end is work": (
+        "deadlines",
+        13,
+        [
+            (
+                "            if not line:\n                break\n            room",
+                "            if not line:\n                continue\n            room",
+            )
+        ],
+    ),
     "a rate limit that limits nothing": (
         "deadlines",
         0,
@@ -373,7 +438,8 @@ def test_a_small_slip_is_found(tmp_path, slip):
         assert right in text
         text = text.replace(right, wrong)
     result = run("--quick", "--only", stage, write(tmp_path, text), folder=tmp_path)
-    assert result.returncode == 1 and f"(symptom {symptom})" in result.stdout, result.stdout
+    assert result.returncode == 1, result.stdout
+    assert re.search(rf"\(symptom ({symptom})\)", result.stdout), result.stdout
 
 
 LATE = f"""

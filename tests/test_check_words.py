@@ -179,9 +179,8 @@ def test_a_server_without_echo_is_named_once_and_the_rest_is_tried(tmp_path):
         [*call, "r.json", path], capture_output=True, encoding="utf-8", cwd=tmp_path
     )
     assert run.stdout.count("(symptom 38)") == 1, run.stdout
-    assert "heard it, ada did not: our page sends it to the sender as well" in " ".join(
-        run.stdout.split()
-    )
+    words = " ".join(run.stdout.split())  # ada3, if others were called ada before her
+    assert re.search(r"heard it, ada\d* did not: our page sends it to the sender as well", words)
     report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     extra = {test["extra_data"]["stage"]: test["extra_data"] for test in report["tests"]}
     assert extra["many"]["outcome"] == "right"

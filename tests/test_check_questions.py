@@ -1,0 +1,246 @@
+"""What the checker asks where a mistake shows elsewhere than it is: the question leads to it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kit import ROOT, checker
+
+sys.path.insert(0, str(ROOT / "lessons"))
+import check
+
+ROOM = """
+import signal, socket, sys, threading, time
+everybody = []
+def exactly(sock, size):
+    data = b""
+    while len(data) < size:
+        chunk = sock.recv(size - len(data))
+        if not chunk:
+            raise EOFError
+        data += chunk
+    return data
+def read(sock):
+    data = exactly(sock, int(exactly(sock, 10)))
+    return b"%-10d%b" % (len(data), data)
+def serve(sock):
+    try:
+        name = read(sock)
+        everybody.append(sock)
+        while True:
+            say(name + read(sock))
+    except (EOFError, OSError, ValueError):
+        pass
+    leave(sock)
+    sock.close()
+def say(data):
+    for sock in [*everybody]:
+        try:
+            sock.sendall(data)
+        except OSError:
+            pass
+def leave(sock):
+    if sock in everybody:
+        everybody.remove(sock)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[-1])), backlog=100)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+CLIENT = """
+import socket, sys
+sock = socket.create_connection(("127.0.0.1", int(sys.argv[-1])))
+for line in sys.stdin:
+    data = line.strip().encode()
+    while len(data) > 3:
+        print("more")
+    sock.sendall(b"%-10d%b" % (len(data), data))
+"""
+ENDS_BY_SENDING = [
+    ("        except OSError:\n            pass\ndef", "        finally:\n            pass\ndef")
+]
+LEAVES = "    leave(sock)\n    sock.close()\n"
+NOTES_WHO_ASKS = """\
+            text = read(sock)
+            asked = asked or b"?" in text
+            say(name + text)
+"""
+ASKS = {  # case -> (what is changed, what the checker says)
+    "sending ends whoever sends, and who leaves is sent to for a while": (
+        [*ENDS_BY_SENDING, (LEAVES, "    sock.close()\n    time.sleep(1)\n    leave(sock)\n")],
+        ["hung up on ada2 without", "sends to somebody who has just left?", "(symptom 12)"],
+    ),
+    "the same, but only who has asked something is sent to later": (
+        [
+            *ENDS_BY_SENDING,
+            ("def serve(sock):\n", "def serve(sock):\n    asked = False\n"),
+            ("            say(name + read(sock))\n", NOTES_WHO_ASKS),
+            (LEAVES, "    if not asked:\n        leave(sock)\n    sock.close()\n"),
+        ],
+        ["where nobody has left before", "sends to somebody who has just left?", "(symptom 12)"],
+    ),
+    "it has too little room": (
+        [("    return b", "    if len(data) > 1500:\n        raise ValueError\n    return b")],
+        ["hung up on", "where has your program room for less?", "(symptom 6)"],
+    ),
+    "what it writes stays where it is": (
+        [("            sock.sendall(data)\n", "            len(data)\n")],
+        ["does not answer yet", "does it ever run, and does that leave at once?"],
+    ),
+    "an empty frame is an end": (
+        [
+            (
+                "            say(name + read(sock))\n",
+                "            text = read(sock)\n            if not text[10:]:\n"
+                "                break\n            say(name + text)\n",
+            )
+        ],
+        ["hung up on", "What does your program take a frame for that holds nothing?"],
+    ),
+    "each message comes twice": (
+        [("            sock.sendall(data)\n", "            sock.sendall(data + data)\n")],
+        ["came once more", "how often does each run?", "(symptom 0)"],
+    ),
+    "who is refused takes another's place along": (
+        [
+            (
+                "        everybody.append(sock)\n",
+                "        if name in names or b' ' in name[10:].strip():\n"
+                "            sock.sendall(b'6         server9         refused x')\n"
+                "            everybody.clear()\n            raise EOFError\n"
+                "        names.append(name)\n        everybody.append(sock)\n",
+            ),
+            ("everybody = []\n", "everybody = []\nnames = []\n"),
+        ],
+        ["What does your program forget when somebody leaves who was refused?", "(symptom 22)"],
+    ),
+    "it says nothing to who is refused": (
+        [
+            (
+                "        everybody.append(sock)\n",
+                "        if name[10:] in names or b' ' in name[10:]:\n            raise EOFError\n"
+                "        names.append(name[10:])\n        everybody.append(sock)\n",
+            ),
+            ("everybody = []\n", "everybody = []\nnames = []\n"),
+        ],
+        ["without that notice", "What does the server say before it hangs up on somebody"],
+    ),
+}
+
+
+def say(folder: Path, program: str, *options: str) -> tuple:
+    """Run the checker on a program; return its exit code and what it says, in one line."""
+    path = folder / "program.py"
+    path.write_text(program, encoding="utf-8")
+    command = checker(*options, str(path))
+    run = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=90)
+    assert run.stderr == "", run.stderr
+    return run.returncode, " ".join(run.stdout.split())
+
+
+def changed(text: str, changes: list) -> str:
+    """Return text with the changes made, each of which stands in it."""
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.mark.parametrize("case", ASKS)
+def test_the_question_leads_to_the_mistake(tmp_path, case):
+    changes, sentences = ASKS[case]
+    _, said = say(tmp_path, changed(ROOM, changes), "--first", "--patience=1.5")
+    assert all(sentence in said for sentence in sentences), said
+
+
+def test_the_room_without_a_mistake_is_right_as_far_as_it_goes(tmp_path):
+    code, said = say(tmp_path, ROOM, "--stage", "many")
+    assert code == 0, said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no such signal on Windows")
+def test_who_dies_of_sending_is_asked_about_sending(tmp_path):
+    dies = changed(ROOM, [("[]\ndef", "[]\nsignal.signal(signal.SIGPIPE, signal.SIG_DFL)\ndef")])
+    _, said = say(tmp_path, dies, "--first", "--patience=1.5")
+    assert "ended by SIGPIPE" in said and "(symptom 12)" in said, said
+    assert "What does sending do when the other side is gone" in said
+
+
+@pytest.mark.parametrize(
+    "code, is_one", [("sock.send(data)", True), ("chunk = sock.recv(4096)", False), ("", False)]
+)
+def test_a_traceback_tells_sending_from_reading(code, is_one):
+    reset = check.Said("a.py, line 7", code, "ConnectionResetError: [Errno 104] Connection reset")
+    assert check.has_died_of_sending(reset, "your program has ended with exit code 1") == is_one
+
+
+def test_a_flood_that_nobodys_leaving_began_is_told_at_once_and_asks_about_the_loop(tmp_path):
+    _, said = say(tmp_path, CLIENT, "--client", "--first", "--patience=8")
+    assert "floods its output" in said and "the other side hung up" not in said, said
+    assert "Which loop of your program goes on although nothing more has come?" in said
+    assert "nothing in 8 seconds" not in said
+
+
+def test_that_nothing_can_be_sent_any_more_is_noted_once(tmp_path):
+    short = "    if not chunk or len(chunk) < size:\n"
+    hangs_up = changed(ROOM, [("        if not chunk:\n", f"    {short}")])
+    _, said = say(tmp_path, hangs_up, "--first", "--patience=1.5")
+    assert "one byte at a time" in said and said.count("cannot send") == 1, said
+
+
+def test_a_busy_log_is_no_flood(tmp_path):
+    """A right program may print a line for each byte that it gets."""
+    text = (ROOT / "chat_server.py").read_text(encoding="utf-8")
+    log = "            print(*chunk, sep='\\n')\n            person.buffer += chunk\n"
+    busy = changed(text, [("            person.buffer += chunk\n", log)])
+    code, said = say(tmp_path, busy, "--only", "messages", "--quick")
+    assert code == 0, said
+
+
+CHAIN = """\
+Traceback (most recent call last):
+  File "a.py", line 3, in read
+    return sock.recv(10)
+ConnectionResetError: [Errno 104] Connection reset by peer
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "a.py", line 9, in leave
+    for name in people:
+RuntimeError: dictionary changed size during iteration
+"""
+
+
+def test_of_two_errors_that_came_of_each_other_the_one_that_was_not_caught_is_named():
+    said = check.named_error(CHAIN.splitlines())
+    assert said.sentence().startswith("a.py, line 9: for name in people: RuntimeError")
+    first = check.named_error(CHAIN.splitlines()[:5])
+    assert first.where == "a.py, line 3"
+    apart = CHAIN.replace("During", "Somewhere else, during").splitlines()
+    assert check.named_error(apart).where == "a.py, line 3", "two threads, two errors"
+
+
+def test_a_client_that_shows_no_names_is_told_that_and_nothing_else(tmp_path):
+    text = (ROOT / "lessons" / "models" / "small_client.py").read_text(encoding="utf-8")
+    nameless = changed(text, [('        line = f"{sender}>> {text}"\n', "        line = text\n")])
+    _, said = say(tmp_path, nameless, "--client", "--stage", "frames")
+    assert "not who said it" in said and "appears twice" not in said, said
+
+
+def test_each_question_of_a_check_is_a_question():
+    checks = [act for stage in (*check.SERVER_STAGES, *check.CLIENT_STAGES) for act in stage.checks]
+    own = [act.asks for act in checks if act.asks]
+    room = check.WIDTH - len("ask yourself: ")
+    assert len(own) > 20 and all(question.endswith("?") for question in own)
+    assert all(len(question) <= room for question in own), "it stands on one line"
+    assert len({*own}) == len(own), "two checks that ask the same are one symptom"
+
+
+def test_a_socket_that_is_closed_but_still_waited_for_is_named():
+    for words in (
+        "file descriptor cannot be a negative integer (-1)",
+        "Invalid file descriptor: -1",
+    ):
+        assert check.clue_in([f"ValueError: {words}"], check.CLUES) == 39

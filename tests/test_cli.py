@@ -49,6 +49,11 @@ def has_gnu_readline() -> bool:
     return "libedit" not in (cli.readline.__doc__ or "")
 
 
+gnu = pytest.mark.skipif(
+    not has_gnu_readline(), reason="there is no GNU readline that could be asked"
+)
+
+
 @pytest.fixture
 def server():
     with Server() as server:
@@ -425,7 +430,7 @@ def test_a_prompt_waits_for_the_message_that_is_being_shown(server, sit, tmp_pat
 
 
 @posix
-@pytest.mark.parametrize("when", ["before the prompt", "with the prompt"])
+@pytest.mark.parametrize("when", ["before the prompt", pytest.param("with the prompt", marks=gnu)])
 def test_a_server_that_dies_just_when_the_prompt_comes_is_noticed(server, tmp_path, when):
     script = wrapped(tmp_path, f"WHEN = {when!r}\n{WAIT_FOR_THE_RECEIVER}", CLIENT)
     with Terminal(script, "ada", "--port", server.port) as ada:
@@ -435,6 +440,7 @@ def test_a_server_that_dies_just_when_the_prompt_comes_is_noticed(server, tmp_pa
 
 
 @posix
+@gnu
 def test_a_server_that_dies_while_readline_is_busy_is_noticed(server, tmp_path):
     with Terminal(wrapped(tmp_path, BUSY_READLINE, CLIENT), "ada", "--port", server.port) as ada:
         ada.wait_for_part("BUSY")
@@ -497,7 +503,7 @@ def test_tab_completes_the_names_of_those_who_are_here_and_commands(server, sit)
 
 
 @posix
-@pytest.mark.skipif(not has_gnu_readline(), reason="there is no GNU readline that could be asked")
+@gnu
 def test_tab_twice_shows_all_commands(server, sit):
     ada = sit(server)
     ada.press("/\t\t")
@@ -512,7 +518,7 @@ def test_help_shows_what_the_server_knows_and_what_the_client_knows(server, sit)
     ada.enter("/help")
     ada.wait_for_part("* help /msg NAME TEXT")
     text = ada.screen.text()
-    assert "/who" in text and "Tab completes names" in text and "Ctrl-D leaves" in text
+    assert "/who" in text and "Tab completes" in text and "Ctrl-D leaves" in text
 
 
 @posix
@@ -736,6 +742,7 @@ def test_marks_that_take_no_room_erase_nothing_of_the_talk(server, sit, joins):
 
 
 @posix
+@gnu
 def test_a_tab_and_control_characters_that_were_pasted_do_no_harm(server, sit):
     ada = sit(server)
     bob = server.client("bob")
@@ -838,6 +845,7 @@ def test_a_screen_reader_hears_each_message_once(server, tmp_path, first):
 
 
 @posix
+@gnu
 def test_a_screen_reader_can_have_lines_back(server, sit):
     with Terminal(CLIENT, "ada", "--port", server.port, "--plain") as ada:
         ada.wait_for_part("* online ada")
@@ -850,7 +858,9 @@ def test_a_screen_reader_can_have_lines_back(server, sit):
 
 
 @posix
-@pytest.mark.parametrize("first", ["", "NO_READLINE"], ids=["readline", "no readline"])
+@pytest.mark.parametrize(
+    "first", [pytest.param("", marks=gnu), "NO_READLINE"], ids=["readline", "no readline"]
+)
 def test_help_tells_a_screen_reader_what_tab_and_the_arrows_do(server, tmp_path, first):
     script = wrapped(tmp_path, globals().get(first, ""), CLIENT)
     with Terminal(script, "ada", "--port", server.port, "--plain") as ada:

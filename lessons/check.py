@@ -712,9 +712,12 @@ class Program:
         passed = time.monotonic() - self.began
         return passed > LONGEST_START or (passed > START_SECONDS and self.rests(2) is not False)
 
-    def connection(self, slow: bool = False) -> socket.socket:
-        """Return the first connection or a new one; a slow one takes little before it is read."""
-        if not slow:
+    def connection(self, slow: bool = False, host: str = "") -> socket.socket:
+        """Return the first connection or a new one, from host if that is asked for.
+
+        A slow one takes little before it is read.
+        """
+        if not slow and not host:
             with suppress(IndexError):
                 return self.first.pop()
         sock = socket.socket()
@@ -722,6 +725,8 @@ class Program:
             if slow:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.settimeout(PATIENCE)
+            if host:
+                sock.bind((host, 0))
             sock.connect(self.address)
             # What we cut shall arrive cut.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -4187,12 +4192,9 @@ class Neighbour(Client):
 
     def connect(self, slow: bool) -> socket.socket:
         self.note(f"comes from {NEIGHBOUR}")
-        sock = socket.socket()
-        if self.scene.program:
-            sock.settimeout(PATIENCE)
-            sock.bind((NEIGHBOUR, 0))
-            sock.connect(self.scene.program.address)
-        return sock
+        if not self.scene.program:
+            return socket.socket()
+        return self.scene.program.connection(slow, NEIGHBOUR)
 
 
 def bans_an_address(scene: Chat, ada: Client) -> None:

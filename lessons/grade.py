@@ -64,6 +64,7 @@ MOST_FILES = 2000  # in the copy of one submission
 MOST_DISK = 200 << 20  # bytes, all of these together
 MOST_FILE = 64 << 20  # bytes, one of them
 MOST_HANDED_IN = 50 << 20  # bytes that are copied
+ENDING_SECONDS = 1  # for what was asked to end, or ends by itself, before it is left behind
 KEPT_OUTPUT = 20_000  # characters of what one cell prints
 AT_ONCE = 5 * (os.cpu_count() or 1)  # submissions: each needs a fifth of a processor
 TOO_BUSY = 4 * (os.cpu_count() or 1)  # programs that want a processor: then all are late
@@ -336,6 +337,8 @@ def inside(plan: dict) -> int:
             reason = fills_the_disk(plan)
     if reason:
         end_politely(process, plan, "seconds" in reason)
+    else:
+        let_others_end(plan)
     left = end_others(plan, 0)
     end_group(process.pid)
     ended = json.dumps({"reason": reason, "left": left, "code": process.returncode})
@@ -462,6 +465,13 @@ def end_tree(process: subprocess.Popen) -> None:
         subprocess.run(command, capture_output=True, timeout=5)
     with suppress(OSError):  # Windows is just ending it
         process.kill()
+
+
+def let_others_end(plan: dict) -> None:
+    """Wait a moment for processes that are about to end: those are not left behind."""
+    end = time.monotonic() + ENDING_SECONDS
+    while any(not is_dead(pid) for pid in others(plan)) and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def end_others(plan: dict, keep: int) -> int:

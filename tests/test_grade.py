@@ -277,6 +277,13 @@ def test_where_taskkill_does_not_work_the_process_is_ended_all_the_same(error, m
         assert process.wait(10)
 
 
+@on_linux
+@pytest.mark.parametrize("seconds, left", [(0.3, 0), (30, 1)])
+def test_who_is_about_to_end_is_not_left_behind(tmp_path, apart, seconds, left):
+    code = f"import subprocess\nsubprocess.Popen(['sleep', '{seconds}'])"
+    assert in_sandbox(code, tmp_path, apart)["left"] == left
+
+
 def test_one_file_has_a_bound(tmp_path, apart):
     pytest.importorskip("resource")
     code = f"with open('big', 'wb') as file:\n    file.write(bytes({grade.MOST_FILE} + 9999))"

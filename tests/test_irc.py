@@ -92,7 +92,16 @@ def empty(request):
         with room.client("last") as last:
             while last.online != {"last"}:
                 last.send("/who")
-                last.online = set(last.notice("online").split())
+                last.online = who_is_here(last)
+
+
+def who_is_here(client) -> set:
+    """Return the names in the answer to /who; before it may come who has left."""
+    while True:
+        sender, text = client.pair()
+        kind, _, names = text.partition(" ")
+        if (sender, kind) == ("server", "online"):
+            return set(names.split())
 
 
 # ---- Texts ---------------------------------------------------------------------------------------

@@ -39,39 +39,91 @@ CONTEXT = ssl.create_default_context(cafile=CERT)
 PLAIN = Program.connection  # how a client connects without TLS
 
 
-class Sealed(ssl.SSLSocket):
-    """A socket through TLS that works as the checks expect it of a socket."""
+class Sealed(socket.socket):
+    """A connection through TLS that works as the checks expect it of a socket.
+
+    The bytes of TLS go through two buffers in memory. So one can say goodbye without a look at what
+    comes at that moment: SSLSocket would take that for an error.
+    """
+
+    def __init__(self, sock: socket.socket):
+        super().__init__(fileno=sock.detach())
+        self.settimeout(check.PATIENCE)
+        self.received, self.to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = CONTEXT.wrap_bio(self.received, self.to_send, server_hostname="localhost")
+        self.has_heard_goodbye = False
+
+    def shake_hands(self) -> None:
+        """Say and hear the first words; OSError if they fail."""
+        while True:
+            try:
+                self.tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                self.send_out()
+                self.take_in()
+        self.send_out()
+
+    def send_out(self) -> None:
+        """Send what TLS has to say."""
+        super().sendall(self.to_send.read())
+
+    def take_in(self) -> None:
+        """Wait for bytes, and give them to TLS."""
+        data = super().recv(65_536)
+        if data:
+            self.received.write(data)
+        else:
+            self.received.write_eof()
+
+    def sendall(self, data: bytes, flags: int = 0) -> None:
+        self.tls.write(data)
+        self.send_out()
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Return all that has come: what is left in TLS, select() would not see."""
-        data = super().recv(size)
-        while self._sslobj and self.pending():
-            data += super().recv(self.pending())
+        """Return all that has come, nothing at the end: select() does not see what is left here."""
+        data = self.opened(size)
+        while data is None:
+            self.take_in()
+            data = self.opened(size)
+        while more := self.opened(size):
+            data += more
+        return data
+
+    def opened(self, size: int) -> "bytes | None":
+        """Return what TLS can open; nothing at the end, None if it needs more bytes."""
+        try:
+            data = self.tls.read(size)
+        except ssl.SSLWantReadError:
+            return None
+        except ssl.SSLEOFError:
+            return b""
+        except ssl.SSLZeroReturnError:
+            data = b""
+        self.has_heard_goodbye = not data
         return data
 
     def shutdown(self, how: int) -> None:
-        """Say goodbye, and go on reading: SSLSocket would forget its key."""
-        if self._sslobj and how == socket.SHUT_WR:
-            self.settimeout(0)
-            with suppress(OSError):  # it would wait for the answer
-                self._sslobj.shutdown()
-        socket.socket.shutdown(self, how)
+        """Say goodbye, and go on reading."""
+        if how == socket.SHUT_WR:
+            with suppress(ssl.SSLError):  # mostly: the other side has not answered yet
+                self.tls.unwrap()
+            self.send_out()
+        super().shutdown(how)
 
 
-CONTEXT.sslsocket_class = Sealed
-
-
-def connection(program: Program, slow: bool = False) -> socket.socket:
+def connection(program: Program, slow: bool = False, host: str = "") -> socket.socket:
     """Return a connection through TLS, with the first words said and heard."""
-    sock = PLAIN(program, slow)
+    sock = PLAIN(program, slow, host)
     if isinstance(sock, Sealed):  # the first one of all, which was kept
         return sock
-    sock.settimeout(check.PATIENCE)
+    sealed = Sealed(sock)
     try:
-        return CONTEXT.wrap_socket(sock, server_hostname="localhost")
+        sealed.shake_hands()
     except OSError:
-        sock.close()
+        sealed.close()
         raise
+    return sealed
 
 
 Program.connection = connection
@@ -193,14 +245,15 @@ def says_goodbye(scene: Chat) -> None:
     if not scene.expect("to ada: the goodbye of TLS (close_notify), then the end"):
         return
     ada.sock.settimeout(scene.patience)
-    ada.sock.suppress_ragged_eofs = False  # an end without a goodbye is an error
     try:
-        while ssl.SSLSocket.recv(ada.sock, 65_536):
+        while ada.sock.recv(65_536):
             pass
     except TimeoutError as error:
         raise Wrong("the connection is still open") from error
-    except (ssl.SSLEOFError, ConnectionError) as error:
+    except ConnectionError as error:
         raise Wrong("the connection ended without the goodbye of TLS") from error
+    if not ada.sock.has_heard_goodbye:
+        raise Wrong("the connection ended without the goodbye of TLS")
 
 
 @check.check("tls", symptom=0, needs=("speaks_tls",))

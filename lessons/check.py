@@ -81,6 +81,7 @@ FLOOD_LINES = 20_000
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
 LANES = 4  # programs that are checked at the same time
+SILENCE_SECONDS = 5  # in which nobody says anything, and no client has a reason to leave
 RULE_SECONDS = 10  # a check that takes as long or longer waits for a rule of the page
 WIDTH = 100  # columns of what is said about a wrong answer
 BLOCK = 25  # its lines
@@ -1849,6 +1850,7 @@ class Client:
         self.was_reset = False  # it has ended with an error
         self.last = None  # the pair that came last
         self.notices = []  # what the server itself said, since somebody looked
+        self.stolen = None  # a message that came under the name of somebody else
         self.aside = []  # what a witness has heard that nobody has asked for yet
         self.scene.should = f"to {label}: a connection"
         try:
@@ -2016,9 +2018,9 @@ class Client:
         if not self.expect(f": {show(message(*wanted))}"):
             return
         end, before = time.monotonic() + self.scene.patience, self.last
-        while (pair := self.pair(end)) != wanted:
+        while (pair := self.next_or_stolen(end, wanted)) != wanted:
             if pair is None:
-                raise Wrong(f"the server hung up on {self.name}")
+                raise Wrong(f"the server hung up on {self.name}", *self.blamed_for_others())
             sender, text = pair
             if pair == before and sender != "server" and text not in (HELLO, maybe):
                 question = "Which lines send a message to somebody, and how often does each run?"
@@ -2026,6 +2028,27 @@ class Client:
             other = sender != self.name and sender in self.scene.known and not self.scene.room
             if sender != "server" and not other and text not in (HELLO, maybe):
                 raise Wrong(f"to {self.name} came: {show(message(*pair))}")
+
+    def next_or_stolen(self, end: float, wanted: tuple) -> "tuple | None":
+        """Return the next message; Wrong if none comes, and this one came under another's name."""
+        try:
+            pair = self.pair(end)
+        except Silence as error:
+            if not self.stolen:
+                raise
+            question = "Where does your program keep each one's name, and which does it take here?"
+            came = f"to {self.name} came: {show(message(*self.stolen))}"
+            raise Wrong(came, 22, question) from error
+        if pair and pair[1] == wanted[1] and pair[0] not in ("server", wanted[0]):
+            self.stolen = pair
+        return pair
+
+    def blamed_for_others(self) -> tuple:
+        """Return symptom and question, if the server found fault with what was right."""
+        last = self.notices[-1] if self.notices else ""
+        if not re.match(r"bye .*(header|frame|long|UTF)", last):
+            return ()
+        return 7, "Whose bytes may lie in the buffer where your program looks for this header?"
 
     def hears_next(self, sender: str, text: str) -> None:
         """The very next thing that comes is this."""
@@ -4667,9 +4690,9 @@ CLIENT_STAGES = [
 ]
 
 
-def client_check(stage: str, symptom: int, needs: tuple = (), topics: tuple = (), asks: str = ""):
-    """Make a function a check of a stage of clients."""
-    return check(stage, symptom, needs=needs, topics=topics, asks=asks, stages=CLIENT_STAGES)
+def client_check(stage: str, symptom: int, **more):
+    """Make a function a check of a stage of clients; more: as check() takes it."""
+    return check(stage, symptom, **more, stages=CLIENT_STAGES)
 
 
 # What has to be right before: it comes and says its name; it sends; it shows.
@@ -4809,7 +4832,16 @@ def shows_what_others_say(desk: Desk) -> None:
                 raise OtherPage("`hello` stands there, but not who said it", 0) from error
             if "hello" in desk.screen() or desk.trouble():
                 raise
-            raise NotYet("your program does not show what comes yet") from error
+            raise why_not_shown(desk, server) from error
+
+
+def why_not_shown(desk: Desk, server: Host) -> Wrong:
+    """Return what is wrong with a program that shows nothing of a pair in several pieces."""
+    server.tells(("bob", "in one piece"))
+    with suppress(Wrong):
+        desk.shows(("bob", "in one piece"))
+        return Wrong("what comes in several pieces is not shown, what comes in one piece is", 6)
+    return NotYet("your program does not show what comes yet")
 
 
 @client_check("frames", symptom=5, needs=SHOWS)
@@ -4975,6 +5007,16 @@ def finds_nobody(desk: Desk) -> None:
     desk.quick = False  # it may try again and again for some time
     desk.starts(server=False)
     desk.ends(well=False, alive=2)
+
+
+@client_check("end", symptom=0, needs=SHOWS, seconds=SILENCE_SECONDS)
+def bears_a_silence(desk: Desk) -> None:
+    """Nobody says anything for some seconds: the client waits, and shows what comes then."""
+    server = talks(desk)
+    desk.question = "What does recv() do in your program when nobody says anything for a while?"
+    desk.wait(SILENCE_SECONDS)
+    server.tells(("bob", "is anybody here?"))
+    desk.shows(("bob", "is anybody here?"))
 
 
 @client_check("end", symptom=13, needs=SHOWS)
@@ -5814,8 +5856,9 @@ def reads_twice(scene: Scene, stands: list) -> bool:
 
 
 def sentence(act) -> str:
-    """Return what a check promises, in a line."""
-    return " ".join(act.__doc__.split())
+    """Return what a check promises, in a line, with the brief's word for leaving."""
+    promise = " ".join(act.__doc__.split())
+    return promise.replace("`/quit`", f"`{brief.quit}`") if brief.quit else promise
 
 
 def transcript(story: list) -> list:

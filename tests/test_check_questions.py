@@ -126,6 +126,41 @@ ASKS = {  # case -> (what is changed, what the checker says)
         ],
         ["without that notice", "What does the server say before it hangs up on somebody"],
     ),
+    "everybody speaks under the name of who came last": (
+        [
+            ("everybody = []\n", "everybody = []\nlatest = []\n"),
+            ("        name = read(sock)\n", "        latest[:] = [read(sock)]\n"),
+            (
+                "            say(name + read(sock))\n",
+                "            text = read(sock)\n            say(latest[0] + text)\n",
+            ),
+        ],
+        [
+            "but to ada",
+            "Where does your program keep each one's",
+            "(symptom 22)",
+        ],
+    ),
+    "what somebody leaves behind stands before what the next one says": (
+        [
+            ("everybody = []\n", "everybody = []\nrest = b''\n"),
+            (
+                '    data = b""\n    while len(data) < size:\n',
+                "    global rest\n    data, rest = rest, b''\n    while len(data) < size:\n",
+            ),
+            (
+                "            raise EOFError\n",
+                "            rest = data\n            raise EOFError\n",
+            ),
+            (
+                "    except (EOFError, OSError, ValueError):\n",
+                "    except ValueError:\n"
+                "        sock.sendall(b'6         server16        bye wrong header')\n"
+                "    except (EOFError, OSError):\n",
+            ),
+        ],
+        ["bye wrong header", "Whose bytes may lie in the buffer where your", "(symptom 7)"],
+    ),
 }
 
 
@@ -227,6 +262,32 @@ def test_a_client_that_shows_no_names_is_told_that_and_nothing_else(tmp_path):
     nameless = changed(text, [('        line = f"{sender}>> {text}"\n', "        line = text\n")])
     _, said = say(tmp_path, nameless, "--client", "--stage", "frames")
     assert "not who said it" in said and "appears twice" not in said, said
+
+
+def test_a_client_that_forgets_half_a_pair_is_asked_about_pieces(tmp_path):
+    """It shows what comes in one piece: so it is not true that it shows nothing yet."""
+    text = (ROOT / "lessons" / "models" / "small_client.py").read_text(encoding="utf-8")
+    second = "        text = read_frame(sock.recv, buffer)\n"
+    forgets = changed(text, [(second, f"        if not buffer:\n            continue\n{second}")])
+    _, said = say(tmp_path, forgets, "--client", "--first", "--patience=1.5", "--only", "frames")
+    assert "what comes in one piece is" in said and "(symptom 6)" in said, said
+
+
+def test_a_client_that_leaves_after_some_seconds_of_silence_is_found(tmp_path):
+    """The time for connecting stays on the socket, unless somebody takes it away."""
+    text = (ROOT / "lessons" / "models" / "small_client.py").read_text(encoding="utf-8")
+    hasty = changed(text, [("sock.settimeout(None)", "sock.settimeout(3)")])
+    _, said = say(tmp_path, hasty, "--client", "--quick", "--only", "end")
+    assert "Nobody says anything for some seconds" in said, said
+    assert "when nobody says anything for a while?" in said
+
+
+def test_what_a_brief_calls_leaving_stands_in_what_is_promised(tmp_path):
+    path = Path(__file__).with_name("programs") / "lines_server.py"
+    wrong = changed(path.read_text(encoding="utf-8"), [('text == "QUIT"', 'text == "EXIT"')])
+    options = ["--brief", "lines", "--first", "--patience=1.5", "--only", "commands"]
+    _, said = say(tmp_path, wrong, *options)
+    assert "After `QUIT` the server" in said and "/quit" not in said, said
 
 
 def test_each_question_of_a_check_is_a_question():

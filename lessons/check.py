@@ -627,9 +627,8 @@ class Program:
         self.closing = threading.Lock()
         self.stacks = []  # where its threads stood when we last looked
         self.has_limits = False  # was it started with options that only one check asks for?
-        self.start(Output())
         self.collector = threading.Thread(target=self.collect, name="collector", daemon=True)
-        self.collector.start()
+        self.start(Output())
 
     def start(self, output: Output) -> None:
         """Start the process, in a group of its own, with a keyboard at which nobody types yet."""
@@ -642,8 +641,9 @@ class Program:
                 self.process = subprocess.Popen(
                     self.command, env=environment(), bufsize=0, **pipes, **apart
                 )
-                running.append(self)
                 self.screen = output.started(self.process)
+                self.collector.start()
+                running.append(self)  # from here on, others may end it
             except OSError as error:
                 output.failed()
                 reason = error.strerror or error
@@ -2684,7 +2684,12 @@ def answers_what_it_owes(scene: Chat) -> None:
     serves_somebody(scene)
 
 
-@check("hanging-up", symptom=11, needs=FRAMED)
+@check(
+    "hanging-up",
+    symptom=11,
+    needs=FRAMED,
+    asks="Where does half a frame stay when its sender is gone, and who reads on from there?",
+)
 def ends_within_a_frame(scene: Chat) -> None:
     """A client can hang up in the middle of a header, of a name or of a text: the server serves the
     next one.
@@ -2836,6 +2841,16 @@ def serves_twenty(scene: Chat) -> None:
         person.hears(person, "still here")
 
 
+@check("many", symptom=22, needs=TOGETHER)
+def keeps_names_apart(scene: Chat) -> None:
+    """When ada has left, who came first, bob and cyd speak under their own names as before."""
+    ada, bob, cyd = scene.join("ada", "bob", "cyd")
+    ada.leaves()
+    for person in (bob, cyd, bob):
+        person.says("here as before")
+        person.hears(person, "here as before")
+
+
 # Stage: names
 
 BAD_NAMES = ["", " ", "two words", "ada ", " ada", "x" * 21, "x" * 5000]
@@ -2979,11 +2994,12 @@ def takes_good_names(scene: Chat) -> None:
 
 @check("names", symptom=25, needs=(*TOGETHER, "ends_with_the_client"), topics=("names",))
 def frees_a_name(scene: Chat) -> None:
-    """When ada has left, the name is free for the next ada."""
-    ada = scene.join("ada")
-    ada.hangs_up()
-    ada.is_hung_up_on()
-    comes_again(ada)
+    """When ada has left, or Zoe, who has a capital, the name is free for the next one."""
+    for name in ("ada", "Zoe"):
+        person = scene.join(name)
+        person.hangs_up()
+        person.is_hung_up_on()
+        comes_again(person)
 
 
 def comes_again(gone: Client) -> Client:
@@ -4919,6 +4935,20 @@ def talks(desk: Desk) -> Host:
     server.tells(("bob", "hello"))
     desk.shows(("bob", "hello"))
     return server
+
+
+@client_check(
+    "frames",
+    symptom=0,
+    needs=SHOWS,
+    asks="Which messages are notices of the server, and which only begin like one?",
+)
+def tells_people_from_notices(desk: Desk) -> None:
+    """A person may say what begins like a notice: it is shown as any other text, and no more."""
+    server = desk.joins()
+    for text in ("bye for now", "refused, he said", "left or right?", "error or not", "and so on"):
+        server.tells(("bob", text))
+        desk.shows(("bob", text))
 
 
 # Stage: listens and talks at the same time

@@ -689,6 +689,16 @@ def test_the_programs_children_are_ended_too(tmp_path):
     assert result.returncode == 0, result.stdout  # the rest is in the fixture: nothing is left
 
 
+def test_a_program_whose_start_was_interrupted_can_be_ended(monkeypatch):
+    monkeypatch.setattr(check.Program, "interrupted", True)
+    with pytest.raises(KeyboardInterrupt):
+        check.Program([sys.executable, "-c", "input()"], ("127.0.0.1", 1))
+    (program,) = check.running
+    program.kill()
+    assert program.process.poll() is not None and check.running == []
+    check.remove_our_folder()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of this kind are not on Windows")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_the_checker_and_the_program(tmp_path, number):

@@ -141,6 +141,35 @@ ASKS = {  # case -> (what is changed, what the checker says)
             "(symptom 22)",
         ],
     ),
+    "who moves up speaks under the name of who has left": (
+        [
+            ("everybody = []\n", "everybody = []\nnames = {}\n"),
+            (
+                "        everybody.append(sock)\n",
+                "        everybody.append(sock)\n        names[len(everybody) - 1] = name\n",
+            ),
+            (
+                "            say(name + read(sock))\n",
+                "            text, place = read(sock), everybody.index(sock)\n"
+                "            say(names[place] + text)\n",
+            ),
+        ],
+        ["under their own names as before", "keep each one's name", "(symptom 22)"],
+    ),
+    "what somebody leaves behind is read before the next one's, and nothing is said": (
+        [
+            ("everybody = []\n", "everybody = []\nrest = b''\n"),
+            (
+                '    data = b""\n    while len(data) < size:\n',
+                "    global rest\n    data, rest = rest, b''\n    while len(data) < size:\n",
+            ),
+            (
+                "            raise EOFError\n",
+                "            rest = data\n            raise EOFError\n",
+            ),
+        ],
+        ["hung up on", "Where does half a frame stay when its sender is gone"],
+    ),
     "what somebody leaves behind stands before what the next one says": (
         [
             ("everybody = []\n", "everybody = []\nrest = b''\n"),
@@ -271,6 +300,22 @@ def test_a_client_that_forgets_half_a_pair_is_asked_about_pieces(tmp_path):
     forgets = changed(text, [(second, f"        if not buffer:\n            continue\n{second}")])
     _, said = say(tmp_path, forgets, "--client", "--first", "--patience=1.5", "--only", "frames")
     assert "what comes in one piece is" in said and "(symptom 6)" in said, said
+
+
+def test_a_client_that_takes_a_persons_text_for_a_notice_is_found(tmp_path):
+    text = (ROOT / "lessons" / "models" / "small_client.py").read_text(encoding="utf-8")
+    change = ('    if sender == "server":\n', '    if sender == "server" or text[:3] == "bye":\n')
+    wrong = changed(text, [change])
+    _, said = say(tmp_path, wrong, "--client", "--patience=1.5", "--only", "frames")
+    assert "which only begin like one?" in said, said
+
+
+def test_a_server_that_never_frees_a_name_with_a_capital_is_found(tmp_path):
+    text = (ROOT / "lessons" / "steps" / "06_names.py").read_text(encoding="utf-8")
+    removes = [("del self.people[fold(person.name)]", "self.people.pop(person.name, None)")]
+    wrong = changed(text, removes)
+    _, said = say(tmp_path, wrong, "--first", "--patience=1.5", "--only", "names")
+    assert "who has a capital" in said, said
 
 
 def test_a_client_that_leaves_after_some_seconds_of_silence_is_found(tmp_path):

@@ -677,13 +677,14 @@ queue.SimpleQueue = Late
     with Server("--max-rate", "0", script=wrapped(tmp_path, first)) as server:
         ada, bob = server.gather("ada", "bob")
         texts = [str(number) for number in range(5000)]
+        whispers = [f"/msg bob {text}" for text in texts]  # each one is an event of its own
         late.touch()
-        ada.send(texts[0])  # for this one the room waits already; then it is held
+        ada.send(whispers[0])  # for this one the room waits already; then it is held
         server.wait_for("held")
-        ada.send(*texts[1:])
+        ada.send(*whispers[1:])
         assert int(server.wait_for("waiting:").split()[1]) < len(texts) / 2
         for person in (ada, bob):
-            assert [person.pair() for _ in texts] == [("ada", text) for text in texts]
+            assert [person.pair() for _ in texts] == [("ada -> bob", text) for text in texts]
 
 
 def memory(server: Server) -> int:

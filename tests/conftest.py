@@ -295,7 +295,8 @@ def xvfb():
     """Run an Xvfb; it chooses a display that is free."""
     read, write = os.pipe()
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24", "-dpi", "96"]
-    command += ["-nolisten", "tcp"]
+    # Else it begins anew when the last window has gone, and loses who comes just then.
+    command += ["-nolisten", "tcp", "-noreset"]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as process:
         os.close(write)
         with os.fdopen(read) as pipe:

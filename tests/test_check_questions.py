@@ -335,6 +335,25 @@ def test_what_a_brief_calls_leaving_stands_in_what_is_promised(tmp_path):
     assert "After `QUIT` the server" in said and "/quit" not in said, said
 
 
+def test_what_has_to_come_is_said_in_the_words_of_the_brief():
+    command = checker("--brief", "lines", "--list", "--only", "names")
+    listed = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60).stdout
+    assert "to seven of them: `TAKEN`" in listed and "6         server" not in listed, listed
+
+
+def test_who_has_said_the_same_has_stolen_nothing(tmp_path):
+    """A server that loses what one of twenty says is not told that it mixes up names."""
+    loses = (
+        "            text = read(sock)\n"
+        "            if b'still here' not in text or name[-1:] != b'7':\n"
+        "                say(name + text)\n"
+    )
+    wrong = changed(ROOM, [("            say(name + read(sock))\n", loses)])
+    _, said = say(tmp_path, wrong, "--first", "--patience=1.5", "--only", "many")
+    assert "`still here`" in said or "still here'" in said, said
+    assert "which does it take here?" not in said, said
+
+
 def test_each_question_of_a_check_is_a_question():
     checks = [act for stage in (*check.SERVER_STAGES, *check.CLIENT_STAGES) for act in stage.checks]
     own = [act.asks for act in checks if act.asks]

@@ -471,7 +471,7 @@ SLIPS = {
     "an address to which nobody can come": (
         "deadlines",
         3,
-        [('        hosts = own_addresses() or ["127.0.0.1"]\n', "")],
+        [('own_addresses() or ["127.0.0.1"]', "[host]")],
     ),
     "orders that nobody hears": (
         "deadlines",

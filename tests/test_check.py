@@ -439,12 +439,12 @@ SLIPS = {
     ),
     "frames that nobody is shown": (
         "deadlines",
-        32,
+        0,
         [('            self.trace(person, "->", payload)\n', "            pass\n")],
     ),
     "a password in the log": (
         "deadlines",
-        32,
+        0,
         [("first and (room.options.password or", "first and (")],
     ),
     "a clear screen in the log": (

@@ -5374,9 +5374,9 @@ class Result(NamedTuple):
         return sum(verdict.seconds for verdict in self.verdicts)
 
 
-def takes_a_rule(act) -> bool:
-    """Return whether a check mostly waits for a rule of 10 or 30 seconds."""
-    return act.seconds >= RULE_SECONDS
+def mostly_waits(act) -> bool:
+    """Return whether a check mostly waits: for a silence, or for a rule of 10 or 30 seconds."""
+    return act.seconds >= SILENCE_SECONDS
 
 
 class Session:
@@ -5398,8 +5398,8 @@ class Session:
         self.lanes = 1 if target.at else LANES  # checks at the same time, besides those that wait
         self.change = threading.Condition()  # guards all of the above, and tells of each verdict
         for number in asked:
-            # A rule of 10 or 30 seconds is known last: what else is wrong need not wait for it.
-            for act in sorted(stages[number - 1].checks, key=takes_a_rule):
+            # What mostly waits is known last: what else is wrong need not wait for it.
+            for act in sorted(stages[number - 1].checks, key=mostly_waits):
                 if brief.asks(act.topics) and not (options.quick and act.seconds >= RULE_SECONDS):
                     self.jobs.append((number, act))
         self.order = [*self.jobs]

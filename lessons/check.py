@@ -6087,7 +6087,8 @@ svg text.us, svg text.them {{ stroke: none; }} svg text.bad {{ fill: var(--wrong
 svg rect.head {{ fill: var(--bg); stroke: var(--line); }}
 details summary {{ cursor: pointer; }}
 @media print {{ :root {{ --bg: #ffffff; }} body {{ max-width: none; padding: 0; }}
-  section {{ break-inside: auto; }} svg, pre {{ break-inside: avoid; }} }}
+  section {{ break-inside: auto; }} svg, pre {{ break-inside: avoid; }}
+  details::details-content {{ content-visibility: visible; }} }} /* nobody can open paper */
 </style>
 """
 SIGNS = {"right": "✓", "wrong": "✗", "not there yet": "…", "not tried": "–"}

@@ -1852,7 +1852,7 @@ class Client:
         self.last = None  # the pair that came last
         self.notices = []  # what the server itself said, since somebody looked
         self.stolen = None  # a message that came under the name of somebody else
-        self.aside = []  # what a witness has heard that nobody has asked for yet
+        self.aside = Counter()  # what a witness has heard that nobody has asked for yet
         self.scene.should = f"to {label}: a connection"
         try:
             self.sock = self.connect(slow)
@@ -1944,13 +1944,12 @@ class Client:
         wanted = sender.name, text
         self.scene.expect(f"to {self.label}: {show(message(*wanted))}")
         end = time.monotonic() + (patience or self.scene.patience)
-        while wanted not in self.aside and self.scene.program:
+        while not self.aside[wanted] and self.scene.program:
             pair = self.pair(end)
             if pair is None:
                 raise Wrong(f"the server hung up on {self.label}")
-            self.aside.append(pair)
-        if self.scene.program:
-            del self.aside[: self.aside.index(wanted) + 1]
+            self.aside[pair] += 1
+        self.aside[wanted] -= 1
 
     def hears_the_server_first(self) -> None:
         """The server speaks first and asks for the name, as this brief wants it."""

@@ -559,6 +559,17 @@ def test_a_program_that_a_check_has_replaced_is_there_for_the_next_check():
     assert session.idle == [program] and program.seen >= scene.began
 
 
+def test_a_witness_forgets_nobody_who_was_heard_before_it_was_asked_for_them():
+    scene = check.Chat(None, None)
+    witness = check.Client(scene, "wil", None, False)
+    people = [SimpleNamespace(name=name) for name in ("ada", "bob", "cyd")]
+    coming = [(person.name, check.HELLO) for person in reversed(people)]
+    scene.program, witness.pair = program_like(), lambda end: coming.pop(0)
+    for person in people:  # cyd's hello came first, and is asked for last
+        witness.hears_of(person, check.HELLO)
+    assert coming == []
+
+
 def test_what_is_noted_is_formatted_only_when_it_is_read(monkeypatch):
     shown = []
     monkeypatch.setattr(check, "show", lambda data: shown.append(data) or "the bytes")

@@ -81,12 +81,14 @@ FLOOD_LINES = 20_000
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
 LANES = 4  # programs that are checked at the same time
+PAUSE_SECONDS = 1.2  # between two halves of a frame: who looks at a clock now and then has looked
 SILENCE_SECONDS = 5  # in which nobody says anything, and no client has a reason to leave
 RULE_SECONDS = 10  # a check that takes as long or longer waits for a rule of the page
 WIDTH = 100  # columns of what is said about a wrong answer
 BLOCK = 25  # its lines
 LISTED = 40  # lines of one check in --list
 STILL = "your program still runs"
+HALF = "Where does your program keep half a frame until the rest of it comes?"
 HELLO = "i am in"  # what everybody says first; its echo proves that the server knows this client
 
 # What users say about each kind of trouble, and the question that leads to its cause. The numbers
@@ -1077,7 +1079,7 @@ class Stand(NamedTuple):
     function: str
     code: str  # the text of that line
     waits: str  # what for, as far as one can tell
-    caller: str  # the line of the user's text that called this function
+    caller: str  # the lines of the user's text that called it, the nearest first
 
     def sentence(self) -> str:
         text = f"line {self.line}, in {self.function}: {self.code}"
@@ -1169,7 +1171,7 @@ def stand_of(who: str, calls: list) -> "Stand | None":
     linecache.checkcache(file)
     code = linecache.getline(file, int(line)).strip()
     waits = next((words for pattern, words in WAITS if re.search(pattern, code)), "")
-    caller = f"from line {own[1][1]}" if len(own) > 1 else ""
+    caller = ", ".join(f"from line {line}" for _, line, _ in own[1:4])
     return Stand(who, file, int(line), function, code, waits, caller)
 
 
@@ -1177,10 +1179,11 @@ def told_stands(stands: list) -> list:
     """Return lines that say where threads stand; those at the same place once, with a number."""
     lines = []
     counts = Counter((stand.who, stand.sentence()) for stand in stands)
-    for (who, words), count in counts.items():
+    for (who, words), count in [*counts.items()][:6]:
         who = who if count == 1 else f"{count} threads"
-        lines.append(f"  {who + ':':13}{words}"[:WIDTH])
-    return ["where it stands now:", *lines[:6]] if lines else []
+        first, others = f"  {who + ':':13}", " " * 15
+        lines += textwrap.wrap(words, WIDTH, initial_indent=first, subsequent_indent=others)
+    return ["where it stands now:", *lines] if lines else []
 
 
 # ---- 4. How it fails before the first byte -------------------------------------------------------
@@ -1856,7 +1859,7 @@ class Client:
         self.last = None  # the pair that came last
         self.notices = []  # what the server itself said, since somebody looked
         self.stolen = None  # a message that came under the name of somebody else
-        self.aside = []  # what a witness has heard that nobody has asked for yet
+        self.aside = Counter()  # what a witness has heard that nobody has asked for yet
         self.scene.should = f"to {label}: a connection"
         try:
             self.sock = self.connect(slow)
@@ -1948,13 +1951,12 @@ class Client:
         wanted = sender.name, text
         self.scene.expect(f"to {self.label}: {show(message(*wanted))}")
         end = time.monotonic() + (patience or self.scene.patience)
-        while wanted not in self.aside and self.scene.program:
+        while not self.aside[wanted] and self.scene.program:
             pair = self.pair(end)
             if pair is None:
                 raise Wrong(f"the server hung up on {self.label}")
-            self.aside.append(pair)
-        if self.scene.program:
-            del self.aside[: self.aside.index(wanted) + 1]
+            self.aside[pair] += 1
+        self.aside[wanted] -= 1
 
     def hears_the_server_first(self) -> None:
         """The server speaks first and asks for the name, as this brief wants it."""
@@ -2054,7 +2056,7 @@ class Client:
     def blamed_for_others(self) -> tuple:
         """Return symptom and question, if the server found fault with what was right."""
         last = self.notices[-1] if self.notices else ""
-        if not re.match(r"bye .*(header|frame|long|UTF)", last):
+        if self.scene.question or not re.match(r"bye .*(header|frame|long|UTF)", last):
             return ()
         return 7, "Whose bytes may lie in the buffer where your program looks for this header?"
 
@@ -2838,6 +2840,19 @@ def serves_others_than_the_halting(scene: Chat) -> None:
         scene.join(name)
         ada.sends(frame("hello")[cut:])
         ada.hears(ada, "hello")
+
+
+@check("many", symptom=6, seconds=1, needs=FRAMED)
+def keeps_half_a_frame(scene: Chat) -> None:
+    """The rest of a frame comes more than a second later: it is the same frame."""
+    scene.question = HALF
+    people = scene.join("ada", "bob")
+    for person, cut in zip(people, (2, brief.head + 2), strict=True):
+        person.sends(frame(f"I am {person.name}")[:cut])
+    scene.wait(PAUSE_SECONDS)
+    for person, cut in zip(people, (2, brief.head + 2), strict=True):
+        person.sends(frame(f"I am {person.name}")[cut:])
+        person.hears(person, f"I am {person.name}")
 
 
 @check("many", symptom=23, needs=TOGETHER)
@@ -4760,8 +4775,10 @@ class Desk(Scene):
         if well is False and code == 0 and brief.is_page:
             question = "How does the program that starts yours learn that it did not end well?"
             raise Wrong(f"{ended}: that says that all is well", 0, question)
-        # Without its question for a name.
-        news = re.sub(r"^[^\n:>?]*[:>?](?!\s*\n)", "", self.screen()[self.shown :])
+        before, news = self.screen()[: self.shown], self.screen()[self.shown :]
+        asks = re.match(r"[^\n:>?]*[:>?](?!\s*\n)", news)  # for a name, or the next line
+        if asks and (not before or asks[0] in before):
+            news = news[asks.end() :]
         if well is False and not re.search(r"\w{2}", news):
             raise Wrong("your program says nothing")
 
@@ -4928,7 +4945,23 @@ def sends_each_line_alone(desk: Desk) -> None:
     """Lines that are pasted all at once become one frame each."""
     server, texts = desk.joins(), ["one", "5         hello", "three"]
     desk.types(*texts)
-    server.hears(*texts)
+    for text in texts:
+        try:
+            server.hears(text)
+        except Silence as error:
+            if not comes_with_the_next(desk, server, text):
+                raise
+            question = "Who has read that line already when your program waits for the next one?"
+            raise Wrong(f"{error}, until one more line was typed", 0, question) from error
+
+
+def comes_with_the_next(desk: Desk, server: Host, text: str) -> bool:
+    """Return whether a line that was typed is sent once another one follows."""
+    desk.types("and one more")
+    with suppress(Wrong):
+        while text.encode() not in server.buffer:
+            server.receives_more(time.monotonic() + desk.patience)
+    return text.encode() in server.buffer
 
 
 @client_check("name", symptom=7, needs=SENDS)
@@ -5186,12 +5219,21 @@ def finds_nobody(desk: Desk) -> None:
 
 @client_check("end", symptom=0, needs=SHOWS, seconds=SILENCE_SECONDS)
 def bears_a_silence(desk: Desk) -> None:
-    """Nobody says anything for some seconds: the client waits, and shows what comes then."""
-    server = talks(desk)
+    """Nobody says anything for some seconds, or a pair stops halfway for one: the client waits, and
+    shows what comes then.
+    """
+    server, text = talks(desk), "is anybody here?"
     desk.question = "What does recv() do in your program when nobody says anything for a while?"
     desk.wait(SILENCE_SECONDS)
-    server.tells(("bob", "is anybody here?"))
-    desk.shows(("bob", "is anybody here?"))
+    server.tells(("bob", text))
+    desk.shows(("bob", text))
+    desk.question = HALF
+    for i, cut in enumerate((2, -8, -2)):
+        pair = message("bob", f"half {i}")
+        server.sends(pair[:cut])
+        desk.wait(PAUSE_SECONDS)
+        server.sends(pair[cut:])
+        desk.shows(("bob", f"half {i}"))
 
 
 @client_check("end", symptom=13, needs=SHOWS)
@@ -5514,9 +5556,9 @@ class Result(NamedTuple):
         return sum(verdict.seconds for verdict in self.verdicts)
 
 
-def takes_a_rule(act) -> bool:
-    """Return whether a check mostly waits for a rule of 10 or 30 seconds."""
-    return act.seconds >= RULE_SECONDS
+def mostly_waits(act) -> bool:
+    """Return whether a check mostly waits: for a silence, or for a rule of 10 or 30 seconds."""
+    return act.seconds >= SILENCE_SECONDS
 
 
 class Session:
@@ -5538,8 +5580,8 @@ class Session:
         self.lanes = 1 if target.at else LANES  # checks at the same time, besides those that wait
         self.change = threading.Condition()  # guards all of the above, and tells of each verdict
         for number in asked:
-            # A rule of 10 or 30 seconds is known last: what else is wrong need not wait for it.
-            for act in sorted(stages[number - 1].checks, key=takes_a_rule):
+            # What mostly waits is known last: what else is wrong need not wait for it.
+            for act in sorted(stages[number - 1].checks, key=mostly_waits):
                 if brief.asks(act.topics) and not (options.quick and act.seconds >= RULE_SECONDS):
                     self.jobs.append((number, act))
         self.order = [*self.jobs]
@@ -6227,7 +6269,8 @@ svg text.us, svg text.them {{ stroke: none; }} svg text.bad {{ fill: var(--wrong
 svg rect.head {{ fill: var(--bg); stroke: var(--line); }}
 details summary {{ cursor: pointer; }}
 @media print {{ :root {{ --bg: #ffffff; }} body {{ max-width: none; padding: 0; }}
-  section {{ break-inside: auto; }} svg, pre {{ break-inside: avoid; }} }}
+  section {{ break-inside: auto; }} svg, pre {{ break-inside: avoid; }}
+  details::details-content {{ content-visibility: visible; }} }} /* nobody can open paper */
 </style>
 """
 SIGNS = {"right": "✓", "wrong": "✗", "not there yet": "…", "not tried": "–"}

@@ -4060,19 +4060,45 @@ def waits_thirty_seconds_for_a_frame(scene: Chat) -> None:
 
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))
 def refuses_who_finds_no_place(scene: Chat) -> None:
-    """Where `--max-clients 3` is an option: a fourth is refused, and comes in when one has left."""
+    """Where `--max-clients 1` is an option: a second one is refused, until the first one leaves."""
     if scene.program and not has_option(scene, "--max-clients"):
         return
-    start_with(scene, "--max-clients", "3")
-    ada, _, cyd = scene.join("ada", "bob", "cyd")
+    start_with(scene, "--max-clients", "1")
+    ada = scene.join("ada")
     for _ in range(2):
-        scene.client("dan").is_refused()
+        scene.client("bob").is_refused()
     ada.says("it is full")
-    cyd.hears(ada, "it is full")
-    cyd.leaves()
-    eve = scene.client("eve")
-    if scene.expect(f"to {eve.label}: it is let in, as soon as the server has seen that one left"):
-        comes_again(eve)
+    ada.hears(ada, "it is full")
+    ada.leaves()
+    cyd = scene.client("cyd")
+    if scene.expect(f"to {cyd.label}: it is let in, as soon as the server has seen that one left"):
+        comes_again(cyd)
+
+
+@check("deadlines", symptom=0, needs=TOGETHER, topics=("orders",))
+def refuses_wrong_options(scene: Chat) -> None:
+    """Where `--help` says that `--max-clients` and `--max-rate` are at least 1: with less, the
+    program ends with an exit code but 0.
+    """
+    promises = "people in the room, at least 1", "messages a second from each, at least 1"
+    if scene.program and not all(has_option(scene, words) for words in promises):
+        return
+    for option, value in (("--max-clients", "0"), ("--max-rate", "0.5")):
+        if scene.expect(
+            f"from a second program, with {option} {value}: its end, an exit code but 0"
+        ):
+            command = scene.target.command_at(("127.0.0.1", free_port()))
+            if exit_code([*command, option, value], scene) in (None, 0):
+                raise Wrong(f"it takes {option} {value} for right")
+
+
+def exit_code(command: list, scene: Chat) -> "int | None":
+    """Return with what a second program ends, None if it does not."""
+    second = Program(command, scene.program.address)
+    second.ended(scene.patience)
+    code = second.process.poll()
+    second.kill()
+    return code
 
 
 @check("deadlines", symptom=0, seconds=4, needs=ROOM, topics=("flood",))
@@ -4249,7 +4275,8 @@ def keeps_a_transcript(scene: Chat) -> None:
     if scene.program and not has_option(scene, "--transcript"):
         return
     path = new_file("yesterday\n") if scene.program else ""
-    start_with(scene, "--transcript", path)
+    no_limit = not scene.program or has_option(scene, "0 is no limit")
+    start_with(scene, "--transcript", path, *(("--max-rate", "0") if no_limit else ()))
     ada, bob = scene.join("ada", "bob")
     ada.says("first", "//second", f"/msg {bob.name} psst", "dritt\u00e9", "fourth")
     for text in ("first", "/second"):
@@ -4463,10 +4490,7 @@ def leaves_a_taken_port_alone(scene: Chat) -> None:
     """
     ada = scene.join("ada")
     if scene.expect("from a second program on this port: its end, an exit code but 0"):
-        second = Program(scene.program.command, scene.program.address)
-        second.ended(scene.patience)
-        code = second.process.poll()
-        second.kill()
+        code = exit_code(scene.program.command, scene)
         if code is None:
             raise Wrong("two programs of yours run on one port")
         if code == 0:

@@ -504,6 +504,21 @@ SLIPS = {
             )
         ],
     ),
+    "any value of an option": (
+        "deadlines",
+        0,
+        [("options.max_rate == 0 or options.max_rate >= 1", "True")],
+    ),
+    "a room for one that is none": (
+        "deadlines",
+        2,
+        [("or options.max_clients < 1", "or options.max_clients < 2")],
+    ),
+    "no limit that is one": (
+        "deadlines",
+        2,
+        [("options.max_rate == 0 or options", "options")],
+    ),
     "what overtakes a backlog": (
         "slow",
         6,

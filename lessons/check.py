@@ -2839,7 +2839,7 @@ def serves_others_than_the_halting(scene: Chat) -> None:
 @check("many", symptom=23, needs=TOGETHER)
 def serves_twenty(scene: Chat) -> None:
     """A twentieth client is served while nineteen are there, and then each of them once more."""
-    people = [scene.join(f"guest{i}") for i in range(1, 21)]
+    people = [scene.join("guest") for _ in range(20)]
     for person in people:
         person.says("still here")
         person.hears(person, "still here")

@@ -369,3 +369,21 @@ def test_a_socket_that_is_closed_but_still_waited_for_is_named():
         "Invalid file descriptor: -1",
     ):
         assert check.clue_in([f"ValueError: {words}"], check.CLUES) == 39
+
+
+def test_no_two_clients_of_a_program_get_one_name(monkeypatch):
+    """The sixth guest is guest6: were another one called so, a ghost would keep it out."""
+    labels = set()
+    newcomer = check.Chat.newcomer
+
+    def noted(scene, label, *rest):
+        labels.add(label)
+        return newcomer(scene, label, *rest)
+
+    monkeypatch.setattr(check.Chat, "newcomer", noted)
+    for stage in check.SERVER_STAGES:
+        for act in stage.checks:
+            scene = check.Chat(None, None)
+            act(scene)
+            scene.close()
+    assert len(labels) > 20 and not [label for label in labels if label[-1].isdigit()]

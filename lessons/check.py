@@ -152,7 +152,7 @@ SYMPTOMS = {
     41: ("invalid literal for int(), only with somebody else's client",
         "How many bytes has a header on our page, and what may stand in it?"),
     43: ("the lengths that arrive are not those that were sent",
-        "How many of your threads read from one socket?"),
+        "Which threads or tasks read from one socket, and which socket is whose?"),
     45: ("my friend's messages go on after he has left",
         "What still lies in your buffers, and who notices that its sender is gone?"),
 }
@@ -163,6 +163,7 @@ CLUES = {
     10: r"a bytes-like object is required|can't concat str to bytes|"
     r"can only concatenate str \(not \"bytes\"\)|startswith first arg must be bytes",
     39: r"file descriptor cannot be a negative|Invalid file descriptor: -1",  # select() says so
+    43: r"while another coroutine is already waiting",  # asyncio's streams say so
     24: r"changed (size|during) |ConcurrentModification|concurrent map",
     27: r"'(ascii|charmap|latin-1|cp\d+)' codec can't encode|UnmappableCharacter",
     28: r"No module named '?_?tkinter|'_?tkinter' was not found",  # as 3.15 says it
@@ -210,6 +211,8 @@ class Silence(Wrong):
 
 LAST_WORDS = "What does the server say before it hangs up on somebody, and why?"
 JUST_LEFT = "What does your program do when it sends to somebody who has just left?"
+OWN = "Where do you keep what is one client's own, and what changes it as others come or go?"
+OVERTAKES = "Which messages are worked on at the same time, and what keeps one from overtaking?"
 
 
 class ThrownOut(Wrong):
@@ -1094,7 +1097,7 @@ WAITS = [
     (r"\bconnect\(|create_connection\(", "waits for a connection"),
     (r"\bjoin\(", "waits for the end of a thread"),
     (r"\bsleep\(", "sleeps"),
-    (r"\bacquire\(|^with \w*lock", "waits for a lock"),
+    (r"\bacquire\(|^with [\w.]+:", "waits for a lock"),
     (r"\.get\(", "waits for a queue"),
     (r"\.put\(", "waits for room in a queue"),
     (r"\.wait\(", "waits for another thread"),
@@ -1493,7 +1496,7 @@ class Scene:
         self.late = self.began + CHECK_SECONDS
         self.came = 0  # bytes, to all clients of this check
         self.went = 0  # bytes, from all of them
-        self.said = set()  # (name, text): what they said in this check
+        self.said = Counter()  # (name, text): what they said in this check, and how often
         self.patience = PATIENCE  # seconds for what has to come
         self.quick = True  # do we give up earlier if the program sleeps?
         self.sleep = QUIET_SECONDS  # for so long
@@ -1729,6 +1732,7 @@ class Chat(Scene):
                         f"{person.name} misses {one_of(missing)}, but heard {one_of(extra)} "
                         "too much"
                     )
+                self.in_their_order(person, owed[person], story)
         self.one_order(stories, said if ordered else None)
 
     def owed_to(self, person: "Client", said: list) -> list:
@@ -1736,6 +1740,16 @@ class Chat(Scene):
         if self.echo:
             return said
         return [pair for pair in said if pair[0] != person.name]
+
+    def in_their_order(self, person: "Client", said: list, heard: list) -> None:
+        """What each one says has come in the order in which it was said."""
+        said, heard = [sorted(some, key=lambda pair: pair[0]) for some in (said, heard)]
+        for first, came in zip(said, heard, strict=False):
+            if first != came:
+                text = (
+                    f"{show(message(*came))} came to {person.label} before {show(message(*first))}"
+                )
+                raise Wrong(text, 24, OVERTAKES)
 
     def one_order(self, stories: dict, order: "list | None") -> None:
         """All have heard the same things in the same order, as far as both have heard them."""
@@ -1852,6 +1866,7 @@ class Client:
         self.last = None  # the pair that came last
         self.notices = []  # what the server itself said, since somebody looked
         self.stolen = None  # a message that came under the name of somebody else
+        self.heard = Counter()  # the messages that came when they should
         self.aside = []  # what a witness has heard that nobody has asked for yet
         self.scene.should = f"to {label}: a connection"
         try:
@@ -1935,9 +1950,14 @@ class Client:
             with suppress(Silence):
                 witness.hears_of(self, HELLO, min(0.3, self.scene.patience / 4))
                 return
+            if self.over:
+                raise Wrong(f"the server hung up on {self.label}")
             self.push(frame(HELLO))  # it may have been lost with those that came too early
-        seconds = time.monotonic() - began
-        raise Silence(f"to {witness.label} came nothing in {seconds:.0f} seconds; {STILL}")
+        seconds, question = time.monotonic() - began, ""
+        if self.scene.somebody_left() and not witness.aside:
+            question = "Who is taken off your list when somebody leaves, and who is still here?"
+        text = f"to {witness.label} came nothing of that in {seconds:.0f} seconds; {STILL}"
+        raise Silence(text, question=question)
 
     def hears_of(self, sender: "Client", text: str, patience: float = 0) -> None:
         """As a witness: hear what sender says, whatever else there is to hear."""
@@ -1945,7 +1965,13 @@ class Client:
         self.scene.expect(f"to {self.label}: {show(message(*wanted))}")
         end = time.monotonic() + (patience or self.scene.patience)
         while wanted not in self.aside and self.scene.program:
-            pair = self.pair(end)
+            try:
+                pair = self.pair(end)
+            except Silence as error:
+                sender.receive(time.monotonic())
+                if sender.over:
+                    raise Silence(f"the server hung up on {sender.label}") from error
+                raise
             if pair is None:
                 raise Wrong(f"the server hung up on {self.label}")
             self.aside.append(pair)
@@ -2019,33 +2045,44 @@ class Client:
         wanted = (getattr(sender, "name", sender), text)
         if not self.expect(f": {show(message(*wanted))}"):
             return
-        end, before = time.monotonic() + self.scene.patience, self.last
+        end = time.monotonic() + self.scene.patience
         self.stolen = None
-        while (pair := self.next_or_stolen(end, wanted)) != wanted:
+        while (pair := self.next_for(wanted, end)) != wanted:
             if pair is None:
                 raise Wrong(f"the server hung up on {self.name}", *self.blamed_for_others())
             sender, text = pair
-            if pair == before and sender != "server" and text not in (HELLO, maybe):
+            if 0 < self.scene.said[pair] <= self.heard[pair] and text not in (HELLO, maybe):
                 question = "Which lines send a message to somebody, and how often does each run?"
                 raise Wrong(f"to {self.name} came once more: {show(message(*pair))}", 0, question)
             other = sender != self.name and sender in self.scene.known and not self.scene.room
             if sender != "server" and not other and text not in (HELLO, maybe):
-                raise Wrong(f"to {self.name} came: {show(message(*pair))}")
+                raise self.in_place_of(wanted, pair)
+        self.heard[wanted] += 1
 
-    def next_or_stolen(self, end: float, wanted: tuple) -> "tuple | None":
+    def next_for(self, wanted: tuple, end: float) -> "tuple | None":
         """Return the next message; Wrong if none comes, and this one came under another's name."""
         try:
             pair = self.pair(end)
         except Silence as error:
             if not self.stolen:
                 raise
-            question = "Where does your program keep each one's name, and which does it take here?"
             came = f"to {self.name} came: {show(message(*self.stolen))}"
-            raise Wrong(came, 22, question) from error
+            raise Wrong(came, 22, OWN) from error
         same_text = pair and pair[1] == wanted[1] and pair[1] != HELLO
         if same_text and pair not in self.scene.said:  # whose name this is has not said it
             self.stolen = pair
         return pair
+
+    def in_place_of(self, wanted: tuple, pair: tuple) -> Wrong:
+        """Return what to say of a message that came where another one should."""
+        came = f"to {self.name} came: {show(message(*pair))}"
+        if pair == self.stolen:
+            return Wrong(came, 22, OWN)
+        with suppress(Wrong):
+            while pair in self.scene.said and (later := self.pair(time.monotonic() + 0.4)):
+                if later == wanted:
+                    return Wrong(f"{came}; what should have come came after it", 24, OVERTAKES)
+        return Wrong(came)
 
     def blamed_for_others(self) -> tuple:
         """Return symptom and question, if the server found fault with what was right."""
@@ -2360,16 +2397,23 @@ def answers(scene: Chat) -> None:
     ada.says(ada.name)
     scene.wait(0.05)  # two frames in one piece are a matter of the next stage
     ada.says("hello")
-    if not scene.expect(f"to {ada.label}: any answer"):
-        return
-    if gets_anything(ada, scene.patience):
+    if not scene.expect(any_answer(ada)) or gets_anything(ada, scene.patience):
         return
     complain_of_accept(scene)
     if brief.is_page and scene.echo and others_hear(scene, ada):
         scene.target.echo = False
         return
-    scene.should = f"to {ada.label}: any answer"
+    scene.should = any_answer(ada)
     complain_of_silence(scene, ada)
+
+
+def any_answer(client: Client) -> str:
+    """Return what has to come if a client says something; where one does not hear oneself, it has
+    to come to the witness.
+    """
+    if client.scene.echo:
+        return f"to {client.label}: any answer"
+    return f"to {client.scene.witness().label}, who listens: anything of what {client.label} says"
 
 
 def gets_anything(client: Client, patience: float) -> bool:
@@ -2415,6 +2459,7 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
     """Say why nothing came: another wire, or no answers yet."""
     scene.program.stacks = look_where_it_stands(scene.program)
     story, should = [*scene.events], scene.should
+    ada.receive(time.monotonic())
     lives = scene.program.process.poll() is None
     for client in scene.clients:
         client.sock.close()  # a server for one client at a time would not hear the others
@@ -2435,10 +2480,20 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
         if scene.program.process.poll() is not None and not lives:
             break
     scene.events, scene.should = deque(story), should  # what led to nothing says nothing
+    if scene.echo:
+        raise NotYet(
+            f"nothing came to {ada.label}: your program listens, but does not answer yet",
+            question="Which line sends an answer, does it ever run, and does that leave at once?",
+        )
     raise NotYet(
-        f"nothing came to {ada.label}: your program listens, but does not answer yet",
-        question="Which line sends an answer, does it ever run, and does that leave at once?",
+        f"{answers_go_where(ada)}: your program listens, but tells nobody yet what others say",
+        question="Which line sends on what somebody says, does it ever run, and to whom?",
     )
+
+
+def answers_go_where(ada: Client) -> str:
+    """Return what came, where only others have to hear what ada says."""
+    return f"it came back to {ada.label} alone" if ada.buffer else "nothing came"
 
 
 def complain_of_accept(scene: Chat) -> None:
@@ -2471,8 +2526,8 @@ def serves_the_next(scene: Chat) -> None:
         client.says(client.name)
         scene.wait(0.05)
         client.says("hello")
-        if scene.expect(f"to {client.label}: any answer") and not gets_next(client):
-            raise Silence(f"nothing came to {client.label}, who is not the first one")
+        if scene.expect(any_answer(client)) and not gets_next(client):
+            raise Silence(f"nothing came, and {client.label} is not the first one")
         client.hangs_up()
         scene.close()
     if scene.program:
@@ -2494,7 +2549,12 @@ def gets_next(client: Client) -> bool:
 # Stage: frames
 
 
-@check("frames", symptom=0, needs=("answers",))
+@check(
+    "frames",
+    symptom=0,
+    needs=("answers",),
+    asks="Of which frames is a message made, who is named in it, and to whom is it sent?",
+)
 def answers_in_pairs(scene: Chat) -> None:
     """The first frame is a name. Each later one comes back as a pair of frames: the name, then the
     text.
@@ -2800,7 +2860,12 @@ def serves_somebody(scene: Chat) -> None:
 # Stage: many at once
 
 
-@check("many", symptom=23, needs=FRAMED)
+@check(
+    "many",
+    symptom=23,
+    needs=FRAMED,
+    asks="What do the two share that one of them blocks or changes: a thread, lock or variable?",
+)
 def serves_a_second(scene: Chat) -> None:
     """While ada is connected and silent, bob is served; then ada again."""
     ada = scene.join("ada")
@@ -2815,7 +2880,12 @@ def serves_a_second(scene: Chat) -> None:
         bob.hears(bob, "yes", maybe="are you there?")
 
 
-@check("many", symptom=23, needs=TOGETHER)
+@check(
+    "many",
+    symptom=23,
+    needs=TOGETHER,
+    asks="Where does one client's silence stop all: in a read, or at a lock that is held then?",
+)
 def serves_others_than_the_silent(scene: Chat) -> None:
     """While clients are connected that have said nothing, or half a name, others are served."""
     for start in (b"", frame("ada")[:1], frame("ada")[:-2]):
@@ -2823,7 +2893,12 @@ def serves_others_than_the_silent(scene: Chat) -> None:
     scene.join("bob")
 
 
-@check("many", symptom=23, needs=TOGETHER)
+@check(
+    "many",
+    symptom=23,
+    needs=TOGETHER,
+    asks="Where does half a frame stop all: in a read, or at a lock that is held meanwhile?",
+)
 def serves_others_than_the_halting(scene: Chat) -> None:
     """While ada stops in the middle of a frame, bob is served; then the rest of ada's frame makes
     it whole.
@@ -2845,7 +2920,12 @@ def serves_twenty(scene: Chat) -> None:
         person.hears(person, "still here")
 
 
-@check("many", symptom=22, needs=TOGETHER)
+@check(
+    "many",
+    symptom=22,
+    needs=TOGETHER,
+    asks="What that is bob's changes in your program when ada leaves: his name, his place?",
+)
 def keeps_names_apart(scene: Chat) -> None:
     """When ada has left, who came first, bob and cyd speak under their own names as before."""
     ada, bob, cyd = scene.join("ada", "bob", "cyd")
@@ -3399,7 +3479,14 @@ MANY = 1500  # of them are 12 MB, more than anybody has to remember for one who 
 WAVE, TALK = 5, 4  # people who come together, and long texts that each may say without a pause
 
 
-@check("slow", symptom=23, seconds=3, needs=TOLD, topics=("slow", "left"))
+@check(
+    "slow",
+    symptom=23,
+    seconds=3,
+    needs=TOLD,
+    topics=("slow", "left"),
+    asks="Where does one slow reader stop all: in sending, or at a lock that is held meanwhile?",
+)
 def waits_for_nobody(scene: Chat) -> None:
     """sam stops reading while others come and talk: they go on hearing each other, and in the end
     sam is let go, once.
@@ -5732,6 +5819,7 @@ class Visits(Session):
 
 
 FRAME_SYMPTOMS = (0, 5, 6, 7, 8)  # of checks that know nothing of others
+LOCKED = "Who has taken that lock, and what can wait, or fail, before it is given back?"
 # What is a slip of the pen rather than a misunderstanding of networks.
 SLIPS = (
     r"(Name|Attribute|Type|UnboundLocal|Reference|NotImplemented|Key|Index)Error|"
@@ -5831,10 +5919,14 @@ def where_it_hangs(scene: Scene, error: Wrong, trouble: str) -> list:
     program = scene.program
     if trouble or program.process.poll() is not None:
         return []
-    silent = isinstance(error, (Silence, NotYet)) or isinstance(error.__cause__, Silence)
-    if program.stacks or silent or scene.symptom in (13, 21, 23, 26):
+    if program.stacks or is_silent(error) or scene.symptom in (13, 21, 23, 26):
         return program.stacks or look_where_it_stands(program)
     return []
+
+
+def is_silent(error: Wrong) -> bool:
+    """Return whether something is wrong because nothing came."""
+    return isinstance(error, (Silence, NotYet)) or isinstance(error.__cause__, Silence)
 
 
 def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stands) -> tuple:
@@ -5853,6 +5945,12 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
         symptom = act.dead
     elif symptom in (5, 6, 7) and reads_twice(scene, stands):
         symptom = 43
+    if (
+        not trouble
+        and is_silent(error)
+        and any(stand.waits == "waits for a lock" for stand in stands)
+    ):
+        symptom, error.question = 23, LOCKED
     words, question = scene.symptoms[symptom]
     if symptom == act.symptom and not trouble:
         question = act.asks or question

@@ -61,6 +61,8 @@ ENDS_BY_SENDING = [
     ("        except OSError:\n            pass\ndef", "        finally:\n            pass\ndef")
 ]
 LEAVES = "    leave(sock)\n    sock.close()\n"
+A_LOCK = ("everybody = []\n", "everybody = []\nlock = threading.Lock()\n")
+SAYS = "            say(name + read(sock))\n"
 NOTES_WHO_ASKS = """\
             text = read(sock)
             asked = asked or b"?" in text
@@ -97,6 +99,10 @@ ASKS = {  # case -> (what is changed, what the checker says)
             )
         ],
         ["hung up on", "What does your program take a frame for that holds nothing?"],
+    ),
+    "who leaves takes all others off the list": (
+        [("        everybody.remove(sock)\n", "        everybody.clear()\n")],
+        ["is here as before", "What that is bob's changes in your program when ada leaves"],
     ),
     "each message comes twice": (
         [("            sock.sendall(data)\n", "            sock.sendall(data + data)\n")],
@@ -137,7 +143,7 @@ ASKS = {  # case -> (what is changed, what the checker says)
         ],
         [
             "but to ada",
-            "Where does your program keep each one's",
+            "Where do you keep what is one client's own",
             "(symptom 22)",
         ],
     ),
@@ -154,7 +160,45 @@ ASKS = {  # case -> (what is changed, what the checker says)
                 "            say(names[place] + text)\n",
             ),
         ],
-        ["under their own names as before", "keep each one's name", "(symptom 22)"],
+        ["under their own names as before", "as others come or go?", "(symptom 22)"],
+    ),
+    "the answer goes to who came last, whoever asked": (
+        [
+            ("def serve(sock):\n", "def serve(sock):\n    global latest\n    latest = sock\n"),
+            (SAYS, "            text = read(sock)\n            latest.sendall(name + text)\n"),
+        ],
+        ["While ada is connected and silent", "What do the two share that one of them"],
+    ),
+    "a lock is held while a client is waited for": (
+        [A_LOCK, (SAYS, "            with lock:\n                say(name + read(sock))\n")],
+        ["[waits for a lock]", "Who has taken that lock, and what can wait", "(symptom 23)"],
+    ),
+    "a lock is not given back where somebody leaves": (
+        [A_LOCK, (SAYS, f"            lock.acquire()\n{SAYS}            lock.release()\n")],
+        ["[waits for a lock]", "or fail, before it is given back?", "(symptom 23)"],
+    ),
+    "each message is a thread of its own, and short ones take longer": (
+        [
+            (SAYS, "            threading.Thread(target=later, args=(name, read(sock))).start()\n"),
+            (
+                "def leave",
+                "def later(name, text):\n    time.sleep(0.2 / len(text))\n"
+                "    say(name + text)\ndef leave",
+            ),
+        ],
+        ["what should have come came after it", "keeps one from overtaking?", "(symptom 24)"],
+    ),
+    "one of many texts is lost, and others were said before": (
+        [
+            ("def serve(sock):\n", "def serve(sock):\n    count = 0\n"),
+            (
+                SAYS,
+                "            text = read(sock)\n            count += 1\n"
+                "            if count != 6 or b'12' != text[10:]:\n"
+                "                say(name + text)\n",
+            ),
+        ],
+        ["cut in two pieces anywhere", "345678901' users say", "(symptom 6)"],
     ),
     "what somebody leaves behind is read before the next one's, and nothing is said": (
         [
@@ -216,6 +260,45 @@ def test_the_question_leads_to_the_mistake(tmp_path, case):
     changes, sentences = ASKS[case]
     _, said = say(tmp_path, changed(ROOM, changes), "--first", "--patience=1.5")
     assert all(sentence in said for sentence in sentences), said
+
+
+CLASSIC = [
+    (SAYS, "            say(name + read(sock), sock)\n"),
+    (
+        "def say(data):\n    for sock in [*everybody]:\n",
+        "def say(data, sender):\n    for sock in {*everybody} - {sender}:\n",
+    ),
+]
+ASKS_CLASSIC = {  # the same where nobody hears what he says himself
+    "it says nothing": (
+        ("            sock.sendall(data)\n", "            len(data)\n"),
+        ["to wil, who listens: anything of what ada says but nothing came", "and to whom?"],
+    ),
+    "who speaks hears it, and nobody else": (
+        ("for sock in {*everybody} - {sender}:", "for sock in [sender]:"),
+        ["who listens: anything of what ada says but it came back to ada alone", "and to whom?"],
+    ),
+    "who has spoken once is hung up on": (
+        (
+            "            say(name + read(sock), sock)\n",
+            "            say(name + read(sock), sock)\n            break\n",
+        ),
+        ["but the server hung up on ada users say"],
+    ),
+    "who leaves takes all others off the list": (
+        ("        everybody.remove(sock)\n", "        everybody.clear()\n"),
+        ["nothing of that in", "Who is taken off your list when somebody leaves"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ASKS_CLASSIC)
+def test_where_one_does_not_hear_oneself_the_witness_is_named(tmp_path, case):
+    change, sentences = ASKS_CLASSIC[case]
+    program = changed(ROOM, [*CLASSIC, change])
+    _, said = say(tmp_path, program, "--brief=classic", "--first", "--patience=1.5")
+    assert all(sentence in said for sentence in sentences), said
+    assert "any answer" not in said
 
 
 def test_the_room_without_a_mistake_is_right_as_far_as_it_goes(tmp_path):
@@ -369,6 +452,21 @@ def test_a_socket_that_is_closed_but_still_waited_for_is_named():
         "Invalid file descriptor: -1",
     ):
         assert check.clue_in([f"ValueError: {words}"], check.CLUES) == 39
+
+
+def test_two_tasks_that_read_from_one_socket_are_named():
+    words = "RuntimeError: readexactly() called while another coroutine is already waiting for"
+    assert check.clue_in([f"{words} incoming data"], check.CLUES) == 43
+
+
+def test_what_one_says_has_to_come_in_its_order_also_if_all_hear_the_same():
+    chat = check.Chat(None, None)
+    said = [("ada", "1"), ("ada", "2"), ("bob", "1")]
+    cyd = chat.newcomer("cyd", None, False)
+    chat.in_their_order(cyd, said, [said[0], said[2], said[1]])
+    with pytest.raises(check.Wrong) as caught:
+        chat.in_their_order(cyd, said, [said[1], said[0], said[2]])
+    assert (caught.value.symptom, caught.value.question) == (24, check.OVERTAKES)
 
 
 def test_no_two_clients_of_a_program_get_one_name(monkeypatch):

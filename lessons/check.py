@@ -1867,7 +1867,7 @@ class Client:
         self.notices = []  # what the server itself said, since somebody looked
         self.stolen = None  # a message that came under the name of somebody else
         self.heard = Counter()  # the messages that came when they should
-        self.aside = []  # what a witness has heard that nobody has asked for yet
+        self.aside = Counter()  # what a witness has heard that nobody has asked for yet
         self.scene.should = f"to {label}: a connection"
         try:
             self.sock = self.connect(slow)
@@ -1946,6 +1946,7 @@ class Client:
         if not self.scene.expect(f"to wil: {show(message(self.name, HELLO))}"):
             return
         witness, began = self.scene.witness(), time.monotonic()
+        before = sum(witness.aside.values())
         while time.monotonic() < began + self.scene.patience and not self.scene.is_quiet(began):
             with suppress(Silence):
                 witness.hears_of(self, HELLO, min(0.3, self.scene.patience / 4))
@@ -1954,7 +1955,7 @@ class Client:
                 raise Wrong(f"the server hung up on {self.label}")
             self.push(frame(HELLO))  # it may have been lost with those that came too early
         seconds, question = time.monotonic() - began, ""
-        if self.scene.somebody_left() and not witness.aside:
+        if self.scene.somebody_left() and sum(witness.aside.values()) == before:
             question = "Who is taken off your list when somebody leaves, and who is still here?"
         text = f"to {witness.label} came nothing of that in {seconds:.0f} seconds; {STILL}"
         raise Silence(text, question=question)
@@ -1964,7 +1965,7 @@ class Client:
         wanted = sender.name, text
         self.scene.expect(f"to {self.label}: {show(message(*wanted))}")
         end = time.monotonic() + (patience or self.scene.patience)
-        while wanted not in self.aside and self.scene.program:
+        while not self.aside[wanted] and self.scene.program:
             try:
                 pair = self.pair(end)
             except Silence as error:
@@ -1974,9 +1975,8 @@ class Client:
                 raise
             if pair is None:
                 raise Wrong(f"the server hung up on {self.label}")
-            self.aside.append(pair)
-        if self.scene.program:
-            del self.aside[: self.aside.index(wanted) + 1]
+            self.aside[pair] += 1
+        self.aside[wanted] -= 1
 
     def hears_the_server_first(self) -> None:
         """The server speaks first and asks for the name, as this brief wants it."""
@@ -5461,9 +5461,9 @@ class Result(NamedTuple):
         return sum(verdict.seconds for verdict in self.verdicts)
 
 
-def takes_a_rule(act) -> bool:
-    """Return whether a check mostly waits for a rule of 10 or 30 seconds."""
-    return act.seconds >= RULE_SECONDS
+def mostly_waits(act) -> bool:
+    """Return whether a check mostly waits: for a silence, or for a rule of 10 or 30 seconds."""
+    return act.seconds >= SILENCE_SECONDS
 
 
 class Session:
@@ -5485,8 +5485,8 @@ class Session:
         self.lanes = 1 if target.at else LANES  # checks at the same time, besides those that wait
         self.change = threading.Condition()  # guards all of the above, and tells of each verdict
         for number in asked:
-            # A rule of 10 or 30 seconds is known last: what else is wrong need not wait for it.
-            for act in sorted(stages[number - 1].checks, key=takes_a_rule):
+            # What mostly waits is known last: what else is wrong need not wait for it.
+            for act in sorted(stages[number - 1].checks, key=mostly_waits):
                 if brief.asks(act.topics) and not (options.quick and act.seconds >= RULE_SECONDS):
                     self.jobs.append((number, act))
         self.order = [*self.jobs]
@@ -6185,7 +6185,8 @@ svg text.us, svg text.them {{ stroke: none; }} svg text.bad {{ fill: var(--wrong
 svg rect.head {{ fill: var(--bg); stroke: var(--line); }}
 details summary {{ cursor: pointer; }}
 @media print {{ :root {{ --bg: #ffffff; }} body {{ max-width: none; padding: 0; }}
-  section {{ break-inside: auto; }} svg, pre {{ break-inside: avoid; }} }}
+  section {{ break-inside: auto; }} svg, pre {{ break-inside: avoid; }}
+  details::details-content {{ content-visibility: visible; }} }} /* nobody can open paper */
 </style>
 """
 SIGNS = {"right": "✓", "wrong": "✗", "not there yet": "…", "not tried": "–"}

@@ -523,6 +523,25 @@ def test_until_a_program_listens_no_second_one_is_started():
     assert any(session.can_begin(number, act, 5) for number, act in session.jobs)
 
 
+def test_what_mostly_waits_is_known_last_and_keeps_nothing_else_back():
+    target, options = (
+        SimpleNamespace(at=None),
+        argparse.Namespace(all=False, quick=False, first=True),
+    )
+    for stages, kind, name in (
+        (check.SERVER_STAGES, check.Chat, "waits_thirty_seconds_for_a_frame"),
+        (check.CLIENT_STAGES, check.Desk, "bears_a_silence"),
+    ):
+        numbers = [i + 1 for i in range(len(stages))]
+        session = check.Session(target, stages, numbers, kind, options)
+        (number,) = [number for number, act in session.order if act.__name__ == name]
+        _, wrong, waiting = [job for job in session.order if job[0] == number][-3:]
+        session.verdicts = {act.__name__: check.Verdict(act, "right") for _, act in session.order}
+        del session.verdicts[name]
+        session.verdicts[wrong[1].__name__] = check.Verdict(wrong[1], "wrong")
+        assert waiting[1].__name__ == name and session.is_known(number)
+
+
 def test_a_run_that_was_stopped_starts_nothing_and_plays_nothing_to_its_end():
     session, started = session_of(2)
     (number, act), stage = session.order[0], check.SERVER_STAGES[1]
@@ -538,6 +557,17 @@ def test_a_program_that_a_check_has_replaced_is_there_for_the_next_check():
     scene.spare.append(program)
     session.end(session.order[0][1], scene)
     assert session.idle == [program] and program.seen >= scene.began
+
+
+def test_a_witness_forgets_nobody_who_was_heard_before_it_was_asked_for_them():
+    scene = check.Chat(None, None)
+    witness = check.Client(scene, "wil", None, False)
+    people = [SimpleNamespace(name=name) for name in ("ada", "bob", "cyd")]
+    coming = [(person.name, check.HELLO) for person in reversed(people)]
+    scene.program, witness.pair = program_like(), lambda end: coming.pop(0)
+    for person in people:  # cyd's hello came first, and is asked for last
+        witness.hears_of(person, check.HELLO)
+    assert coming == []
 
 
 def test_what_is_noted_is_formatted_only_when_it_is_read(monkeypatch):

@@ -94,7 +94,7 @@ HELLO = "i am in"  # what everybody says first; its echo proves that the server 
 # fmt: off
 SYMPTOMS = {
     0: ("something is missing, or different from others' servers",
-        "What does the protocol's page say here, word by word?"),
+        "Which lines of your program see to what is promised above, and what do they do here?"),
     1: ("an operation was attempted on something that is not a socket",
         "What can select() wait for on Windows?"),
     2: ("Connection refused",
@@ -114,7 +114,7 @@ SYMPTOMS = {
     10: ("a bytes-like object is required, not 'str'",
         "Which of your values are text, which bytes, and who converts?"),
     11: ("ConnectionResetError when somebody shuts the window",
-        "What does recv() do when the other side vanishes?"),
+        "What does recv() do when the other side vanishes, and which line catches that?"),
     12: ("BrokenPipeError, and the innocent is thrown out",
         "In whose thread does sending to one who is gone fail?"),
     13: ("100 % CPU or blank lines after somebody has left",
@@ -132,7 +132,7 @@ SYMPTOMS = {
     25: ("a ghost user stays",
         "In which of all the ways to leave does your program take somebody off its list?"),
     26: ("Ctrl-C does nothing, or needs two",
-        "Which thread hears of Ctrl-C, and what do the others wait for?"),
+        "Which thread hears of Ctrl-C, what does it do then, and what do others wait for?"),
     27: ("an emoji is an error: some codec can't encode it",
         "Who chose the encoding there, you or the system?"),
     28: ("No module named tkinter",
@@ -2680,14 +2680,10 @@ def takes_long_texts(scene: Chat) -> None:
     """
     ada = scene.join("ada")
     most = brief.longest
+    scene.question = "How long may a text be, and where has your program room for less?"
     for text in ("x" * min(1014, most), "y" * most, "\U0001f600" * most, "short"):
         ada.says(text)
-        try:
-            ada.hears(ada, text)
-        except Wrong as error:
-            if ada.over and scene.says_no_error():
-                error.question = "How long may a text be, and where has your program room for less?"
-            raise
+        ada.hears(ada, text)
 
 
 @check(
@@ -3459,6 +3455,8 @@ def hangs_up_after_a_wrong_header(scene: Chat) -> None:
     """
     bob = scene.join("bob")
     for header in WRONG_HEADERS:
+        if header.strip().isdigit():
+            scene.question = "How long may a frame be, and what becomes of a header that says more?"
         known = scene.join("eve")
         for eve in (known, scene.client("eve")):
             eve.sends(header + frame("hello") * 3)
@@ -3575,7 +3573,9 @@ def bears_a_short_pause(scene: Chat) -> None:
         f"to {pip.label}, later: all {enough} texts, in the order in which the others heard them"
     ):
         said = talk(ada, lambda count: count >= enough)
-        scene.symptom = 12 if is_gone(pip, ada) else 6
+        if is_gone(pip, ada):
+            scene.symptom = 12
+            scene.question = "How much may wait for one who does not read, and for how long?"
         scene.all_hear([pip], said, ordered=True)
 
 
@@ -3599,7 +3599,13 @@ def system_holds() -> int:
 AT_ONCE = 0.8  # seconds: so long takes nothing that has not been waited for
 
 
-@check("commands", symptom=0, needs=ROOM, topics=("commands",))
+@check(
+    "commands",
+    symptom=0,
+    needs=ROOM,
+    topics=("commands",),
+    asks="Which line looks whether a text is a command, and who hears the answer?",
+)
 def knows_commands(scene: Chat) -> None:
     """To `/help` comes the notice `help ...`, to `/who` the notice `online ...` with those who are
     here.
@@ -3653,7 +3659,13 @@ def welcomes_first(scene: Chat) -> None:
         eve.is_told_at_once("online", {ada.name, bob.name, eve.name})
 
 
-@check("commands", symptom=0, needs=(*ROOM, "welcomes_first"), topics=("welcome",))
+@check(
+    "commands",
+    symptom=0,
+    needs=(*ROOM, "welcomes_first"),
+    topics=("welcome",),
+    asks="How many names does one `online` hold, and in what do all others come?",
+)
 def lists_a_big_room(scene: Chat) -> None:
     """When 105 are here, it takes several `online` notices, of at most 100 names each."""
     people = []
@@ -3665,7 +3677,13 @@ def lists_a_big_room(scene: Chat) -> None:
     eve.is_told_at_once("online", {person.name for person in (*people, eve)})
 
 
-@check("commands", symptom=0, needs=TOLD, topics=("quit", "left"))
+@check(
+    "commands",
+    symptom=0,
+    needs=TOLD,
+    topics=("quit", "left"),
+    asks="Which line knows the word for leaving, and what becomes of what stands behind it?",
+)
 def quits(scene: Chat) -> None:
     """After `/quit` the server hangs up at once; what stands behind it is heard by nobody, what
     stood before it by all.
@@ -3846,7 +3864,13 @@ def gets_errors(bob: Client, texts: list) -> None:
                 raise Wrong(f"to {person.label} came {errors}")
 
 
-@check("commands", symptom=0, needs=(*ROOM, "knows_commands"), topics=("commands",))
+@check(
+    "commands",
+    symptom=0,
+    needs=(*ROOM, "knows_commands"),
+    topics=("commands",),
+    asks="How does one say a text that begins with /, and what is taken off it?",
+)
 def two_slashes_say_one(scene: Chat) -> None:
     """`//TEXT` is the message `/TEXT`."""
     ada, bob = scene.join("ada", "bob")
@@ -3856,7 +3880,13 @@ def two_slashes_say_one(scene: Chat) -> None:
         bob.hears(ada, text)
 
 
-@check("commands", symptom=0, needs=(*ROOM, "knows_commands"), topics=("commands",))
+@check(
+    "commands",
+    symptom=0,
+    needs=(*ROOM, "knows_commands"),
+    topics=("commands",),
+    asks="Who hears a private message, and when is a name in it that of who is here?",
+)
 def whispers(scene: Chat) -> None:
     """`/msg NAME TEXT` comes to its receiver and its sender, at its place in the order; cyd does
     not hear it.
@@ -4694,7 +4724,9 @@ class Desk(Scene):
                 break
         spent += self.program.cpu_seconds() or 0
         if TRACE.search(self.screen()):
-            raise Wrong("your program shows a traceback: who uses it needs a sentence")
+            question = "Which line could catch that error, and what should it say instead?"
+            text = "your program shows a traceback: who uses it needs a sentence"
+            raise Wrong(text, question=question)
         if not ended:
             works = spent > BUSY_SECONDS
             self.symptom = 13 if works else alive
@@ -4703,7 +4735,8 @@ class Desk(Scene):
             raise Silence(f"your program still runs after {passed:.0f} seconds{work}")
         code = self.program.process.returncode
         if well and code != 0:
-            raise Wrong(ended)
+            question = "How does your program know who ended it: you, or the server?"
+            raise Wrong(ended, question=question)
         if well is False and code == 0 and brief.is_page:
             question = "How does the program that starts yours learn that it did not end well?"
             raise Wrong(f"{ended}: that says that all is well", 0, question)
@@ -4986,7 +5019,13 @@ def takes_pairs_cut_in_a_letter(desk: Desk) -> None:
         desk.shows(("zo\u00eb", f"{i} \U0001f600"))
 
 
-@client_check("frames", symptom=0, needs=(*SHOWS, "sends_lines"), topics=("own",))
+@client_check(
+    "frames",
+    symptom=0,
+    needs=(*SHOWS, "sends_lines"),
+    topics=("own",),
+    asks="Which line shows what you say: the one that sends it, or the one that receives?",
+)
 def shows_its_own_once(desk: Desk) -> None:
     """What ada says is shown once, when the server's echo comes; what is not sent back was not said
     to anybody.
@@ -5232,7 +5271,8 @@ def says_why_it_is_refused(desk: Desk) -> None:
     server.hangs_up()
     desk.expect(f"on the screen: `{reason}`")
     if desk.program and not desk.appears(reason):
-        raise Wrong("your program does not say so")
+        question = "What stands behind the word `refused`, and which line shows that?"
+        raise Wrong("your program does not say so", question=question)
     if desk.program and not desk.program.ended(2):
         desk.types("zoe")
         with suppress(Wrong):

@@ -81,12 +81,14 @@ FLOOD_LINES = 20_000
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
 LANES = 4  # programs that are checked at the same time
+PAUSE_SECONDS = 1.2  # between two halves of a frame: who looks at a clock now and then has looked
 SILENCE_SECONDS = 5  # in which nobody says anything, and no client has a reason to leave
 RULE_SECONDS = 10  # a check that takes as long or longer waits for a rule of the page
 WIDTH = 100  # columns of what is said about a wrong answer
 BLOCK = 25  # its lines
 LISTED = 40  # lines of one check in --list
 STILL = "your program still runs"
+HALF = "Where does your program keep half a frame until the rest of it comes?"
 HELLO = "i am in"  # what everybody says first; its echo proves that the server knows this client
 
 # What users say about each kind of trouble, and the question that leads to its cause. The numbers
@@ -1076,7 +1078,7 @@ class Stand(NamedTuple):
     function: str
     code: str  # the text of that line
     waits: str  # what for, as far as one can tell
-    caller: str  # the line of the user's text that called this function
+    caller: str  # the lines of the user's text that called it, the nearest first
 
     def sentence(self) -> str:
         text = f"line {self.line}, in {self.function}: {self.code}"
@@ -1168,7 +1170,7 @@ def stand_of(who: str, calls: list) -> "Stand | None":
     linecache.checkcache(file)
     code = linecache.getline(file, int(line)).strip()
     waits = next((words for pattern, words in WAITS if re.search(pattern, code)), "")
-    caller = f"from line {own[1][1]}" if len(own) > 1 else ""
+    caller = ", ".join(f"from line {line}" for _, line, _ in own[1:4])
     return Stand(who, file, int(line), function, code, waits, caller)
 
 
@@ -1176,10 +1178,11 @@ def told_stands(stands: list) -> list:
     """Return lines that say where threads stand; those at the same place once, with a number."""
     lines = []
     counts = Counter((stand.who, stand.sentence()) for stand in stands)
-    for (who, words), count in counts.items():
+    for (who, words), count in [*counts.items()][:6]:
         who = who if count == 1 else f"{count} threads"
-        lines.append(f"  {who + ':':13}{words}"[:WIDTH])
-    return ["where it stands now:", *lines[:6]] if lines else []
+        first, others = f"  {who + ':':13}", " " * 15
+        lines += textwrap.wrap(words, WIDTH, initial_indent=first, subsequent_indent=others)
+    return ["where it stands now:", *lines] if lines else []
 
 
 # ---- 4. How it fails before the first byte -------------------------------------------------------
@@ -2087,7 +2090,7 @@ class Client:
     def blamed_for_others(self) -> tuple:
         """Return symptom and question, if the server found fault with what was right."""
         last = self.notices[-1] if self.notices else ""
-        if not re.match(r"bye .*(header|frame|long|UTF)", last):
+        if self.scene.question or not re.match(r"bye .*(header|frame|long|UTF)", last):
             return ()
         return 7, "Whose bytes may lie in the buffer where your program looks for this header?"
 
@@ -2905,6 +2908,19 @@ def serves_others_than_the_halting(scene: Chat) -> None:
         scene.join(name)
         ada.sends(frame("hello")[cut:])
         ada.hears(ada, "hello")
+
+
+@check("many", symptom=6, seconds=1, needs=FRAMED)
+def keeps_half_a_frame(scene: Chat) -> None:
+    """The rest of a frame comes more than a second later: it is the same frame."""
+    scene.question = HALF
+    people = scene.join("ada", "bob")
+    for person, cut in zip(people, (2, brief.head + 2), strict=True):
+        person.sends(frame(f"I am {person.name}")[:cut])
+    scene.wait(PAUSE_SECONDS)
+    for person, cut in zip(people, (2, brief.head + 2), strict=True):
+        person.sends(frame(f"I am {person.name}")[cut:])
+        person.hears(person, f"I am {person.name}")
 
 
 @check("many", symptom=23, needs=TOGETHER)
@@ -4740,8 +4756,10 @@ class Desk(Scene):
         if well is False and code == 0 and brief.is_page:
             question = "How does the program that starts yours learn that it did not end well?"
             raise Wrong(f"{ended}: that says that all is well", 0, question)
-        # Without its question for a name.
-        news = re.sub(r"^[^\n:>?]*[:>?](?!\s*\n)", "", self.screen()[self.shown :])
+        before, news = self.screen()[: self.shown], self.screen()[self.shown :]
+        asks = re.match(r"[^\n:>?]*[:>?](?!\s*\n)", news)  # for a name, or the next line
+        if asks and (not before or asks[0] in before):
+            news = news[asks.end() :]
         if well is False and not re.search(r"\w{2}", news):
             raise Wrong("your program says nothing")
 
@@ -4908,7 +4926,23 @@ def sends_each_line_alone(desk: Desk) -> None:
     """Lines that are pasted all at once become one frame each."""
     server, texts = desk.joins(), ["one", "5         hello", "three"]
     desk.types(*texts)
-    server.hears(*texts)
+    for text in texts:
+        try:
+            server.hears(text)
+        except Silence as error:
+            if not comes_with_the_next(desk, server, text):
+                raise
+            question = "Who has read that line already when your program waits for the next one?"
+            raise Wrong(f"{error}, until one more line was typed", 0, question) from error
+
+
+def comes_with_the_next(desk: Desk, server: Host, text: str) -> bool:
+    """Return whether a line that was typed is sent once another one follows."""
+    desk.types("and one more")
+    with suppress(Wrong):
+        while text.encode() not in server.buffer:
+            server.receives_more(time.monotonic() + desk.patience)
+    return text.encode() in server.buffer
 
 
 @client_check("name", symptom=7, needs=SENDS)
@@ -5172,12 +5206,21 @@ def finds_nobody(desk: Desk) -> None:
 
 @client_check("end", symptom=0, needs=SHOWS, seconds=SILENCE_SECONDS)
 def bears_a_silence(desk: Desk) -> None:
-    """Nobody says anything for some seconds: the client waits, and shows what comes then."""
-    server = talks(desk)
+    """Nobody says anything for some seconds, or a pair stops halfway for one: the client waits, and
+    shows what comes then.
+    """
+    server, text = talks(desk), "is anybody here?"
     desk.question = "What does recv() do in your program when nobody says anything for a while?"
     desk.wait(SILENCE_SECONDS)
-    server.tells(("bob", "is anybody here?"))
-    desk.shows(("bob", "is anybody here?"))
+    server.tells(("bob", text))
+    desk.shows(("bob", text))
+    desk.question = HALF
+    for i, cut in enumerate((2, -8, -2)):
+        pair = message("bob", f"half {i}")
+        server.sends(pair[:cut])
+        desk.wait(PAUSE_SECONDS)
+        server.sends(pair[cut:])
+        desk.shows(("bob", f"half {i}"))
 
 
 @client_check("end", symptom=13, needs=SHOWS)

@@ -264,6 +264,17 @@ SLIPS = {
             ("while time.monotonic() < end and person", "while person"),
         ],
     ),
+    "half a frame after a pause": (
+        "many",
+        6,
+        [
+            ("LOOK_SECONDS = 5 ", "LOOK_SECONDS = 1 "),
+            (
+                "                silence += LOOK_SECONDS\n",
+                "                silence += LOOK_SECONDS\n                self.buffer.clear()\n",
+            ),
+        ],
+    ),
     "a header that ends with a newline": ("messages", 7, [('strip(b" ")', 'strip(b" \\n")')]),
     "a clear screen in a private message": (
         "commands",

@@ -298,6 +298,15 @@ def test_where_each_thread_of_a_silent_program_stands_is_shown(tmp_path):
     assert re.search(r"(a thread|\d threads): line \d+, in \w+: .*recv\(", said), said
 
 
+def test_the_lines_that_called_where_it_stands_are_told_whole(tmp_path):
+    deep = SERVE.replace("    sock.sendall(sock.recv(100))\n", "    sock.sendall(exactly(sock))\n")
+    helper = "def exactly(sock):\n    while True:\n        sock.recv(100)  # {}\n"
+    text = f"{helper.format('nothing is ever enough, ' * 4)}{deep}\nserve(int(sys.argv[-1]))\n"
+    _, said = check(tmp_path, text)
+    calls = [number for number, line in enumerate(text.split("\n"), 1) if "exactly(sock))" in line]
+    assert f"[waits for bytes, from line {calls[0]}, from line {text.count(chr(10))}]" in said, said
+
+
 def test_the_program_sees_nothing_of_it(tmp_path):
     program = (
         "import os, sys, threading\n"

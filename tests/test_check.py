@@ -433,6 +433,82 @@ SLIPS = {
             )
         ],
     ),
+    "a password that is not looked for in the environment": (
+        "deadlines",
+        0,
+        [('os.environ.get("CHAT_PASSWORD", "")', '""')],
+    ),
+    "a password file that is one password": (
+        "deadlines",
+        0,
+        [("file.readline(MAX_TEXT).rstrip", "file.read(MAX_TEXT).rstrip")],
+    ),
+    "long texts that cost nothing": (
+        "deadlines",
+        0,
+        [("(1 + len(data) / BYTES_A_MESSAGE)", "(1 - len(data) / BYTES_A_MESSAGE)")],
+    ),
+    "frames that nobody is shown": (
+        "deadlines",
+        0,
+        [('            self.trace(person, "->", payload)\n', "            pass\n")],
+    ),
+    "a password in the log": (
+        "deadlines",
+        0,
+        [("first and (room.options.password or", "first and (")],
+    ),
+    "a clear screen in the log": (
+        "deadlines",
+        32,
+        [("c if c.isprintable() else ascii(c)[1:-1] for c in text", "text")],
+    ),
+    "a transcript that waits for more": (
+        "deadlines",
+        0,
+        [('"ab", buffering=0)', '"ab")')],
+    ),
+    "a private message in the transcript": (
+        "deadlines",
+        0,
+        [
+            (
+                "        if other:\n            for one in",
+                "        if other:\n            put_line(self.entries, text, MAX_ENTRIES)\n"
+                "            for one in",
+            )
+        ],
+    ),
+    "an address to which nobody can come": (
+        "deadlines",
+        3,
+        [('own_addresses() or ["127.0.0.1"]', "[host]")],
+    ),
+    "orders that nobody hears": (
+        "deadlines",
+        0,
+        [
+            (
+                "            room.inbox.put((room.order, None, line",
+                "            len((room.order, line",
+            )
+        ],
+    ),
+    "an order about nobody that is the end": (
+        "deadlines",
+        0,
+        [
+            (
+                "        if not person:\n            self.log",
+                "        if False:\n            self.log",
+            )
+        ],
+    ),
+    "a ban of one where all are meant": (
+        "deadlines",
+        0,
+        [("            if other.host == person.host:", "            if other is person:")],
+    ),
     "a rate limit that limits nothing": (
         "deadlines",
         0,

@@ -4388,7 +4388,7 @@ class Guest(Program):
         self.listener.settimeout(0.05)
         while True:
             over = self.process.poll() is not None  # it may have come and gone
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, ConnectionError):  # nobody came, or is gone again
                 sock, _ = self.listener.accept()
                 # What we cut shall arrive cut.
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

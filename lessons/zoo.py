@@ -528,4 +528,6 @@ def parse_options(argv: list) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
     sys.exit(main())

@@ -210,3 +210,33 @@ def test_the_checker_bears_a_client_that_is_gone_before_it_accepts(tmp_path):
     command = [sys.executable, script, "--client", "--stage", "start", ROOT / "chat_client_cli.py"]
     run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=4 * TIMEOUT)
     assert (run.returncode, run.stderr) == (0, ""), run.stdout
+
+
+TOOLS = {  # each has something to say that is no ASCII; {here} is a folder with such a name
+    "zoo.py": [],
+    "projects.py": ["--write", "{here}/new", "rooms"],
+    "grade.py": ["{here}", "--to", "{here}/results", "--", "--stage", "1"],
+    "make_assignment.py": ["{lessons}/01_bytes.ipynb", "--to", "{here}/new"],
+    "../tests/benchmark.py": ["--people", "2", "--seconds", "0.1", "--repeats", "1", "{here}/é.py"],
+    "check.py": ["--stage", "1", "{here}/é.py"],
+}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_tool_says_in_a_pipe_what_its_encoding_lacks(tool, tmp_path):
+    """A pipe on Windows has some hundred letters, depending on the country."""
+    here, lessons = tmp_path / "李雷", ROOT / "lessons"
+    here.mkdir()
+    (here / "é.py").write_text("print('é')\n", encoding="utf-8")
+    options = [option.format(here=here, lessons=lessons) for option in TOOLS[tool]]
+    run = subprocess.run(
+        [sys.executable, lessons / tool, *options],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        timeout=4 * TIMEOUT,
+    )
+    said = (run.stdout + run.stderr).decode("ascii")
+    assert "UnicodeEncodeError" not in said and "codec can't" not in said
+    assert "\\xe9" in said or "\\u674e" in said, said

@@ -740,10 +740,10 @@ class Program:
         """Return how the program ended, nothing if it runs."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(patience)
-            self.collector.join(1)
-        code = self.process.poll()
+        code = self.process.poll()  # it may have ended just now
         if code is None:
             return ""
+        self.collector.join(1)  # its last words are there only then
         if code < 0:
             with suppress(ValueError):
                 return f"your program was ended by {signal.Signals(-code).name}"

@@ -15,12 +15,10 @@ import time
 
 import pytest
 from irc_kit import FOLDER, Bridge, FakeServer, Gateway, Raw, Wire
-from kit import ROOT, TIMEOUT, WINE, Program, Server, frame
+from kit import CTRL_C, RESET, ROOT, TIMEOUT, WINE, Program, Server, frame
 
 pytestmark = pytest.mark.once
-signals = pytest.mark.skipif(
-    os.name == "nt", reason="nobody can press Ctrl-C for another process on Windows"
-)
+signals = pytest.mark.skipif(os.name == "nt", reason=CTRL_C)
 MISSING = "messages between may be missing"
 WIDE = "！"  # the wide twin of the sign !
 
@@ -502,7 +500,7 @@ def test_who_does_not_say_a_name_in_time_is_let_go_whatever_else_it_says(monkeyp
         assert person.rest()[-1] == "ERROR :Closing link: no NICK and USER in time"
 
 
-@pytest.mark.skipif(WINE, reason="under Wine a reset arrives as an end")
+@pytest.mark.skipif(WINE, reason=RESET)
 def test_a_flood_waits_at_the_client_and_is_over_when_the_client_is(room, door):
     zoe = room.client("zoë")
     ada = door.client("ada")

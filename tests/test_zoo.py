@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Program, checker
+from kit import CTRL_C, ROOT, TIMEOUT, Client, Program, checker
 
 sys.path.insert(0, str(ROOT / "lessons"))
 import check
@@ -31,7 +31,7 @@ VISIT_SECONDS = 300
 PARENTS = {animal.parent: animal.name for animal in ZOO.values()}  # each with one of its animals
 ALONE = ["sender_thrown_out"]  # it cannot bear other mistakes: whom they leave behind throws it out
 each_animal = pytest.mark.parametrize("name", ZOO)
-posix = pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process")
+posix = pytest.mark.skipif(os.name == "nt", reason=CTRL_C)
 
 
 def kind_of(animal) -> str:
@@ -62,7 +62,6 @@ def called(*options, folder=LESSONS) -> subprocess.CompletedProcess:
         text=True,
         encoding="utf-8",
         timeout=TIMEOUT,
-        env={**os.environ, "PYTHONUTF8": "1"},
     )
 
 

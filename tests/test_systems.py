@@ -228,7 +228,8 @@ def test_a_tool_says_in_a_pipe_what_its_encoding_lacks(tool, tmp_path):
     """A pipe on Windows has some hundred letters, depending on the country."""
     here, lessons = tmp_path / "李雷", ROOT / "lessons"
     here.mkdir()
-    (here / "é.py").write_text("print('é')\n", encoding="utf-8")
+    program = "import sys\nsys.stdout.buffer.write('é\\n'.encode())\n"
+    (here / "é.py").write_text(program, encoding="utf-8")
     options = [option.format(here=here, lessons=lessons) for option in TOOLS[tool]]
     run = subprocess.run(
         [sys.executable, lessons / tool, *options],

@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit import CTRL_C, ROOT, TIMEOUT, Client, Program, checker
+from kit import CTRL_C, FILES, RESET, ROOT, TIMEOUT, WINE, WORK, Client, Program, checker
 
 sys.path.insert(0, str(ROOT / "lessons"))
 import check
@@ -32,6 +32,17 @@ PARENTS = {animal.parent: animal.name for animal in ZOO.values()}  # each with o
 ALONE = ["sender_thrown_out"]  # it cannot bear other mistakes: whom they leave behind throws it out
 each_animal = pytest.mark.parametrize("name", ZOO)
 posix = pytest.mark.skipif(os.name == "nt", reason=CTRL_C)
+UNSEEN = {  # animals whose mistake cannot be seen everywhere -> where not, and why
+    "dies_of_a_reset": (WINE, RESET),
+    "client_reset_traceback": (WINE, RESET),
+    "never_gives_back": (not sys.platform.startswith("linux"), FILES),
+    "burns_after_leaving": (os.name == "nt", WORK),
+    "client_burns_after_the_end": (os.name == "nt", WORK),
+    "never_ends": (os.name == "nt", CTRL_C),
+    "no_goodbye": (os.name == "nt", CTRL_C),
+    "back_in_a_minute": (os.name == "nt", CTRL_C),
+    "client_dies_of_ctrl_c": (os.name == "nt", CTRL_C),
+}
 
 
 def kind_of(animal) -> str:
@@ -138,6 +149,9 @@ def visits(request, tmp_path_factory):
 
 @each_animal
 def test_the_mistake_is_found_in_its_stage_with_its_symptom(visits, name):
+    unseen, reason = UNSEEN.get(name, (False, ""))
+    if unseen:
+        pytest.skip(reason)
     code, stage, symptom, words = visits(outcome, name)
     assert (code, stage, symptom) == (1, ZOO[name].stage, ZOO[name].symptom), words
     assert re.search(r"^users say: ", words, re.M), words

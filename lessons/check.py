@@ -36,6 +36,7 @@ if __name__ == "__main__":
 
 import argparse
 import configparser
+import errno
 import functools
 import html
 import random
@@ -80,6 +81,7 @@ CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a c
 FLOOD_LINES = 20_000
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
+NOBODY_READS = errno.EPIPE, errno.EINVAL  # what a pipe says then; the second on Windows
 LANES = 4  # programs that are checked at the same time
 SILENCE_SECONDS = 5  # in which nobody says anything, and no client has a reason to leave
 RULE_SECONDS = 10  # a check that takes as long or longer waits for a rule of the page
@@ -6274,7 +6276,10 @@ def main(argv: "list | None" = None) -> int:
             with suppress(WrongCall):
                 report(options, session.results())
         return 130
-    except BrokenPipeError:  # our output goes into a pipe, and nobody reads it any more
+    except OSError as error:
+        if error.errno not in NOBODY_READS:
+            raise
+        # Our output goes into a pipe, and nobody reads it any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:

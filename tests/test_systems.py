@@ -241,3 +241,25 @@ def test_a_tool_says_in_a_pipe_what_its_encoding_lacks(tool, tmp_path):
     said = (run.stdout + run.stderr).decode("ascii")
     assert "UnicodeEncodeError" not in said and "codec can't" not in said
     assert "\\xe9" in said or "\\u674e" in said, said
+
+
+# On Windows a pipe that nobody reads is no BrokenPipeError.
+UNREAD = """
+import errno, io, sys
+class Unread(io.FileIO):
+    def write(self, data):
+        type(self).write = io.FileIO.write
+        raise OSError(errno.EINVAL, "Invalid argument")
+sys.stdout = io.TextIOWrapper(io.BufferedWriter(Unread(1, "w")))
+"""
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("tool", "code"), [(["zoo.py"], 0), (["projects.py"], 0), (["check.py", "--list"], 1)]
+)
+def test_a_list_that_nobody_reads_ends_quietly_as_windows_says_it(tool, code, tmp_path):
+    script = wrapped(tmp_path, UNREAD, ROOT / "lessons" / tool[0])
+    command = [sys.executable, script, *tool[1:]]
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=4 * TIMEOUT)
+    assert (run.returncode, run.stderr) == (code, "")

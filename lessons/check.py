@@ -36,6 +36,7 @@ if __name__ == "__main__":
 
 import argparse
 import configparser
+import errno
 import functools
 import html
 import random
@@ -80,6 +81,7 @@ CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a c
 FLOOD_LINES = 20_000
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
+NOBODY_READS = errno.EPIPE, errno.EINVAL  # what a pipe says then; the second on Windows
 LANES = 4  # programs that are checked at the same time
 PAUSE_SECONDS = 1.2  # between two halves of a frame: who looks at a clock now and then has looked
 SILENCE_SECONDS = 5  # in which nobody says anything, and no client has a reason to leave
@@ -749,10 +751,10 @@ class Program:
         """Return how the program ended, nothing if it runs."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(patience)
-            self.collector.join(1)
-        code = self.process.poll()
+        code = self.process.poll()  # it may have ended just now
         if code is None:
             return ""
+        self.collector.join(1)  # its last words are there only then
         if code < 0:
             with suppress(ValueError):
                 return f"your program was ended by {signal.Signals(-code).name}"
@@ -4661,7 +4663,7 @@ class Guest(Program):
         self.listener.settimeout(0.05)
         while True:
             over = self.process.poll() is not None  # it may have come and gone
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, ConnectionError):  # nobody came, or is gone again
                 sock, _ = self.listener.accept()
                 # What we cut shall arrive cut.
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -6596,7 +6598,10 @@ def main(argv: "list | None" = None) -> int:
             with suppress(WrongCall):
                 report(options, session.results())
         return 130
-    except BrokenPipeError:  # our output goes into a pipe, and nobody reads it any more
+    except OSError as error:
+        if error.errno not in NOBODY_READS:
+            raise
+        # Our output goes into a pipe, and nobody reads it any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:

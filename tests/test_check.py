@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from kit import ROOT, TIMEOUT, checker
+from kit import CTRL_C, FILES, RESET, ROOT, TIMEOUT, WINE, WORK, checker
 
 IMPATIENT = 1.5  # seconds, where something has to be missed
 LESSONS = ROOT / "lessons"
@@ -98,12 +99,12 @@ PROGRAMS = {  # case -> (the program, what the checker has to say about it)
         ECHO.replace(
             "        while data := sock.recv(4096):\n",
             "        while True:\n            data = sock.recv(4096)\n",
-        ).replace("sock.sendall(data)", "sock.sendall(data) if data else print()"),
+        ).replace("sock.sendall(data)", "sock.sendall(data) if data else print('\\n' * 1000)"),
         ["wrong", "floods its output", "(symptom 13)"],
     ),
     "it never stops talking": (
         f"{LISTEN}while True:\n    sock, _ = listener.accept()\n    sock.recv(9)\n    try:\n"
-        "        while True: sock.sendall(b'6         server5         hello')\n"
+        "        while True: sock.sendall(b'6         server5         hello' * 100)\n"
         "    except OSError: pass",
         ["wrong", "more and more comes to ada"],
     ),
@@ -517,9 +518,22 @@ SLIPS = {
 }
 
 
+UNSEEN = {  # slips that cannot be seen everywhere -> where not, and why
+    "sockets of who does not hang up": (not sys.platform.startswith("linux"), FILES),
+    "sockets of who is turned away": (not sys.platform.startswith("linux"), FILES),
+    "a reset instead of an end": (WINE, RESET),
+    "an error at the end": (os.name == "nt", CTRL_C),
+    "work while somebody is held back": (os.name == "nt", WORK),
+    "a keyboard whose end is work": (os.name == "nt", WORK),
+}
+
+
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_small_slip_is_found(tmp_path, slip):
     stage, symptom, changes = SLIPS[slip]
+    unseen, reason = UNSEEN.get(slip, (False, ""))
+    if unseen:
+        pytest.skip(reason)
     text = (ROOT / "chat_server.py").read_text(encoding="utf-8")
     for right, wrong in changes:
         assert right in text
@@ -694,6 +708,20 @@ def test_a_server_that_takes_no_port_is_found_at_its_own(tmp_path):
         other.kill()
         other.wait(TIMEOUT)
         other.stdout.close()
+
+
+def test_the_last_words_of_a_program_that_has_just_ended_are_waited_for():
+    """It may end after we have waited for that, and before we look."""
+
+    def wait(patience):
+        raise subprocess.TimeoutExpired("program", patience)
+
+    program = check.Program.__new__(check.Program)
+    program.process = SimpleNamespace(wait=wait, poll=lambda: 1)
+    program.collector = threading.Thread(target=time.sleep, args=(0.3,))
+    program.collector.start()
+    assert program.ended(0.1) == "your program has ended with exit code 1"
+    assert not program.collector.is_alive()
 
 
 def test_what_depends_on_something_wrong_is_left_out_and_the_rest_is_tried(tmp_path):

@@ -6926,17 +6926,22 @@ class Watch:
             self.keys.close()
 
     def files(self) -> dict:
-        """Return the files beside the program, and when each was saved."""
-        words = [self.options.program, *self.command]
-        paths = [word for word in words if word and os.path.isfile(word)]
+        """Return the files of the program, and when each was saved.
+
+        These are the one that was named and those beside it of the same kind: what the program
+        writes there itself, a log for instance, does not count.
+        """
+        words = [self.options.program] if self.options.program else self.command
+        paths = [word for word in words[1:] if os.path.isfile(word)]  # the first may be python3
+        # A class of Java is named without its ending.
+        paths = paths or [name for name in os.listdir() if os.path.splitext(name)[0] in words]
         saved = {}
-        for folder in {os.path.dirname(os.path.abspath(path)) for path in paths}:
+        for path in paths or words[:1]:
+            folder, kind = os.path.dirname(os.path.abspath(path)), os.path.splitext(path)[1]
             for entry in os.scandir(folder):
                 with suppress(OSError):
-                    if entry.is_file() and not entry.name.startswith("."):
+                    if entry.is_file() and os.path.splitext(entry.name)[1] == kind:
                         saved[entry.path] = entry.stat().st_mtime_ns
-        for path in (self.options.json, self.options.junit, self.options.html):
-            saved.pop(os.path.abspath(path or ""), None)
         return saved
 
     def check(self, files: dict) -> str:

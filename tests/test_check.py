@@ -671,6 +671,22 @@ def test_a_witness_forgets_nobody_who_was_heard_before_it_was_asked_for_them():
     assert coming == []
 
 
+def test_what_a_program_writes_beside_itself_does_not_start_it_again(tmp_path, monkeypatch):
+    names = ["chat.py", "parts.py", "Chat.class", "chat", "chat.log", "people.json", "report.html"]
+    for name in names:
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    for call, watched in (
+        (["chat.py"], {"chat.py", "parts.py"}),
+        (["--", sys.executable, "chat.py", "{port}"], {"chat.py", "parts.py"}),
+        (["--", "java", "Chat", "{port}"], {"Chat.class"}),
+        (["--", "./chat", "{port}"], {"chat"}),
+    ):
+        watch = check.Watch(*check.parse_options(call))
+        assert {Path(path).name for path in watch.files()} == watched, call
+        watch.keys.close()
+
+
 def test_what_is_noted_is_formatted_only_when_it_is_read(monkeypatch):
     shown = []
     monkeypatch.setattr(check, "show", lambda data: shown.append(data) or "the bytes")

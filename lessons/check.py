@@ -1180,15 +1180,22 @@ def stand_of(who: str, calls: list) -> "Stand | None":
     return Stand(who, file, int(line), function, code, waits, caller)
 
 
-def told_stands(stands: list) -> list:
-    """Return lines that say where threads stand; those at the same place once, with a number."""
-    lines = []
+def counted(stands: list) -> list:
+    """Return (who, where it stands): threads that stand at the same place once, with a number."""
     counts = Counter((stand.who, stand.sentence()) for stand in stands)
-    for (who, words), count in [*counts.items()][:6]:
-        who = who if count == 1 else f"{count} threads"
+    return [
+        (who if count == 1 else f"{count} threads", words)
+        for (who, words), count in [*counts.items()][:6]
+    ]
+
+
+def told_stands(stands: list) -> list:
+    """Return lines that say where threads stand."""
+    lines = ["where it stands now:"] if stands else []
+    for who, words in counted(stands):
         first, others = f"  {who + ':':13}", " " * 15
         lines += textwrap.wrap(words, WIDTH, initial_indent=first, subsequent_indent=others)
-    return ["where it stands now:", *lines] if lines else []
+    return lines
 
 
 # ---- 4. How it fails before the first byte -------------------------------------------------------
@@ -6088,7 +6095,7 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
         users=users,
         question=question,
         story=story,
-        stands=told_stands(stands)[1:],
+        stands=[f"{who}: {words}" for who, words in counted(stands)],
         said=said.sentence() if said else "",
         goes_on=other_page,
     )
@@ -6463,7 +6470,7 @@ def stages_table(results: list) -> str:
 def verdict_section(result: Result, verdict: Verdict, is_open: bool) -> str:
     """Return what there is to say about a check that failed."""
     printed = [what[2:] for _, who, what in verdict.story if who == "program" and what[:1] == "|"]
-    beside = box("where its threads stand", [stand.strip() for stand in verdict.stands])
+    beside = box("where its threads stand", verdict.stands)
     beside += box("what it prints", printed[-30:])
     parts = [
         f"<p>{html.escape(sentence(verdict.act))}</p>",
@@ -6500,7 +6507,8 @@ def diagram(story: list) -> str:
     who = who[:7]
     if not who:
         return ""
-    places = {name: 120 + 880 * i / len(who) for i, name in enumerate([*who, "program"])}
+    step = min(200, 560 / max(1, len(who) - 1))  # what the last one says has room beside it
+    places = {name: 120 + step * i for i, name in enumerate(who)} | {"program": 1000}
     shapes = ['<text class="soft" x="4" y="18">seconds</text>']
     height = 40 + ROW * len(story)
     for name, x in places.items():

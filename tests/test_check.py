@@ -510,6 +510,41 @@ SLIPS = {
         0,
         [("            if other.host == person.host:", "            if other is person:")],
     ),
+    "all wait while one is slowed down": (
+        "deadlines",
+        23,
+        [
+            (
+                "        person.pause(wait)\n",
+                "        room.inbox.put((lambda _: time.sleep(cost), person))\n",
+            )
+        ],
+    ),
+    "what comes while one is slowed down": (
+        "deadlines",
+        12,
+        [
+            (
+                "        person.pause(wait)\n",
+                "        person.pause(wait)\n"
+                "        if __import__('select').select([person.sock], [], [], 0)[0]:\n"
+                "            person.sock.recv(4096)\n",
+            ),
+        ],
+    ),
+    "a rate limit that is only a slow computer": (
+        "deadlines",
+        13,
+        [
+            (
+                "            if rate:\n",
+                "            end = time.monotonic() + 0.02\n"
+                "            while rate == 10 and time.monotonic() < end:\n"
+                "                pass\n"
+                "            if rate != 10:\n",
+            )
+        ],
+    ),
     "a rate limit that limits nothing": (
         "deadlines",
         0,

@@ -86,6 +86,15 @@ ASKS = {  # case -> (what is changed, what the checker says)
         [("    return b", "    if len(data) > 1500:\n        raise ValueError\n    return b")],
         ["hung up on", "where has your program room for less?", "(symptom 6)"],
     ),
+    "what is long is seen only once more comes": (
+        [
+            (
+                "    return b",
+                "    if len(data) > 4096:\n        sock.recv(1, socket.MSG_PEEK)\n    return b",
+            )
+        ],
+        ["it came once more was said", "What had your program not read yet", "(symptom 6)"],
+    ),
     "what it writes stays where it is": (
         [("            sock.sendall(data)\n", "            len(data)\n")],
         ["does not answer yet", "does it ever run, and does that leave at once?"],
@@ -171,11 +180,11 @@ ASKS = {  # case -> (what is changed, what the checker says)
     ),
     "a lock is held while a client is waited for": (
         [A_LOCK, (SAYS, "            with lock:\n                say(name + read(sock))\n")],
-        ["[waits for a lock]", "Who has taken that lock, and what can wait", "(symptom 23)"],
+        ["[waits for a lock]", "Who holds that lock, and what waits", "(symptom 23)"],
     ),
     "a lock is not given back where somebody leaves": (
         [A_LOCK, (SAYS, f"            lock.acquire()\n{SAYS}            lock.release()\n")],
-        ["[waits for a lock]", "or fail, before it is given back?", "(symptom 23)"],
+        ["[waits for a lock]", "before it is given back?", "(symptom 23)"],
     ),
     "each message is a thread of its own, and short ones take longer": (
         [

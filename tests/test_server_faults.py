@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from kit import ROOT, TIMEOUT, WINE, Client, Program, Server, frame, wrapped
+from kit import PROC, ROOT, TIMEOUT, WINE, Client, Program, Server, frame, wrapped
 
 sys.path.insert(0, str(ROOT))
 import chat_server
@@ -18,9 +18,7 @@ GRIN = "\U0001f600"
 LONGEST = GRIN * 2000  # the longest message there is, in bytes
 PATIENCE = 1  # seconds that nobody's message may take; 0.1 on an idle machine
 
-linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="looks into /proc, which only Linux has"
-)
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason=PROC)
 
 
 @pytest.fixture

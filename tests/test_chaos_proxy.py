@@ -15,7 +15,7 @@ import time
 import unicodedata
 
 import pytest
-from kit import RESET, ROOT, TIMEOUT, WINE, Client, Program, Server, frame
+from kit import PROC, RESET, ROOT, TIMEOUT, UNIX, WINE, Client, Program, Server, frame
 
 try:
     from terminal import Terminal
@@ -56,13 +56,9 @@ ALLOWED = [  # what TCP allows
     "--drop-after 10000000",
 ]
 
-posix = pytest.mark.skipif(
-    Terminal is None, reason="Windows has no pseudo-terminals, and no Ctrl-C for another program"
-)
+posix = pytest.mark.skipif(Terminal is None, reason=UNIX)
 resets = pytest.mark.skipif(WINE, reason=RESET)
-linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="looks into /proc, which only Linux has"
-)
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason=PROC)
 allowed = pytest.mark.parametrize("options", ALLOWED, ids=lambda options: options or "nothing")
 
 

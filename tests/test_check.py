@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from kit import CTRL_C, FILES, RESET, ROOT, TIMEOUT, WINE, WORK, checker
+from kit import CTRL_C, FILES, RESET, ROOT, TIMEOUT, UNIX, WINE, WORK, checker
 
 IMPATIENT = 1.5  # seconds, where something has to be missed
 LESSONS = ROOT / "lessons"
@@ -895,7 +895,7 @@ def test_a_program_whose_start_was_interrupted_can_be_ended(monkeypatch):
     check.remove_our_folder()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are not on Windows")
+@pytest.mark.skipif(os.name == "nt", reason=UNIX)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_the_checker_and_the_program(tmp_path, number):
     here = tmp_path / "here"

@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from kit import FILES, ROOT, TIMEOUT, WORK, checker
+from kit import FILES, ROOT, TIMEOUT, UNIX, WORK, checker
 
 CHECK = ROOT / "lessons" / "check.py"
 PROGRAMS = Path(__file__).parent / "programs"
@@ -349,7 +349,7 @@ def test_a_file_that_cannot_be_written_is_said_before_the_run(tmp_path):
     assert not run.stdout and time.monotonic() - begin < 10
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are not on Windows")
+@pytest.mark.skipif(os.name == "nt", reason=UNIX)
 def test_reports_are_written_when_it_is_stopped(tmp_path):
     command = [sys.executable, "-u", CHECK, "--json", "r.json", "--html", "p.html"]
     run = subprocess.Popen(
@@ -433,7 +433,7 @@ def test_quick_leaves_the_long_rules_out_and_says_so(tmp_path):
     assert "left out: the rules of 10 and 30 seconds (--quick)" in said
 
 
-@pytest.mark.skipif(os.name == "nt", reason="it is watched in a terminal of this system")
+@pytest.mark.skipif(os.name == "nt", reason=UNIX)
 def test_it_runs_again_when_the_file_is_saved_and_keys_show_more(tmp_path):
     import pty
 

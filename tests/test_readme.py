@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from kit import ROOT, TIMEOUT, WINE, Client, Program, Server
+from kit import ROOT, TIMEOUT, UNIX, WINE, Client, Program, Server
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.S)
@@ -185,7 +185,7 @@ def test_the_transcript_of_the_client_is_what_a_client_shows(folder):
         assert ada.seen == lines
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals on Windows")
+@pytest.mark.skipif(os.name == "nt", reason=UNIX)
 def test_the_transcript_of_the_client_is_what_its_terminal_shows():
     from terminal import Terminal
 

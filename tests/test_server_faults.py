@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from kit import ROOT, TIMEOUT, WINE, Client, Program, Server, frame, wrapped
+from kit import PROC, ROOT, TIMEOUT, WINE, Client, Program, Server, frame, wrapped
 
 sys.path.insert(0, str(ROOT))
 import chat_server
@@ -20,9 +20,7 @@ PATIENCE = 1  # seconds that nobody's message may take; 0.1 on an idle machine
 # PyPy begins to collect when memory has nearly doubled, and its send() copies a whole bytearray.
 ROOMY = 3 if sys.implementation.name == "pypy" else 1
 
-linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="looks into /proc, which only Linux has"
-)
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason=PROC)
 
 
 @pytest.fixture

@@ -578,6 +578,28 @@ def test_a_small_slip_is_found(tmp_path, slip):
     assert re.search(rf"\(symptom ({symptom})\)", result.stdout), result.stdout
 
 
+def test_a_loop_that_forgets_what_one_send_did_not_take_is_found_each_time(tmp_path):
+    """Where one waits until there is room, all that waits may fit in, or only a part of it."""
+    text = (ROOT / "lessons" / "models" / "selectors_server.py").read_text(encoding="utf-8")
+    for right, wrong in (
+        ("import selectors\n", "import select\nimport selectors\n"),
+        (
+            "if person.backlog:\n",
+            "if select.select([], [person.sock] * bool(person.backlog), [], 0)[1]:\n",
+        ),
+        (
+            "del person.backlog[: person.sock.send(person.backlog)]",
+            "person.sock.send(person.backlog), person.backlog.clear()",
+        ),
+    ):
+        assert text.count(right) == 1
+        text = text.replace(right, wrong)
+    path = write(tmp_path, text)
+    for _ in range(3):
+        result = run("--quick", "--only", "slow", path, folder=tmp_path)
+        assert "(symptom 6)" in result.stdout, result.stdout
+
+
 LATE = f"""
 import sys, time
 sys.path.insert(0, {str(LESSONS)!r})

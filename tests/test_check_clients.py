@@ -59,6 +59,15 @@ FORGETS = """        began = time.monotonic()
         if time.monotonic() > began + 1:
             buffer.clear()
 """
+TAKES = """        data = take_frame(buffer)
+        if data is not None:
+            return data
+"""
+HEARS = """        chunk = recv(4096)
+        if not chunk:
+            break
+        buffer += chunk
+"""
 UNKNOWN = (
     "print('my server is at port 1'); import socket; socket.create_connection(('127.0.0.1', 1))"
 )
@@ -124,6 +133,13 @@ WRONG = {
         6,
         0,
         "keep half a frame",
+    ),
+    "takes one frame of all that come at once": (
+        [(TAKES + HEARS, HEARS + TAKES)],
+        "wrong",
+        3,
+        5,
+        "only when more has come.*how many of them does your program take",
     ),
     "reads more lines than it sends": (
         [('iter(sys.stdin.readline, "")', "one_a_read()"), ("def type_to(", ONE_A_READ)],

@@ -68,6 +68,15 @@ NOTES_WHO_ASKS = """\
             asked = asked or b"?" in text
             say(name + text)
 """
+COUNTS_LETTERS = """\
+    header = exactly(sock, 10)
+    if not header.strip().isdigit():
+        sock.sendall(b"6         server16        bye wrong header")
+        raise EOFError
+    data = exactly(sock, int(header))
+    while len(data.decode(errors="replace")) < int(header):
+        data += exactly(sock, 1)
+"""
 ASKS = {  # case -> (what is changed, what the checker says)
     "sending ends whoever sends, and who leaves is sent to for a while": (
         [*ENDS_BY_SENDING, (LEAVES, "    sock.close()\n    time.sleep(1)\n    leave(sock)\n")],
@@ -98,6 +107,10 @@ ASKS = {  # case -> (what is changed, what the checker says)
     "what it writes stays where it is": (
         [("            sock.sendall(data)\n", "            len(data)\n")],
         ["does not answer yet", "does it ever run, and does that leave at once?"],
+    ),
+    "it counts letters, and finds fault with what then looks like a header": (
+        [("    data = exactly(sock, int(exactly(sock, 10)))\n", COUNTS_LETTERS)],
+        ["hung up on zo", "Which bytes may a header hold, and what exactly does it count?"],
     ),
     "an empty frame is an end": (
         [

@@ -3611,8 +3611,8 @@ def talk(ada: Client, enough) -> list:
     asks="How much does send() take where there is little room, and who keeps the rest?",
 )
 def bears_a_short_pause(scene: Chat) -> None:
-    """pip stops reading for a moment, just until the system holds no more for it: it misses
-    nothing.
+    """pip stops reading for a moment, just until the system holds no more for it, then reads while
+    others go on: it misses nothing.
     """
     ada = scene.join("ada")
     pip = scene.client("pip", slow=True)
@@ -3622,10 +3622,11 @@ def bears_a_short_pause(scene: Chat) -> None:
         f"to {pip.label}, later: all {enough} texts, in the order in which the others heard them"
     ):
         said = talk(ada, lambda count: count >= enough)
+        pip.reads_half_of(system_holds())
+        said += talk(ada, lambda count: count > 0)  # that may not overtake what still waits
         if is_gone(pip, ada):
             scene.symptom = 12
             scene.question = "How much may wait for one who does not read, and for how long?"
-        pip.reads_half_of(system_holds())
         scene.all_hear([pip], said, ordered=True)
 
 
@@ -4489,7 +4490,7 @@ def obeys_its_keyboard(scene: Chat) -> None:
     for person in (ada, bob):
         if text not in person.is_told("says") and scene.program:
             raise Wrong(f"{person.name} was told something else than was typed")
-    for line in ("/kick nobody", "/ban nobody", "/unban nobody", "/say a\x1b[2Jb"):
+    for line in ("/kick nobody", "/ban nobody", "/say a\x1b[2Jb"):
         types(scene, line)
     types(scene, f"/kick {bob.name.upper()}")
     lets_go(bob, ada)
@@ -4576,6 +4577,9 @@ def bans_an_address(scene: Chat, ada: Client) -> None:
         types(scene, f"/ban {mal.name}")
         for person in (mal, may):
             lets_go(person, ada)
+        types(scene, "/unban nobody")
+        types(scene, "/say that was all")  # once this comes, what stood before it is done
+        ada.is_told("says")
         scene.newcomer("eve", None, False, Neighbour).is_refused()
         types(scene, f"/unban {name}")
         mal, may = comes_again(mal), comes_again(may)

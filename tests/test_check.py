@@ -505,6 +505,21 @@ SLIPS = {
             )
         ],
     ),
+    "what overtakes a backlog": (
+        "slow",
+        6,
+        [
+            (
+                "        if person.backlog:  # nothing may",
+                "        if not person.backlog:  # nothing may",
+            )
+        ],
+    ),
+    "an order that unbans somebody else": (
+        "deadlines",
+        0,
+        [("if who == host or fold(who) == fold(name):", "if who:")],
+    ),
     "a ban of one where all are meant": (
         "deadlines",
         0,

@@ -36,6 +36,7 @@ if __name__ == "__main__":
 
 import argparse
 import configparser
+import errno
 import functools
 import html
 import random
@@ -80,6 +81,7 @@ CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a c
 FLOOD_LINES = 20_000
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
+NOBODY_READS = errno.EPIPE, errno.EINVAL  # what a pipe says then; the second on Windows
 LANES = 4  # programs that are checked at the same time
 PAUSE_SECONDS = 1.2  # between two halves of a frame: who looks at a clock now and then has looked
 SILENCE_SECONDS = 5  # in which nobody says anything, and no client has a reason to leave
@@ -101,6 +103,8 @@ SYMPTOMS = {
         "What can select() wait for on Windows?"),
     2: ("Connection refused",
         "On which address and port does your program listen, and is it still running then?"),
+    3: ("works on localhost, not on the network",
+        "At which of this computer's addresses does your program listen, and what do others type?"),
     4: ("Address already in use",
         "What lets a server take its port again right after it has stopped?"),
     5: ("messages come out merged",
@@ -622,8 +626,9 @@ class Program:
     is_client = False
     lock = threading.Lock()  # one start at a time
 
-    def __init__(self, command: list, address: tuple):
+    def __init__(self, command: list, address: tuple, variables: "dict | None" = None):
         self.command, self.address, self.began = command, address, time.monotonic()
+        self.variables = variables or {}  # of its environment, besides ours
         self.lines = deque(maxlen=400)  # (time, line): the last ones
         self.printed = 0  # lines, all of them
         self.output = bytearray()  # the end of all that it printed, as it came
@@ -646,8 +651,9 @@ class Program:
         with Program.lock:
             Program.starting = True
             try:
+                variables = environment() | self.variables
                 self.process = subprocess.Popen(
-                    self.command, env=environment(), bufsize=0, **pipes, **apart
+                    self.command, env=variables, bufsize=0, **pipes, **apart
                 )
                 self.screen = output.started(self.process)
                 self.collector.start()
@@ -748,10 +754,10 @@ class Program:
         """Return how the program ended, nothing if it runs."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(patience)
-            self.collector.join(1)
-        code = self.process.poll()
+        code = self.process.poll()  # it may have ended just now
         if code is None:
             return ""
+        self.collector.join(1)  # its last words are there only then
         if code < 0:
             with suppress(ValueError):
                 return f"your program was ended by {signal.Signals(-code).name}"
@@ -1177,15 +1183,22 @@ def stand_of(who: str, calls: list) -> "Stand | None":
     return Stand(who, file, int(line), function, code, waits, caller)
 
 
-def told_stands(stands: list) -> list:
-    """Return lines that say where threads stand; those at the same place once, with a number."""
-    lines = []
+def counted(stands: list) -> list:
+    """Return (who, where it stands): threads that stand at the same place once, with a number."""
     counts = Counter((stand.who, stand.sentence()) for stand in stands)
-    for (who, words), count in [*counts.items()][:6]:
-        who = who if count == 1 else f"{count} threads"
+    return [
+        (who if count == 1 else f"{count} threads", words)
+        for (who, words), count in [*counts.items()][:6]
+    ]
+
+
+def told_stands(stands: list) -> list:
+    """Return lines that say where threads stand."""
+    lines = ["where it stands now:"] if stands else []
+    for who, words in counted(stands):
         first, others = f"  {who + ':':13}", " " * 15
         lines += textwrap.wrap(words, WIDTH, initial_indent=first, subsequent_indent=others)
-    return ["where it stands now:", *lines] if lines else []
+    return lines
 
 
 # ---- 4. How it fails before the first byte -------------------------------------------------------
@@ -4272,7 +4285,8 @@ def slows_down_who_says_too_much(scene: Chat) -> None:
     if for_an_address:
         people[0].leaves()
         scene.question = "What does your program remember of who hangs up and comes again?"
-        says_too_much(scene.join("ada"), *people[1:], [f"{i} bottles more" for i in range(8)])
+        texts = ["x" * 2000, *(f"{i} bottles more" for i in range(7))]  # long ones cost as well
+        says_too_much(scene.join("ada"), *people[1:], texts)
         if scene.program and time.monotonic() < heard + 0.4:
             raise Wrong("who was slowed down came again, and all was heard at once")
 
@@ -4288,17 +4302,28 @@ def says_too_much(ada: Client, bob: Client, cyd: Client, texts: list) -> int:
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))
 def asks_for_a_password(scene: Chat) -> None:
     """Where `--password` is an option: the first frame is `NAME PASSWORD`, others are refused, and
-    who guesses and guesses has to wait.
+    who guesses and guesses has to wait. If it can be in a file, that is where it is.
     """
     if scene.program and not has_option(scene, "--password"):
         return
-    start_with(scene, "--password", "swordfish")
+    if scene.program and has_option(scene, "--password-file"):
+        start_with(scene, "--password-file", new_file("swordfish\n\nHandle with care.\n"))
+    else:
+        start_with(scene, "--password", "swordfish")
     scene.client("ada", "ada swordfish").is_welcome("ada")
     for name in ("bob", "bob wrong", "bob swordfish2", "bob ", "ada swordfish", "server swordfish"):
         scene.client("guest", name).is_refused()
     makes_guesses_slow(scene)
     scene.client("cyd", "cyd swordfish").is_welcome("cyd")
     answers_behind_a_crowd(scene)
+
+
+def new_file(text: str) -> str:
+    """Return the path of a new file with this text, which goes when the checker ends."""
+    number, path = tempfile.mkstemp(dir=our_folder())
+    with open(number, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
 
 
 def answers_behind_a_crowd(scene: Chat) -> None:
@@ -4356,18 +4381,136 @@ def limits_one_address(scene: Chat) -> None:
         comes_again(cyd)
 
 
+@check(
+    "deadlines",
+    symptom=0,
+    needs=(*NAMED, "whispers", "says_what_was_wrong"),
+    topics=("orders",),
+    asks="Which lines print a frame that comes, and one that goes, and what do they leave out?",
+)
+def shows_every_frame(scene: Chat) -> None:
+    """Where `--help` says "show every frame, but no password": the text of each that comes or goes
+    is printed, but no password (given as CHAT_PASSWORD), and nothing that a terminal would obey.
+    """
+    promises = ("show every frame, but no password", "CHAT_PASSWORD")
+    if scene.program and not all(has_option(scene, words) for words in promises):
+        return
+    start_with(scene, "--trace", CHAT_PASSWORD="swordfish")
+    bob, ada = scene.client("bob", "bob swordfish"), scene.client("ada", "ada swordfish")
+    bob.is_welcome("bob")
+    scene.client("guest", "swordfish").is_refused()  # who forgets the name
+    ada.says(ada.name, "plugh", "/\x1b[2J", b"xyzzy\xff", "zwölf", "last")
+    ada.name = "ada"
+    for text in ("plugh", "zwölf", "last"):
+        for person in (ada, bob):
+            person.hears(ada, text)
+    ada.says(brief.quit)
+    bob.is_told("left", ada.name)
+    for word, count in (("plugh", 3), ("last", 3), ("xyzzy", 1), ("left", 1), (brief.quit, 1)):
+        if scene.expect(f"from the program: `{word}` {count} times, once for each frame"):
+            prints_often(scene, word, count)
+    if scene.program and b"swordfish" in scene.program.output:
+        raise Wrong("your program prints a password")
+    if scene.program and b"\x1b" in scene.program.output:
+        raise Wrong("your program prints what a terminal obeys", 32)
+
+
+def prints_often(scene: Chat, word: str, count: int) -> None:
+    """The program has printed a word so often, or will soon."""
+    end = time.monotonic() + scene.patience
+    while (printed := scene.program.output.count(word.encode())) < count:
+        if time.monotonic() > end:
+            raise Wrong(f"your program printed `{word}` {printed} times")
+        scene.wait(0.02)
+
+
+@check(
+    "deadlines",
+    symptom=0,
+    needs=(*ROOM, "whispers"),
+    topics=("orders",),
+    asks="Which thread writes the file, how is it opened, and when is a line of it on the disk?",
+)
+def keeps_a_transcript(scene: Chat) -> None:
+    """Where `--transcript` is an option: what is said to all is added to that file, in its order
+    and at once, and private messages are not.
+    """
+    if scene.program and not has_option(scene, "--transcript"):
+        return
+    path = new_file("yesterday\n") if scene.program else ""
+    start_with(scene, "--transcript", path)
+    ada, bob = scene.join("ada", "bob")
+    ada.says("first", "//second", f"/msg {bob.name} psst", "dritt\u00e9", "fourth")
+    for text in ("first", "/second"):
+        bob.hears(ada, text)
+    bob.hears(f"{ada.name} -> {bob.name}", "psst")
+    for text in ("dritt\u00e9", "fourth"):
+        bob.hears(ada, text)
+    stands_in(scene, path, ["yesterday", "first", "/second", "dritt\u00e9", "fourth"])
+
+
+def stands_in(scene: Chat, path: str, texts: list) -> None:
+    """These texts stand in the file, at the ends of lines, and nothing between them."""
+    if not scene.expect(f"in the transcript: lines that end with {', '.join(texts)}"):
+        return
+    end, lines = time.monotonic() + min(scene.patience, 3), []
+    while not lines or not lines[-1].endswith(texts[-1]):
+        if time.monotonic() > end:
+            break
+        scene.wait(0.02)
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = [line for line in file.read().splitlines() if not line.endswith(HELLO)]
+    here = lines[-len(texts) :]
+    if len(here) < len(texts) or not all(map(str.endswith, here, texts)):
+        raise Wrong(f"there stands: {' | '.join(here[-5:])}")
+
+
+@check("deadlines", symptom=3, needs=NAMED, topics=("orders",))
+def says_how_to_join(scene: Chat) -> None:
+    """Where `--help` says "0.0.0.0 is all the network" and `--host ADDRESS --port N` is printed for
+    others to type: with `--host 0.0.0.0` these are addresses by which others come.
+    """
+    if not sys.platform.startswith("linux"):  # elsewhere a firewall might ask whether it may
+        return
+    promises = ("0.0.0.0 is all the network", "--password")  # without it, anybody could come in
+    if scene.program and not all(has_option(scene, words) for words in promises):
+        return
+    start_with(scene, "--host", "0.0.0.0", "--password", "swordfish")
+    bob = scene.newcomer("bob", "bob swordfish", False, Neighbour)
+    bob.is_welcome("bob")
+    if scene.expect("from the program: an address of this computer, if there is a network"):
+        port, mine = scene.program.address[1], own_address()
+        lines = " ".join(line for _, line in [*scene.program.lines])
+        told = re.findall(rf"--host (\S+) --port {port}\b", lines)
+        nowhere = [host for host in told if host == "0.0.0.0" or not can_come_from(host)]
+        if nowhere or (mine and told and mine not in told):
+            raise Wrong(f"it says that others come to {' and '.join(told)}")
+
+
+def own_address() -> str:
+    """Return the address by which others come to this computer, nothing without a network."""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing, only looks up which way it would go
+        return probe.getsockname()[0]
+    return ""
+
+
 @check("deadlines", symptom=0, needs=TOLD, topics=("orders",))
 def obeys_its_keyboard(scene: Chat) -> None:
-    """Where `/help` at the server's own keyboard names `/kick`: it says, kicks and bans as told,
-    and the end of the keyboard is not its end.
+    """Where `--help`, or `/help` at the server's own keyboard, names `/kick`: it says, kicks and
+    bans as told, and the end of the keyboard is not its end.
     """
     if not knows_orders(scene):
         return
     ada, bob = scene.join("ada", "bob")
-    types(scene, "/say mind the gap")
+    text = "mind the gap, " + "\u00e9" * 1500
+    types(scene, f"/say {text}")
     for person in (ada, bob):
-        person.is_told("says")
-    types(scene, f"/kick {bob.name}")
+        if text not in person.is_told("says") and scene.program:
+            raise Wrong(f"{person.name} was told something else than was typed")
+    for line in ("/kick nobody", "/ban nobody", "/unban nobody", "/say a\x1b[2Jb"):
+        types(scene, line)
+    types(scene, f"/kick {bob.name.upper()}")
     lets_go(bob, ada)
     comes_again(bob)
     if can_come_from(NEIGHBOUR):
@@ -4385,9 +4528,13 @@ def obeys_its_keyboard(scene: Chat) -> None:
 
 def knows_orders(scene: Chat) -> bool:
     """Return whether the server's keyboard knows /kick; whoever stops at a line starts anew."""
+    promised = scene.program and has_option(scene, "/kick")
     asked = types(scene, "/help")
-    if not scene.program or prints(scene, "/kick", asked, 0.5):
+    if not scene.program or prints(scene, "/kick", asked, scene.patience if promised else 0.5):
         return True
+    if promised:
+        scene.should = "from the program: what can be typed, as `--help` says"
+        raise Wrong("it printed no line with /kick in it")
     if scene.program.ended():
         start_with(scene)
     return False
@@ -4440,22 +4587,25 @@ class Neighbour(Client):
 
 
 def bans_an_address(scene: Chat, ada: Client) -> None:
-    """Who is banned comes no more from that address, until it is allowed again; others stay."""
-    mal = scene.newcomer("mal", None, False, Neighbour)
-    mal.enters()
-    types(scene, f"/ban {mal.name}")
-    lets_go(mal, ada)
-    scene.newcomer("eve", None, False, Neighbour).is_refused()
-    types(scene, f"/unban {mal.name}")
-    comes_again(mal)
+    """Nobody comes from an address that is banned, until it is allowed again; others stay."""
+    mal, may = (scene.newcomer(name, None, False, Neighbour) for name in ("mal", "may"))
+    for person in (mal, may):
+        person.enters()
+    for name in (mal.name.upper(), NEIGHBOUR):
+        types(scene, f"/ban {mal.name}")
+        for person in (mal, may):
+            lets_go(person, ada)
+        scene.newcomer("eve", None, False, Neighbour).is_refused()
+        types(scene, f"/unban {name}")
+        mal, may = comes_again(mal), comes_again(may)
 
 
-def start_with(scene: Chat, *options: str) -> None:
-    """Start the program anew, with these options as well."""
+def start_with(scene: Chat, *options: str, **variables: str) -> None:
+    """Start the program anew, with these options and variables of its environment as well."""
     if not scene.program:
         return
     address = "127.0.0.1", free_port()
-    program = Program([*scene.target.command_at(address), *options], address)
+    program = Program([*scene.target.command_at(address), *options], address, variables)
     program.target = scene.target
     program.has_limits = True
     if scene.program.has_limits:
@@ -4467,7 +4617,7 @@ def start_with(scene: Chat, *options: str) -> None:
 
 
 def has_option(scene: Chat, option: str) -> bool:
-    """Return whether the program says at --help that it knows this option."""
+    """Return whether the program says at --help that it knows this option, or promises this."""
     target = scene.target
     if not target.file or target.at or target.file not in target.command[-3:]:
         return False
@@ -4477,12 +4627,12 @@ def has_option(scene: Chat, option: str) -> bool:
 
 
 def what_it_says(command: list) -> bytes:
-    """Return what a command prints, nothing if it does not end soon."""
+    """Return what a command prints, as one line; nothing if it does not end soon."""
     with suppress(OSError, subprocess.TimeoutExpired):
         said = subprocess.run(
             command, capture_output=True, timeout=5, stdin=subprocess.DEVNULL, env=environment()
         )
-        return said.stdout
+        return b" ".join(said.stdout.split())
     return b""
 
 
@@ -4586,7 +4736,7 @@ class Guest(Program):
         self.listener.settimeout(0.05)
         while True:
             over = self.process.poll() is not None  # it may have come and gone
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, ConnectionError):  # nobody came, or is gone again
                 sock, _ = self.listener.accept()
                 # What we cut shall arrive cut.
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -6011,7 +6161,7 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
         users=users,
         question=question,
         story=story,
-        stands=told_stands(stands)[1:],
+        stands=[f"{who}: {words}" for who, words in counted(stands)],
         said=said.sentence() if said else "",
         goes_on=other_page,
     )
@@ -6396,7 +6546,7 @@ def stages_table(results: list) -> str:
 def verdict_section(result: Result, verdict: Verdict, is_open: bool) -> str:
     """Return what there is to say about a check that failed."""
     printed = [what[2:] for _, who, what in verdict.story if who == "program" and what[:1] == "|"]
-    beside = box("where its threads stand", [stand.strip() for stand in verdict.stands])
+    beside = box("where its threads stand", verdict.stands)
     beside += box("what it prints", printed[-30:])
     parts = [
         f"<p>{html.escape(sentence(verdict.act))}</p>",
@@ -6433,7 +6583,8 @@ def diagram(story: list) -> str:
     who = who[:7]
     if not who:
         return ""
-    places = {name: 120 + 880 * i / len(who) for i, name in enumerate([*who, "program"])}
+    step = min(200, 560 / max(1, len(who) - 1))  # what the last one says has room beside it
+    places = {name: 120 + step * i for i, name in enumerate(who)} | {"program": 1000}
     shapes = ['<text class="soft" x="4" y="18">seconds</text>']
     height = 40 + ROW * len(story)
     for name, x in places.items():
@@ -6531,7 +6682,10 @@ def main(argv: "list | None" = None) -> int:
             with suppress(WrongCall):
                 report(options, session.results())
         return 130
-    except BrokenPipeError:  # our output goes into a pipe, and nobody reads it any more
+    except OSError as error:
+        if error.errno not in NOBODY_READS:
+            raise
+        # Our output goes into a pipe, and nobody reads it any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:
@@ -6856,17 +7010,22 @@ class Watch:
             self.keys.close()
 
     def files(self) -> dict:
-        """Return the files beside the program, and when each was saved."""
-        words = [self.options.program, *self.command]
-        paths = [word for word in words if word and os.path.isfile(word)]
+        """Return the files of the program, and when each was saved.
+
+        These are the one that was named and those beside it of the same kind: what the program
+        writes there itself, a log for instance, does not count.
+        """
+        words = [self.options.program] if self.options.program else self.command
+        paths = [word for word in words[1:] if os.path.isfile(word)]  # the first may be python3
+        # A class of Java is named without its ending.
+        paths = paths or [name for name in os.listdir() if os.path.splitext(name)[0] in words]
         saved = {}
-        for folder in {os.path.dirname(os.path.abspath(path)) for path in paths}:
+        for path in paths or words[:1]:
+            folder, kind = os.path.dirname(os.path.abspath(path)), os.path.splitext(path)[1]
             for entry in os.scandir(folder):
                 with suppress(OSError):
-                    if entry.is_file() and not entry.name.startswith("."):
+                    if entry.is_file() and os.path.splitext(entry.name)[1] == kind:
                         saved[entry.path] = entry.stat().st_mtime_ns
-        for path in (self.options.json, self.options.junit, self.options.html):
-            saved.pop(os.path.abspath(path or ""), None)
         return saved
 
     def check(self, files: dict) -> str:

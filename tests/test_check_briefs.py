@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from kit import checker
+from kit import RESET, WINE, checker
 
 PROGRAMS = Path(__file__).parent / "programs"
 RIGHT = [
@@ -82,6 +82,8 @@ def test_a_right_program_of_a_brief_has_all_points(program, tmp_path):
 @pytest.mark.parametrize("case", WRONG, ids=lambda case: f"{case[0]}, {case[3]}, {case[1][:20]}")
 def test_a_wrong_program_of_a_brief_is_told_what_to_mend(case, tmp_path):
     program, right, wrong, stage, symptom = case
+    if WINE and symptom == 11:
+        pytest.skip(RESET)
     text = (PROGRAMS / f"{program}.py").read_text(encoding="utf-8")
     assert text.count(right) == 1
     path = tmp_path / "program.py"

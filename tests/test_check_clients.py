@@ -3,6 +3,7 @@ is left behind.
 """
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -69,7 +70,13 @@ WRONG = {
     "waits for ever": ("input(); input()", "not there yet", 1, 2, "still runs, but has not come"),
     "crashes": ("1 / 0", "wrong", 1, 2, "ZeroDivisionError"),
     "goes elsewhere": (UNKNOWN, "wrong", 1, 2, "Does it take its port from the command"),
-    "floods its output": ("while True: print('la la la')", "wrong", 1, 13, "floods its output"),
+    "floods its output": (
+        "while True: print('la la la\\n' * 1000)",
+        "wrong",
+        1,
+        13,
+        "floods its output",
+    ),
     "connects and says nothing": (
         f"{CONNECT}\ninput(); input()",
         "not there yet",
@@ -249,7 +256,10 @@ def test_a_wrong_call_has_an_exit_code_of_its_own(options):
 def test_no_process_is_left(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         child = CHILD.format(port=listener.getsockname()[1])
-        (tmp_path / "client.py").write_text(PARENT.format(child=child) + CONNECT, encoding="utf-8")
+        text = PARENT.format(child=child) + CONNECT
+        if os.name == "nt":  # which does not know the children of who has ended by itself
+            text += "input(); input()"
+        (tmp_path / "client.py").write_text(text, encoding="utf-8")
         done = run("--stage", "1", "client.py", folder=tmp_path)
         assert "comes to the server" in done.stdout, done.stdout + done.stderr
         listener.settimeout(TIMEOUT)

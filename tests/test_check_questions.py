@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from kit import ROOT, checker
+from kit import ROOT, UNIX, checker
 
 sys.path.insert(0, str(ROOT / "lessons"))
 import check
@@ -350,7 +350,7 @@ def test_the_room_without_a_mistake_is_right_as_far_as_it_goes(tmp_path):
     assert code == 0, said
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there is no such signal on Windows")
+@pytest.mark.skipif(os.name == "nt", reason=UNIX)
 def test_who_dies_of_sending_is_asked_about_sending(tmp_path):
     dies = changed(ROOM, [("[]\ndef", "[]\nsignal.signal(signal.SIGPIPE, signal.SIG_DFL)\ndef")])
     _, said = say(tmp_path, dies, "--first", "--patience=1.5")

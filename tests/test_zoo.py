@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Program, checker
+from kit import CTRL_C, FILES, RESET, ROOT, TIMEOUT, WINE, WORK, Client, Program, checker
 
 sys.path.insert(0, str(ROOT / "lessons"))
 import check
@@ -48,7 +48,18 @@ ASKS = {  # of animals whose symptom alone would ask about something else: words
     "client_never_quits": "How does your program know who ended it",
 }
 each_animal = pytest.mark.parametrize("name", ZOO)
-posix = pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process")
+posix = pytest.mark.skipif(os.name == "nt", reason=CTRL_C)
+UNSEEN = {  # animals whose mistake cannot be seen everywhere -> where not, and why
+    "dies_of_a_reset": (WINE, RESET),
+    "client_reset_traceback": (WINE, RESET),
+    "never_gives_back": (not sys.platform.startswith("linux"), FILES),
+    "burns_after_leaving": (os.name == "nt", WORK),
+    "client_burns_after_the_end": (os.name == "nt", WORK),
+    "never_ends": (os.name == "nt", CTRL_C),
+    "no_goodbye": (os.name == "nt", CTRL_C),
+    "back_in_a_minute": (os.name == "nt", CTRL_C),
+    "client_dies_of_ctrl_c": (os.name == "nt", CTRL_C),
+}
 
 
 def kind_of(animal) -> str:
@@ -79,7 +90,6 @@ def called(*options, folder=LESSONS) -> subprocess.CompletedProcess:
         text=True,
         encoding="utf-8",
         timeout=TIMEOUT,
-        env={**os.environ, "PYTHONUTF8": "1"},
     )
 
 
@@ -156,6 +166,9 @@ def visits(request, tmp_path_factory):
 
 @each_animal
 def test_the_mistake_is_found_in_its_stage_with_its_symptom(visits, name):
+    unseen, reason = UNSEEN.get(name, (False, ""))
+    if unseen:
+        pytest.skip(reason)
     code, stage, symptom, words = visits(outcome, name)
     assert (code, stage, symptom) == (1, ZOO[name].stage, ZOO[name].symptom), words
     assert re.search(r"^users say: ", words, re.M), words

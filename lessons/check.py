@@ -1705,6 +1705,7 @@ class Chat(Scene):
         with selectors.DefaultSelector() as selector:
             for person in people:
                 person.takes_more()
+                person.takes_pairs(heard)  # somebody may have received them before
                 selector.register(person.sock, selectors.EVENT_READ, person)
             while not done():
                 if time.monotonic() > end:
@@ -2293,11 +2294,15 @@ class Client:
     def hears_all(self, heard) -> None:
         """Receive what is there, and pass each message to heard(self, sender, text)."""
         self.receive(time.monotonic() + self.scene.patience)
+        self.takes_pairs(heard)
+        if self.over:
+            raise Wrong(f"the server hung up on {self.name}")
+
+    def takes_pairs(self, heard) -> None:
+        """Pass each message that has come to heard(self, sender, text)."""
         while pair := self.take_pair():
             if pair[0] != "server" and pair[1] != HELLO:
                 heard(self, *pair)
-        if self.over:
-            raise Wrong(f"the server hung up on {self.name}")
 
     def receive(self, end: float) -> bool:
         """Receive what comes next; False if nothing has come in time."""

@@ -529,3 +529,12 @@ def test_no_two_clients_of_a_program_get_one_name(monkeypatch):
             act(scene)
             scene.close()
     assert len(labels) > 20 and not [label for label in labels if label[-1].isdigit()]
+
+
+def test_what_somebody_has_received_before_all_listen_is_heard():
+    chat, heard = check.Chat(None, None), []
+    ada = chat.newcomer("ada", None, False)
+    ada.buffer += check.message("bob", "hi")
+    chat.listen([ada], lambda: heard, lambda *said: heard.append(said))
+    assert heard == [(ada, "bob", "hi")]
+    chat.close()

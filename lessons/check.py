@@ -90,7 +90,7 @@ WIDTH = 100  # columns of what is said about a wrong answer
 BLOCK = 25  # its lines
 LISTED = 40  # lines of one check in --list
 STILL = "your program still runs"
-HALF = "Where does your program keep half a frame until the rest of it comes?"
+HALF = "Where do you keep half a frame until the rest comes, and what gives up before that?"
 HELLO = "i am in"  # what everybody says first; its echo proves that the server knows this client
 
 # What users say about each kind of trouble, and the question that leads to its cause. The numbers
@@ -218,6 +218,9 @@ class Silence(Wrong):
 LAST_WORDS = "What does the server say before it hangs up on somebody, and why?"
 JUST_LEFT = "What does your program do when it sends to somebody who has just left?"
 OWN = "Where do you keep what is one client's own, and what changes it as others come or go?"
+UNTIL_MORE = "What had your program not read yet, or waited for, until more was said?"
+COUNTS = "How many bytes has each header on our page, and what exactly does it count?"
+CHANGED = "Which lines do something to a text between reading and sending it?"
 OVERTAKES = "Which messages are worked on at the same time, and what keeps one from overtaking?"
 
 
@@ -1702,6 +1705,7 @@ class Chat(Scene):
         with selectors.DefaultSelector() as selector:
             for person in people:
                 person.takes_more()
+                person.takes_pairs(heard)  # somebody may have received them before
                 selector.register(person.sock, selectors.EVENT_READ, person)
             while not done():
                 if time.monotonic() > end:
@@ -2101,8 +2105,14 @@ class Client:
         came = f"to {self.name} came: {show(message(*pair))}"
         if pair == self.stolen:
             return Wrong(came, 22, OWN)
+        if pair[1] == wanted[1].encode().decode("latin-1"):
+            return Wrong(came, 27)
+        if squeezed(pair[1]) == squeezed(wanted[1]):
+            return Wrong(came, 0, CHANGED)
+        said = [*self.scene.said]  # in the order in which it was said for the first time
+        overtook = pair in said and wanted in said and said.index(pair) > said.index(wanted)
         with suppress(Wrong):
-            while pair in self.scene.said and (later := self.pair(time.monotonic() + 0.4)):
+            while overtook and (later := self.pair(time.monotonic() + 0.4)):
                 if later == wanted:
                     return Wrong(f"{came}; what should have come came after it", 24, OVERTAKES)
         return Wrong(came)
@@ -2279,7 +2289,11 @@ class Client:
             raise Wrong(f"to {self.name} came what is not UTF-8: {show(self.buffer)}") from error
         except ValueError as error:
             self.note(f"<- {show(self.buffer)}", always=True)
-            raise Wrong(f"to {self.name} came what is no frame: {error}") from error
+            question = (
+                COUNTS if self.scene.symptom in FRAME_SYMPTOMS and not self.scene.room else ""
+            )
+            text = f"to {self.name} came what is no frame: {error}"
+            raise Wrong(text, question=question) from error
         del self.buffer[:end]
         self.note("<- ", data=data)
         if self.last[0] == "server":
@@ -2289,11 +2303,15 @@ class Client:
     def hears_all(self, heard) -> None:
         """Receive what is there, and pass each message to heard(self, sender, text)."""
         self.receive(time.monotonic() + self.scene.patience)
+        self.takes_pairs(heard)
+        if self.over:
+            raise Wrong(f"the server hung up on {self.name}")
+
+    def takes_pairs(self, heard) -> None:
+        """Pass each message that has come to heard(self, sender, text)."""
         while pair := self.take_pair():
             if pair[0] != "server" and pair[1] != HELLO:
                 heard(self, *pair)
-        if self.over:
-            raise Wrong(f"the server hung up on {self.name}")
 
     def receive(self, end: float) -> bool:
         """Receive what comes next; False if nothing has come in time."""
@@ -2320,6 +2338,11 @@ class Client:
             )
             raise Wrong(f"more and more comes to {self.label}")
         return True
+
+
+def squeezed(text: str) -> str:
+    """Return text without its spaces and capitals, which is what a program may have changed."""
+    return "".join(text.split()).casefold()
 
 
 # ---- 6. The checks of servers --------------------------------------------------------------------
@@ -2467,8 +2490,18 @@ def others_hear(scene: Chat, ada: Client) -> bool:
         bob.receive(time.monotonic() + 0.3)
         if b"hm?" in bob.buffer:
             scene.note(bob.label, f"<- {show(bytes(bob.buffer))}")
+            complain_of_delay(ada)
             return True
     return False
+
+
+def complain_of_delay(ada: Client) -> None:
+    """Raise Silence if ada hears herself as well, but only now."""
+    ada.receive(time.monotonic() + 0.3)
+    if b"hm?" in ada.buffer:
+        ada.note(f"<- {show(bytes(ada.buffer))}")
+        ada.scene.should = any_answer(ada)
+        raise Silence("nothing came until more was said", 6, UNTIL_MORE)
 
 
 # Other ways to say "ada" and "hello" that programs of other pages understand.
@@ -2551,7 +2584,10 @@ def serves_the_next(scene: Chat) -> None:
         scene.wait(0.05)
         client.says("hello")
         if scene.expect(any_answer(client)) and not gets_next(client):
-            raise Silence(f"nothing came, and {client.label} is not the first one")
+            text = f"nothing came, and {client.label} is not the first one"
+            if scene.program.rests(0.5):  # it does not turn in a circle
+                raise Silence(text, 12, JUST_LEFT)
+            raise Silence(text)
         client.hangs_up()
         scene.close()
     if scene.program:
@@ -2641,9 +2677,8 @@ def look_if_it_is_late(ada: Client, text: str, error: Silence) -> None:
     ada.receive(time.monotonic() + 2)
     with suppress(Wrong):
         ada.hears(ada, text)
-        question = "What had your program not read yet, or waited for, until more was said?"
         error.args = (f"{error}; it came once more was said",)
-        error.symptom, error.question = 6, question
+        error.symptom, error.question = 6, UNTIL_MORE
 
 
 @check("frames", symptom=5, needs=("answers_in_pairs",))
@@ -2712,7 +2747,10 @@ def takes_long_texts(scene: Chat) -> None:
         try:
             ada.hears(ada, text)
         except Silence as error:
-            look_if_it_is_late(ada, text, error)
+            if ada.buffer:  # it begins to come: so it was read
+                scene.question = "How much does send() take at once, and who sends the rest?"
+            else:
+                look_if_it_is_late(ada, text, error)
             raise
 
 
@@ -4258,27 +4296,29 @@ def slows_down_who_says_too_much(scene: Chat) -> None:
         return
     for_an_address = not scene.program or has_option(scene, "--max-per-address")
     start_with(scene, *RATE, *(BY_ADDRESS if for_an_address else ()))
-    people = scene.join("ada", "bob", "cyd")
-    holds_back(*people, [f"{i} green bottles" for i in range(30)], 0.5)
+    people, began = scene.join("ada", "bob", "cyd"), time.monotonic()
+    slept = says_too_much(*people, [f"{i} green bottles" for i in range(30)])
+    heard = time.monotonic()
+    if scene.program and heard < began + 0.5:
+        raise Wrong(f"all was heard within {heard - began:.1f} seconds")
+    if scene.program and slept < 2:  # a slow computer takes as long, but it works
+        question = "What does your program do while it holds somebody back?"
+        raise Wrong("your program was at work all that time", 13, question)
     if for_an_address:
         people[0].leaves()
         scene.question = "What does your program remember of who hangs up and comes again?"
-        texts = ["x" * 2000, "and a bottle", "and a bottle more"]  # long texts are not for nothing
-        holds_back(scene.join("ada"), *people[1:], texts, 0.15)
+        texts = ["x" * 2000, *(f"{i} bottles more" for i in range(7))]  # long ones cost as well
+        says_too_much(scene.join("ada"), *people[1:], texts)
+        if scene.program and time.monotonic() < heard + 0.4:
+            raise Wrong("who was slowed down came again, and all was heard at once")
 
 
-def holds_back(ada: Client, bob: Client, cyd: Client, texts: list, seconds: float) -> None:
-    """What ada says takes so long, and the program sleeps meanwhile: a slow computer works."""
-    began = time.monotonic()
+def says_too_much(ada: Client, bob: Client, cyd: Client, texts: list) -> int:
+    """All hear what ada says in a row; return at how many looks the program slept meanwhile."""
     ada.says(*texts)
     slept = sleeps_until_heard(cyd, ada, texts[-1])
-    passed = time.monotonic() - began
     ada.scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
-    if ada.scene.program and passed < seconds:
-        raise Wrong(f"{len(texts)} texts were heard within {passed:.1f} seconds")
-    if ada.scene.program and slept < 2:
-        question = "What does your program do while it holds somebody back?"
-        raise Wrong("your program was at work all that time", 13, question)
+    return slept
 
 
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))
@@ -6219,26 +6259,7 @@ def is_silent(error: Wrong) -> bool:
 
 def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stands) -> tuple:
     """Return the number of the symptom, what users say, and what to ask oneself."""
-    symptom = scene.symptom
-    if error.symptom is not None:
-        symptom = error.symptom
-    elif trouble and scene.floods():
-        symptom = 13
-        if not scene.somebody_left():
-            error.question = "Which loop of your program goes on although nothing more has come?"
-    elif trouble and not error.program and has_died_of_sending(said, trouble):
-        symptom = 12
-        error.question = "What does sending do when the other side is gone, and who notices that?"
-    elif trouble and symptom == act.symptom:
-        symptom = act.dead
-    elif symptom in (5, 6, 7) and reads_twice(scene, stands):
-        symptom = 43
-    if (
-        not trouble
-        and is_silent(error)
-        and any(stand.waits == "waits for a lock" for stand in stands)
-    ):
-        symptom, error.question = 23, LOCKED
+    symptom = symptom_of(act, scene, error, trouble, said, stands)
     words, question = scene.symptoms[symptom]
     if symptom == act.symptom and not trouble:
         question = act.asks or question
@@ -6259,6 +6280,35 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
             symptom, words = 0, "it stops with a traceback"
             question = f"What does {said.where or 'that line'} meet here that it did not expect?"
     return symptom, words, question
+
+
+def symptom_of(act, scene: Scene, error: Wrong, trouble: str, said, stands) -> int:
+    """Return the number of the symptom, and give the error a question where one is nearer."""
+    symptom = scene.symptom
+    if error.symptom is not None:
+        symptom = error.symptom
+    elif trouble and scene.floods():
+        symptom = 13
+        if not scene.somebody_left():
+            error.question = "Which loop of your program goes on although nothing more has come?"
+    elif trouble and not error.program and has_died_of_sending(said, trouble):
+        symptom = 12
+        error.question = "What does sending do when the other side is gone, and who notices that?"
+    elif trouble and symptom == act.symptom:
+        symptom = act.dead
+        if not said and has_finished(scene):
+            error.question = "What lets your program come to its end here, though nobody stops it?"
+    if symptom in (5, 6, 7) and reads_twice(scene, stands):
+        symptom, error.question = 43, ""
+    if is_silent(error) and any(stand.waits == "waits for a lock" for stand in stands):
+        symptom, error.question = 23, LOCKED
+    return symptom
+
+
+def has_finished(scene: Scene) -> bool:
+    """Return whether a server has ended as if all were well, and nobody told it to."""
+    asked = any(who == "program" and what.startswith("gets ") for _, who, what, _ in scene.events)
+    return isinstance(scene, Chat) and scene.program.process.poll() == 0 and not asked
 
 
 def has_died_of_sending(said: "Said | None", trouble: str) -> bool:

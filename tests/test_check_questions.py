@@ -77,6 +77,10 @@ COUNTS_LETTERS = """\
     while len(data.decode(errors="replace")) < int(header):
         data += exactly(sock, 1)
 """
+SENDS_NO_MORE = (
+    "        except OSError:\n            pass\ndef",
+    "        except OSError:\n            break\ndef",
+)
 ASKS = {  # case -> (what is changed, what the checker says)
     "sending ends whoever sends, and who leaves is sent to for a while": (
         [*ENDS_BY_SENDING, (LEAVES, "    sock.close()\n    time.sleep(1)\n    leave(sock)\n")],
@@ -94,6 +98,37 @@ ASKS = {  # case -> (what is changed, what the checker says)
     "it has too little room": (
         [("    return b", "    if len(data) > 1500:\n        raise ValueError\n    return b")],
         ["hung up on", "where has your program room for less?", "(symptom 6)"],
+    ),
+    "it ends after five clients, and says nothing": (
+        [("while True:\n    threading", "for _ in range(5):\n    threading")],
+        ["has ended with exit code 0", "What lets your program come to its end here"],
+    ),
+    "who has left is on the list for a while, and sending stops at him": (
+        [
+            SENDS_NO_MORE,
+            (LEAVES, "    sock.close()\n    time.sleep(3)\n    leave(sock)\n"),
+        ],
+        ["is not the first one", "sends to somebody who has just left?", "(symptom 12)"],
+    ),
+    "a header counts itself": (
+        [('b"%-10d%b" % (len(data), data)', 'b"%-10d%b" % (len(data) + 10, data)')],
+        ["came what is no frame", "what exactly does it count?"],
+    ),
+    "letters are read in another encoding": (
+        [("    return b", "    data = data.decode('latin-1').encode()\n    return b")],
+        ["Who chose the encoding there", "(symptom 27)"],
+    ),
+    "spaces at the end are taken off": (
+        [("    return b", "    data = data.strip()\n    return b")],
+        ["Which lines do something to a text between reading and sending it?"],
+    ),
+    "a name is read before each message": (
+        [(SAYS, f"            name = read(sock)\n{SAYS}")],
+        ["to ada: any answer but nothing came until more was said", "or waited for, until more"],
+    ),
+    "not all of a long text is sent": (
+        [("sock.sendall(data)", "sock.send(data[:1500])")],
+        ["How much does send() take at once, and who sends the rest?", "(symptom 6)"],
     ),
     "what is long is seen only once more comes": (
         [
@@ -507,3 +542,12 @@ def test_no_two_clients_of_a_program_get_one_name(monkeypatch):
             act(scene)
             scene.close()
     assert len(labels) > 20 and not [label for label in labels if label[-1].isdigit()]
+
+
+def test_what_somebody_has_received_before_all_listen_is_heard():
+    chat, heard = check.Chat(None, None), []
+    ada = chat.newcomer("ada", None, False)
+    ada.buffer += check.message("bob", "hi")
+    chat.listen([ada], lambda: heard, lambda *said: heard.append(said))
+    assert heard == [(ada, "bob", "hi")]
+    chat.close()

@@ -14,7 +14,7 @@ import sys
 import warnings
 
 import pytest
-from kit import ROOT, WINE
+from kit import RESET, ROOT, WINE
 
 LESSONS = ROOT / "lessons"
 NOTEBOOKS = sorted(LESSONS.glob("[0-9][0-9]_*.ipynb"))
@@ -336,7 +336,7 @@ def run_lesson(path, **plan) -> dict:
 
 UNDER_WINE = {  # what these lessons show is something else there
     "02_client_and_server": "under Wine two listeners on one port are refused",
-    "04_hanging_up": "under Wine a reset arrives as an end",
+    "04_hanging_up": RESET,
 }
 
 

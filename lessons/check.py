@@ -4390,7 +4390,7 @@ def answers_behind_a_crowd(scene: Chat) -> None:
 
 def makes_guesses_slow(scene: Chat) -> None:
     """Who tries one password after the other has to wait for the answer in the end."""
-    slow = 0
+    slow, scene.quick = 0, False  # a program that sleeps makes them wait, and lets nobody in
     for i in range(GUESSES):
         began = time.monotonic()
         scene.client("guest", f"eve {i}").is_refused()

@@ -630,6 +630,13 @@ def test_a_loop_that_forgets_what_one_send_did_not_take_is_found_each_time(tmp_p
         assert "(symptom 6)" in result.stdout, result.stdout
 
 
+def test_a_server_that_lets_guessers_wait_for_seconds_is_right(tmp_path):
+    text = (ROOT / "chat_server.py").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^TURN_SECONDS = .*", "TURN_SECONDS = 2.5", text)
+    result = run("--quick", "--only", "deadlines", write(tmp_path, text), folder=tmp_path)
+    assert result.returncode == 0, result.stdout
+
+
 LATE = f"""
 import sys, time
 sys.path.insert(0, {str(LESSONS)!r})

@@ -4359,7 +4359,8 @@ def asks_for_a_password(scene: Chat) -> None:
     else:
         start_with(scene, "--password", "swordfish")
     scene.client("ada", "ada swordfish").is_welcome("ada")
-    for name in ("bob", "bob wrong", "bob swordfish2", "bob ", "ada swordfish", "server swordfish"):
+    wrong = "bob", "bob wrong", "bob swordfish2", "bob ", b"bob swordfish\xff"
+    for name in (*wrong, "ada swordfish", "server swordfish"):
         scene.client("guest", name).is_refused()
     makes_guesses_slow(scene)
     scene.client("cyd", "cyd swordfish").is_welcome("cyd")

@@ -439,6 +439,11 @@ SLIPS = {
         0,
         [('os.environ.get("CHAT_PASSWORD", "")', '""')],
     ),
+    "a password that is no text": (
+        "deadlines",
+        0,
+        [('given.encode(errors="surrogateescape")', "given.encode()")],
+    ),
     "a password file that is one password": (
         "deadlines",
         0,

@@ -429,6 +429,48 @@ def test_a_client_that_forgets_half_a_pair_is_asked_about_pieces(tmp_path):
     assert "what comes in one piece is" in said and "(symptom 6)" in said, said
 
 
+CLIENT_ASKS = {  # change of the small client -> words of the question
+    ('frame(line.rstrip("\\n"))', "frame(line)"): "and what stands at its end?",
+    ('frame(line.rstrip("\\n"))', "frame(line.strip().lower())"): "in which form, and how often",
+    ('frame(line.rstrip("\\n"))', "frame(line.strip()[:1000])"): "How long may a line be",
+    ("text.decode())", "text[:500].decode())"): "How long may a text be that is shown",
+}
+
+
+@pytest.mark.parametrize("change", CLIENT_ASKS)
+def test_the_question_to_a_client_leads_to_the_mistake(tmp_path, change):
+    text = (ROOT / "lessons" / "models" / "small_client.py").read_text(encoding="utf-8")
+    _, said = say(tmp_path, changed(text, [change]), "--client", "--first", "--patience=3")
+    assert CLIENT_ASKS[change] in said, said
+
+
+def test_a_server_that_tells_one_that_somebody_has_left_is_asked_whom(tmp_path):
+    text = (ROOT / "lessons" / "steps" / "06_names.py").read_text(encoding="utf-8")
+    told = '                self.announce(f"left {person.name}")\n'
+    one = "                for other in [*self.people.values()][:1]:\n"
+    one += '                    self.send(other, frame("server") + frame(f"left {person.name}"))\n'
+    wrong = changed(text, [(told, one)])
+    _, said = say(tmp_path, wrong, "--first", "--patience=3", "--only", "leaving")
+    assert "Who of those who are here is told of it, and who is not?" in said, said
+
+
+def test_a_server_in_which_all_wait_for_who_is_slowed_down_is_asked_where(tmp_path):
+    path = ROOT / "lessons" / "models" / "asyncio_server.py"
+    change = ("await asyncio.sleep(person.free_at - now)", "time.sleep(person.free_at - now)")
+    wrong = changed(path.read_text(encoding="utf-8"), [change])
+    _, said = say(tmp_path, wrong, "--first", "--only", "deadlines", "--quick")
+    assert check.WHO_ELSE in said and "(symptom 23)" in said, said
+
+
+def test_a_server_that_loses_what_there_is_no_room_for_is_asked_about_that(tmp_path):
+    path = ROOT / "lessons" / "models" / "writer_threads_server.py"
+    keeps = "        self.outbox.put(packet)\n"
+    drops = f"        if self.outbox.qsize() < 20:\n    {keeps}"
+    wrong = changed(path.read_text(encoding="utf-8"), [(keeps, drops)])
+    _, said = say(tmp_path, wrong, "--first", "--patience=3", "--only", "broadcast")
+    assert check.LOST in said, said
+
+
 def test_a_client_that_takes_a_persons_text_for_a_notice_is_found(tmp_path):
     text = (ROOT / "lessons" / "models" / "small_client.py").read_text(encoding="utf-8")
     change = ('    if sender == "server":\n', '    if sender == "server" or text[:3] == "bye":\n')

@@ -505,6 +505,21 @@ SLIPS = {
             )
         ],
     ),
+    "what overtakes a backlog": (
+        "slow",
+        6,
+        [
+            (
+                "        if person.backlog:  # nothing may",
+                "        if not person.backlog:  # nothing may",
+            )
+        ],
+    ),
+    "an order that unbans somebody else": (
+        "deadlines",
+        0,
+        [("if who == host or fold(who) == fold(name):", "if who:")],
+    ),
     "a ban of one where all are meant": (
         "deadlines",
         0,
@@ -566,6 +581,28 @@ def test_a_small_slip_is_found(tmp_path, slip):
     result = run("--quick", "--only", stage, write(tmp_path, text), folder=tmp_path)
     assert result.returncode == 1, result.stdout
     assert re.search(rf"\(symptom ({symptom})\)", result.stdout), result.stdout
+
+
+def test_a_loop_that_forgets_what_one_send_did_not_take_is_found_each_time(tmp_path):
+    """Where one waits until there is room, all that waits may fit in, or only a part of it."""
+    text = (ROOT / "lessons" / "models" / "selectors_server.py").read_text(encoding="utf-8")
+    for right, wrong in (
+        ("import selectors\n", "import select\nimport selectors\n"),
+        (
+            "if person.backlog:\n",
+            "if select.select([], [person.sock] * bool(person.backlog), [], 0)[1]:\n",
+        ),
+        (
+            "del person.backlog[: person.sock.send(person.backlog)]",
+            "person.sock.send(person.backlog), person.backlog.clear()",
+        ),
+    ):
+        assert text.count(right) == 1
+        text = text.replace(right, wrong)
+    path = write(tmp_path, text)
+    for _ in range(3):
+        result = run("--quick", "--only", "slow", path, folder=tmp_path)
+        assert "(symptom 6)" in result.stdout, result.stdout
 
 
 LATE = f"""

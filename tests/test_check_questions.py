@@ -68,6 +68,15 @@ NOTES_WHO_ASKS = """\
             asked = asked or b"?" in text
             say(name + text)
 """
+COUNTS_LETTERS = """\
+    header = exactly(sock, 10)
+    if not header.strip().isdigit():
+        sock.sendall(b"6         server16        bye wrong header")
+        raise EOFError
+    data = exactly(sock, int(header))
+    while len(data.decode(errors="replace")) < int(header):
+        data += exactly(sock, 1)
+"""
 SENDS_NO_MORE = (
     "        except OSError:\n            pass\ndef",
     "        except OSError:\n            break\ndef",
@@ -133,6 +142,10 @@ ASKS = {  # case -> (what is changed, what the checker says)
     "what it writes stays where it is": (
         [("            sock.sendall(data)\n", "            len(data)\n")],
         ["does not answer yet", "does it ever run, and does that leave at once?"],
+    ),
+    "it counts letters, and finds fault with what then looks like a header": (
+        [("    data = exactly(sock, int(exactly(sock, 10)))\n", COUNTS_LETTERS)],
+        ["hung up on zo", "Which bytes may a header hold, and what exactly does it count?"],
     ),
     "an empty frame is an end": (
         [

@@ -2010,7 +2010,8 @@ class Client:
             if self.over and not size:
                 raise Wrong(f"the server hung up on {self.label}")
             if not size or came.strip() != brief.first:
-                raise Silence(f"to {self.label} came {show(self.buffer)}")
+                question = "Who speaks first on this page, and what does it say?"
+                raise Silence(f"to {self.label} came {show(self.buffer)}", 0, question)
             self.note(f"<- {show(self.buffer[:size])}")
             del self.buffer[:size]
 
@@ -2097,8 +2098,8 @@ class Client:
             came = f"to {self.name} came: {show(message(*self.stolen))}"
             raise Wrong(came, 22, OWN) from error
         same_text = pair and pair[1] == wanted[1] and pair[1] != HELLO
-        if same_text and pair not in self.scene.said:  # whose name this is has not said it
-            self.stolen = pair
+        if same_text and pair not in self.scene.said and pair[0] in self.scene.known:
+            self.stolen = pair  # whose name this is has not said it
         return pair
 
     def in_place_of(self, wanted: tuple, pair: tuple) -> Wrong:
@@ -2106,7 +2107,7 @@ class Client:
         came = f"to {self.name} came: {show(message(*pair))}"
         if pair == self.stolen:
             return Wrong(came, 22, OWN)
-        if pair[1] == wanted[1].encode().decode("latin-1"):
+        if pair[1] == wanted[1].encode().decode("latin-1") or "\ufffd" in pair[1]:
             return Wrong(came, 27)
         if squeezed(pair[1]) == squeezed(wanted[1]):
             return Wrong(came, 0, CHANGED)
@@ -2191,7 +2192,11 @@ class Client:
             if not any(text.split()[:1] == ["refused"] for text in self.notices):
                 text = f"the server hung up on {self.label} without that notice"
                 raise Wrong(text, question=LAST_WORDS)
-        self.is_hung_up_on()
+        try:
+            self.is_hung_up_on()
+        except Silence as error:
+            error.question = "Who hangs up on somebody who is refused, and when?"
+            raise
 
     def is_welcome(self, name: str) -> None:
         """Say what the first frame has to be; the server says `welcome` to that name."""
@@ -2614,7 +2619,7 @@ def gets_next(client: Client) -> bool:
     "frames",
     symptom=0,
     needs=("answers",),
-    asks="Of which frames is a message made, who is named in it, and to whom is it sent?",
+    asks="What makes a whole message, who is named in it, how does it end, and who gets it?",
 )
 def answers_in_pairs(scene: Chat) -> None:
     """The first frame is a name. Each later one comes back as a pair of frames: the name, then the
@@ -2632,7 +2637,7 @@ def answers_in_pairs(scene: Chat) -> None:
                 knows_frames(ada, text)
             ada.hears(ada, text)
         except Silence as error:
-            if brief.echo and scene.echo and others_hear(scene, ada):
+            if brief.echo and scene.echo and not ada.buffer and others_hear(scene, ada):
                 scene.target.echo = False
                 raise no_echo(scene, ada, "bob") from None
             look_if_it_is_late(ada, text, error)
@@ -2644,11 +2649,10 @@ def answers_in_pairs(scene: Chat) -> None:
 def no_echo(scene: Chat, ada: Client, other: str) -> OtherPage:
     """Return what to say if all but the sender hear a message, as in the well-known tutorial."""
     scene.should = f"to {ada.label}: {show(message(ada.name, 'hello'))}"
-    return OtherPage(
-        f"{other} heard it, {ada.label} did not: our page sends it to the sender as well "
-        "(--brief classic does not ask for that)",
-        38,
-    )
+    text = f"{other} heard it, {ada.label} did not: our page sends it to the sender as well"
+    if brief.is_page:
+        text += " (--brief classic does not ask for that)"
+    return OtherPage(text, 38)
 
 
 def knows_frames(ada: Client, text: str) -> None:
@@ -3055,7 +3059,7 @@ def refuses_a_taken_name(scene: Chat) -> None:
 
 def none_yet(error: Wrong, scene: Chat) -> Wrong:
     """Return error, or NotYet if the server refuses nobody, not even somebody without a name."""
-    if "hung up" in str(error):  # it does refuse, but in another way
+    if "was let in" not in str(error):  # it does refuse, but in another way
         return error
     should = scene.should
     with suppress(Wrong):

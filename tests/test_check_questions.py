@@ -340,7 +340,7 @@ ASKS_CLASSIC = {  # the same where nobody hears what he says himself
             "            say(name + read(sock), sock)\n",
             "            say(name + read(sock), sock)\n            break\n",
         ),
-        ["but the server hung up on ada users say"],
+        ["but the server hung up on ada"],
     ),
     "who leaves takes all others off the list": (
         ("        everybody.remove(sock)\n", "        everybody.clear()\n"),
@@ -440,6 +440,89 @@ def test_a_client_that_forgets_half_a_pair_is_asked_about_pieces(tmp_path):
     forgets = changed(text, [(second, f"        if not buffer:\n            continue\n{second}")])
     _, said = say(tmp_path, forgets, "--client", "--first", "--patience=1.5", "--only", "frames")
     assert "what comes in one piece is" in said and "(symptom 6)" in said, said
+
+
+LINES_ASKS = {  # the same of a server of lines: case -> (what is changed, words of the question)
+    "it reads in another encoding": (
+        ('encoding="utf-8"', 'encoding="ascii", errors="replace"'),
+        "Who chose the encoding there",
+    ),
+    "a line has no end": (
+        ('sock.sendall(f"{line}\\n".encode())', "sock.sendall(line.encode())"),
+        "how does it end, and who gets it?",
+    ),
+    "it does not speak first": (
+        ('        sock.sendall(b"NICK\\n")\n', ""),
+        "Who speaks first on this page",
+    ),
+    "who is refused may stay": (
+        ('            name = ""\n            return\n', "            name = lines.readline()\n"),
+        "Who hangs up on somebody who is refused",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LINES_ASKS)
+def test_the_question_to_a_server_of_lines_leads_to_the_mistake(tmp_path, case):
+    change, question = LINES_ASKS[case]
+    path = Path(__file__).with_name("programs") / "lines_server.py"
+    wrong = changed(path.read_text(encoding="utf-8"), [change])
+    _, said = say(tmp_path, wrong, "--brief=lines", "--first", "--patience=1.5")
+    assert question in said, said
+
+
+def test_a_text_that_comes_without_a_name_is_nobodys_name(tmp_path):
+    """One recv() is taken for a line: `one` comes alone, which is no other's name."""
+    path = Path(__file__).with_name("programs") / "lines_server.py"
+    reads = "        for line in lines:\n"
+    once = "        while line := sock.recv(1024).decode():\n"
+    opens = 'lines = sock.makefile("r", encoding="utf-8", newline="\\n")'
+    changes = [(reads, once), (opens, ""), ("lines.readline()", "sock.recv(1024).decode()")]
+    wrong = changed(path.read_text(encoding="utf-8"), changes)
+    _, said = say(tmp_path, wrong, "--brief=lines", "--first", "--patience=1.5")
+    assert "told apart" in said and "where the first one ends?" in said, said
+
+
+CLIENT_ASKS = {  # change of the small client -> words of the question
+    ('frame(line.rstrip("\\n"))', "frame(line)"): "and what stands at its end?",
+    ('frame(line.rstrip("\\n"))', "frame(line.strip().lower())"): "in which form, and how often",
+    ('frame(line.rstrip("\\n"))', "frame(line.strip()[:1000])"): "How long may a line be",
+    ("text.decode())", "text[:500].decode())"): "How long may a text be that is shown",
+}
+
+
+@pytest.mark.parametrize("change", CLIENT_ASKS)
+def test_the_question_to_a_client_leads_to_the_mistake(tmp_path, change):
+    text = (ROOT / "lessons" / "models" / "small_client.py").read_text(encoding="utf-8")
+    _, said = say(tmp_path, changed(text, [change]), "--client", "--first", "--patience=3")
+    assert CLIENT_ASKS[change] in said, said
+
+
+def test_a_server_that_tells_one_that_somebody_has_left_is_asked_whom(tmp_path):
+    text = (ROOT / "lessons" / "steps" / "06_names.py").read_text(encoding="utf-8")
+    told = '                self.announce(f"left {person.name}")\n'
+    one = "                for other in [*self.people.values()][:1]:\n"
+    one += '                    self.send(other, frame("server") + frame(f"left {person.name}"))\n'
+    wrong = changed(text, [(told, one)])
+    _, said = say(tmp_path, wrong, "--first", "--patience=3", "--only", "leaving")
+    assert "Who of those who are here is told of it, and who is not?" in said, said
+
+
+def test_a_server_in_which_all_wait_for_who_is_slowed_down_is_asked_where(tmp_path):
+    path = ROOT / "lessons" / "models" / "asyncio_server.py"
+    change = ("await asyncio.sleep(person.free_at - now)", "time.sleep(person.free_at - now)")
+    wrong = changed(path.read_text(encoding="utf-8"), [change])
+    _, said = say(tmp_path, wrong, "--first", "--only", "deadlines", "--quick")
+    assert check.WHO_ELSE in said and "(symptom 23)" in said, said
+
+
+def test_a_server_that_loses_what_there_is_no_room_for_is_asked_about_that(tmp_path):
+    path = ROOT / "lessons" / "models" / "writer_threads_server.py"
+    keeps = "        self.outbox.put(packet)\n"
+    drops = f"        if self.outbox.qsize() < 20:\n    {keeps}"
+    wrong = changed(path.read_text(encoding="utf-8"), [(keeps, drops)])
+    _, said = say(tmp_path, wrong, "--first", "--patience=3", "--only", "broadcast")
+    assert check.LOST in said, said
 
 
 def test_a_client_that_takes_a_persons_text_for_a_notice_is_found(tmp_path):

@@ -4498,10 +4498,10 @@ def prints_often(scene: Chat, word: str, count: int) -> None:
     asks="Which thread writes the file, how is it opened, and when is a line of it on the disk?",
 )
 def keeps_a_transcript(scene: Chat) -> None:
-    """Where `--transcript` is an option: what is said to all is added to that file, in its order
-    and at once, and private messages are not.
+    """Where `--help` says that `--transcript FILE` is there to "append public messages to it": they
+    stand in that file at once, at the ends of its lines, in their order, and private ones do not.
     """
-    if scene.program and not has_option(scene, "--transcript"):
+    if scene.program and not has_option(scene, "append public messages to it"):
         return
     path = new_file("yesterday\n") if scene.program else ""
     no_limit = not scene.program or has_option(scene, "0 is no limit")
@@ -4520,7 +4520,7 @@ def stands_in(scene: Chat, path: str, texts: list) -> None:
     """These texts stand in the file, at the ends of lines, and nothing between them."""
     if not scene.expect(f"in the transcript: lines that end with {', '.join(texts)}"):
         return
-    end, lines = time.monotonic() + min(scene.patience, 3), []
+    end, lines = time.monotonic() + scene.patience, []
     while not lines or not lines[-1].endswith(texts[-1]):
         if time.monotonic() > end:
             break

@@ -4379,6 +4379,9 @@ def asks_for_a_password(scene: Chat) -> None:
     wrong = "bob", "bob wrong", "bob swordfish2", "bob ", b"bob swordfish\xff"
     for name in (*wrong, "ada swordfish", "server swordfish"):
         scene.client("guest", name).is_refused()
+    rude = scene.client("rude")
+    rude.sends(b"GET / HTTP/1.1\r\n\r\n")
+    rude.is_hung_up_on()
     makes_guesses_slow(scene)
     scene.client("cyd", "cyd swordfish").is_welcome("cyd")
     answers_behind_a_crowd(scene)

@@ -439,6 +439,11 @@ SLIPS = {
         0,
         [('os.environ.get("CHAT_PASSWORD", "")', '""')],
     ),
+    "a wrong header in the place of a password": (
+        "deadlines",
+        0,
+        [('return "wrong header", "bye wrong header"', "return None")],
+    ),
     "a password that is no text": (
         "deadlines",
         0,

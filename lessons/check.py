@@ -2020,13 +2020,12 @@ class Client:
         with suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
 
-    def reads_half_of(self, size: int) -> None:
-        """Read so much that there is room again for some of what waits, but not for all of it."""
+    def reads(self, size: int) -> None:
+        """Read until so many bytes are there."""
         self.takes_more()
         end = time.monotonic() + self.scene.patience
-        while len(self.buffer) < size // 2 and not self.over and self.receive(end):
+        while len(self.buffer) < size and not self.over and self.receive(end):
             pass
-        self.scene.wait(0.2)
 
     def hangs_up(self) -> None:
         """Say that nothing more comes from here, but go on reading."""
@@ -3667,8 +3666,11 @@ def bears_a_short_pause(scene: Chat) -> None:
         f"to {pip.label}, later: all {enough} texts, in the order in which the others heard them"
     ):
         said = talk(ada, lambda count: count >= enough)
-        pip.reads_half_of(system_holds())
-        said += talk(ada, lambda count: count > 0)  # that may not overtake what still waits
+        pip.reads(system_holds() // 8)
+        texts = [f"{i} green bottles" for i in range(10)]
+        ada.says(*texts)  # they may not overtake what still waits, though there is room now
+        said += [(ada.name, text) for text in texts]
+        scene.wait(0.5)  # for who looks where there is room: a part of what waits fits in
         if is_gone(pip, ada):
             scene.symptom = 12
             scene.question = "How much may wait for one who does not read, and for how long?"

@@ -215,7 +215,7 @@ class Silence(Wrong):
     """Nothing came, or not all of it."""
 
 
-LAST_WORDS = "What does the server say before it hangs up on somebody, and why?"
+LAST_WORDS = "What should it say before it hangs up on somebody, and has that left by then?"
 JUST_LEFT = "What does your program do when it sends to somebody who has just left?"
 OWN = "Where do you keep what is one client's own, and what changes it as others come or go?"
 UNTIL_MORE = "What had your program not read yet, or waited for, until more was said?"
@@ -223,6 +223,8 @@ COUNTS = "How many bytes has each header on our page, and what exactly does it c
 CHANGED = "Which lines do something to a text between reading and sending it?"
 LOST = "What becomes of a message when many come at once, and what does it wait for?"
 WHO_ELSE = "In which line is somebody slowed down, and who else waits there?"
+REFUSED = "Which line of your program says that, and what does it find wrong with this text?"
+TORN = "How much does one send take, who sends the rest, and can another thread come between?"
 OVERTAKES = "Which messages are worked on at the same time, and what keeps one from overtaking?"
 
 
@@ -1616,6 +1618,7 @@ class Chat(Scene):
         super().__init__(target, program, symptom)
         # Does everybody hear everybody? Before this stage, nobody has to.
         self.room = reached("broadcast", stage, SERVER_STAGES)
+        self.many = reached("many", stage, SERVER_STAGES)  # do several talk at the same time?
         if not reached("names", stage, SERVER_STAGES):
             self.sleep = EARLY_SECONDS
         self.echo = target.echo if target else brief.echo  # does one hear oneself?
@@ -2108,9 +2111,12 @@ class Client:
             return Wrong(came, 22, OWN)
         if pair[1] == wanted[1].encode().decode("latin-1") or "\ufffd" in pair[1]:
             return Wrong(came, 27)
-        if squeezed(pair[1]) == squeezed(wanted[1]):
-            return Wrong(came, 0, CHANGED)
         said = [*self.scene.said]  # in the order in which it was said for the first time
+        if pair not in said and squeezed(wanted[1]).startswith(squeezed(pair[1])):
+            return Wrong(came, 0, CHANGED)
+        refused = [words for words in self.notices if words.startswith("error")]
+        if refused and wanted in said:
+            return Wrong(f"{came}, after the notice `{refused[0]}`", 0, REFUSED)
         overtook = pair in said and wanted in said and said.index(pair) > said.index(wanted)
         with suppress(Wrong):
             while overtook and (later := self.pair(time.monotonic() + 0.4)):
@@ -2130,8 +2136,11 @@ class Client:
         """The very next thing that comes is this."""
         if not self.expect(f", first of all: {show(message(sender, text))}"):
             return
-        if (pair := self.pair(time.monotonic() + self.scene.patience)) != (sender, text):
-            raise Wrong(f"to {self.label} came: {show(message(*pair)) if pair else 'the end'}")
+        pair = self.pair(time.monotonic() + self.scene.patience)
+        if pair is None:
+            raise Wrong(f"to {self.label} came: the end")
+        if pair != (sender, text):
+            raise self.in_place_of((sender, text), pair)
 
     def is_told_at_once(self, kind: str, names: set) -> None:
         """What comes now are notices of this kind until all names were in them, at most 100 in
@@ -2291,19 +2300,20 @@ class Client:
             data = bytes(self.buffer[:end])
             self.last = understood(data, middle, brief)
         except UnicodeDecodeError as error:
-            raise Wrong(f"to {self.name} came what is not UTF-8: {show(self.buffer)}") from error
+            text = f"to {self.name} came what is not UTF-8: {show(self.buffer)}"
+            raise self.torn(text, "") from error
         except ValueError as error:
             self.note(f"<- {show(self.buffer)}", always=True)
-            question = (
-                COUNTS if self.scene.symptom in FRAME_SYMPTOMS and not self.scene.room else ""
-            )
-            text = f"to {self.name} came what is no frame: {error}"
-            raise Wrong(text, question=question) from error
+            raise self.torn(f"to {self.name} came what is no frame: {error}", COUNTS) from error
         del self.buffer[:end]
         self.note("<- ", data=data)
         if self.last[0] == "server":
             self.notices.append(self.last[1])
         return self.last
+
+    def torn(self, text: str, alone: str) -> Wrong:
+        """Return what to say of bytes that cannot be; alone: the question while only one talks."""
+        return Wrong(text, 6, TORN) if self.scene.many else Wrong(text, question=alone)
 
     def hears_all(self, heard) -> None:
         """Receive what is there, and pass each message to heard(self, sender, text)."""
@@ -3282,7 +3292,7 @@ def keeps_one_order(scene: Chat) -> None:
     symptom=24,
     needs=(*ROOM, "takes_long_texts"),
     topics=("order", "long"),
-    asks="How much does one send take, who sends the rest, and can another thread come between?",
+    asks=TORN,
 )
 def keeps_long_texts_whole(scene: Chat) -> None:
     """Eight say five texts of 8,000 bytes each at the same moment, while others come: nothing is

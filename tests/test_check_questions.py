@@ -1,6 +1,7 @@
 """What the checker asks where a mistake shows elsewhere than it is: the question leads to it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -146,6 +147,27 @@ ASKS = {  # case -> (what is changed, what the checker says)
     "it counts letters, and finds fault with what then looks like a header": (
         [("    data = exactly(sock, int(exactly(sock, 10)))\n", COUNTS_LETTERS)],
         ["hung up on zo", "Which bytes may a header hold, and what exactly does it count?"],
+    ),
+    "it finds fault with letters beyond ASCII": (
+        [
+            (
+                SAYS,
+                "            text = read(sock)\n            if text.isascii():\n"
+                "                say(name + text)\n            else:\n"
+                "                sock.sendall(b'6         server13        error too odd')\n",
+            )
+        ],
+        ["after the notice `error too odd`", "Which line of your program says that", "(symptom 0)"],
+    ),
+    "it keeps the first words": (
+        [
+            (
+                SAYS,
+                "            text = read(sock)[10:].split(b' ')[0]\n"
+                "            say(name + b'%-10d%b' % (len(text), text))\n",
+            )
+        ],
+        ["Which lines do something to a text", "(symptom 0)"],
     ),
     "an empty frame is an end": (
         [
@@ -347,6 +369,17 @@ ASKS_CLASSIC = {  # the same where nobody hears what he says himself
         ["nothing of that in", "Who is taken off your list when somebody leaves"],
     ),
 }
+
+
+def test_halves_of_messages_that_mix_are_asked_about_sending(tmp_path):
+    halves = (
+        "            sock.sendall(data)\n",
+        "            sock.sendall(data[:7])\n            time.sleep(0.001)\n"
+        "            sock.sendall(data[7:])\n",
+    )
+    _, said = say(tmp_path, changed(ROOM, [halves]), "--only", "broadcast", "--all")
+    mixed = "came what is no frame|came what is not UTF-8"
+    assert re.search(rf"({mixed}).*\(symptom 6\) ask yourself: {re.escape(check.TORN)}", said), said
 
 
 @pytest.mark.parametrize("case", ASKS_CLASSIC)

@@ -1305,7 +1305,9 @@ def catch_signals(room: Room) -> bool:
 
 def parse_options(argv: "list | None") -> argparse.Namespace:
     """Return the options; argparse itself ends the program for --help or a wrong one."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], epilog=f"Typed into its terminal: {ORDERS}"
+    )
     add = parser.add_argument
     from_one = f"people from one address; default {PER_ADDRESS}, but none from this computer; 0"
     add("--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network")
@@ -1321,7 +1323,7 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
     add("--password", help="what newcomers have to know; others may see it in a list of processes")
     add("--password-file", metavar="FILE", help="its first line; or set CHAT_PASSWORD")
     add("--transcript", metavar="FILE", help="append public messages to it")
-    add("--trace", action="store_true", help="show every frame")
+    add("--trace", action="store_true", help="show every frame, but no password")
     add("--version", action="version", version=VERSION)
     options = parser.parse_args(argv)
     if not (options.max_rate == 0 or options.max_rate >= 1) or options.max_clients < 1:

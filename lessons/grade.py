@@ -276,7 +276,7 @@ def run_apart(command: list, folder: Path, work: Path, options, running: dict) -
     """Run a command in the sandbox, in folder; return how it ended, and what it printed."""
     plan = {"command": [*map(str, command)], "folder": str(folder), "work": str(work)}
     plan |= {"seconds": options.seconds, "private": "--pid" in options.apart}
-    plan |= {"token": work.name, "net": "--net" in options.apart}
+    plan |= {"token": str(work), "net": "--net" in options.apart}
     plan |= {"processes": MOST_PROCESSES, "memory": MOST_MEMORY, "files": MOST_FILES}
     (work / "ended.json").unlink(missing_ok=True)
     inside = [*options.apart, sys.executable, "-I", str(HERE / "grade.py"), "--inside"]
@@ -308,7 +308,7 @@ def environment(work: Path) -> dict:
         ours[name] = str(work)
     return {
         **ours,
-        "GRADE_TOKEN": work.name,
+        "GRADE_TOKEN": str(work),  # by which others() knows them: nobody else's run has this one
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",  # sets have the same order in each run
         "PYTHONIOENCODING": "utf-8",

@@ -9,7 +9,7 @@
 # an error, and that holds for each program that a test starts.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
-PACKAGES=(python3 python3-venv python3-tk python3-pytest python3-pytest-xdist xvfb)
+PACKAGES=(python3 python3-venv python3-tk python3-pytest python3-pytest-xdist xvfb iproute2)
 
 if ((EUID)) || [[ $(uname) != Linux ]]; then
     echo "this needs root, on Linux"
@@ -44,10 +44,23 @@ rm -rf "$root/kit"
 mkdir "$root/kit"
 tar -C "$here" --exclude=./.git --exclude=__pycache__ -c . | tar -C "$root/kit" -x
 
-# The tests see processes, terminals and shared memory of their own; all of it ends with them.
+# The tests see processes, ports, terminals and shared memory of their own; all of it ends with them.
+# A mere chroot may make no namespaces, as some tests do, so the folder becomes the root itself.
 inside='
-mount -t proc proc /proc && mount -t tmpfs tmpfs /dev/shm && mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts
+set -e
+mount --bind "$1" "$1"
+cd "$1"
+shift
+mkdir -p old
+pivot_root . old
+cd /
+mount -t proc proc /proc
+umount -l /old
+mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /dev/shm
+mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts
 [ -c /dev/ptmx ] || ln -sf pts/ptmx /dev/ptmx
+ip link set lo up
 cd /kit && code=0
 for python in $(ls /usr/bin/python3.[0-9] /usr/bin/python3.[0-9][0-9] 2>/dev/null); do
     "$python" -VV
@@ -58,7 +71,7 @@ programs='not jupyter and not once and not zoo and not lessons'
 (($#)) || set -- tests -m "$programs"
 say "the tests"
 code=0
-unshare --mount --pid --fork --kill-child chroot "$root" sh -c "$inside" sh "$@" &
+unshare --mount --pid --net --fork --kill-child sh -c "$inside" sh "$root" "$@" &
 tests=$!
 trap 'kill -KILL "$tests" 2>/dev/null || true; rm -f "$log"' EXIT # with all that it has started
 wait "$tests" || code=$?

@@ -266,6 +266,17 @@ SLIPS = {
             ("while time.monotonic() < end and person", "while person"),
         ],
     ),
+    "half a frame after a pause": (
+        "many",
+        6,
+        [
+            ("LOOK_SECONDS = 5 ", "LOOK_SECONDS = 1 "),
+            (
+                "                silence += LOOK_SECONDS\n",
+                "                silence += LOOK_SECONDS\n                self.buffer.clear()\n",
+            ),
+        ],
+    ),
     "a header that ends with a newline": ("messages", 7, [('strip(b" ")', 'strip(b" \\n")')]),
     "a clear screen in a private message": (
         "commands",
@@ -424,6 +435,132 @@ SLIPS = {
             )
         ],
     ),
+    "a password that is not looked for in the environment": (
+        "deadlines",
+        0,
+        [('os.environ.get("CHAT_PASSWORD", "")', '""')],
+    ),
+    "a password file that is one password": (
+        "deadlines",
+        0,
+        [("file.readline(MAX_TEXT).rstrip", "file.read(MAX_TEXT).rstrip")],
+    ),
+    "long texts that cost nothing": (
+        "deadlines",
+        0,
+        [("(1 + len(data) / BYTES_A_MESSAGE)", "(1 - len(data) / BYTES_A_MESSAGE)")],
+    ),
+    "frames that nobody is shown": (
+        "deadlines",
+        0,
+        [('            self.trace(person, "->", payload)\n', "            pass\n")],
+    ),
+    "a password in the log": (
+        "deadlines",
+        0,
+        [("first and (room.options.password or", "first and (")],
+    ),
+    "a clear screen in the log": (
+        "deadlines",
+        32,
+        [("c if c.isprintable() else ascii(c)[1:-1] for c in text", "text")],
+    ),
+    "a transcript that waits for more": (
+        "deadlines",
+        0,
+        [('"ab", buffering=0)', '"ab")')],
+    ),
+    "a private message in the transcript": (
+        "deadlines",
+        0,
+        [
+            (
+                "        if other:\n            for one in",
+                "        if other:\n            put_line(self.entries, text, MAX_ENTRIES)\n"
+                "            for one in",
+            )
+        ],
+    ),
+    "an address to which nobody can come": (
+        "deadlines",
+        3,
+        [('own_addresses() or ["127.0.0.1"]', "[host]")],
+    ),
+    "orders that nobody hears": (
+        "deadlines",
+        0,
+        [
+            (
+                "            room.inbox.put((room.order, None, line",
+                "            len((room.order, line",
+            )
+        ],
+    ),
+    "an order about nobody that is the end": (
+        "deadlines",
+        0,
+        [
+            (
+                "        if not person:\n            self.log",
+                "        if False:\n            self.log",
+            )
+        ],
+    ),
+    "what overtakes a backlog": (
+        "slow",
+        6,
+        [
+            (
+                "        if person.backlog:  # nothing may",
+                "        if not person.backlog:  # nothing may",
+            )
+        ],
+    ),
+    "an order that unbans somebody else": (
+        "deadlines",
+        0,
+        [("if who == host or fold(who) == fold(name):", "if who:")],
+    ),
+    "a ban of one where all are meant": (
+        "deadlines",
+        0,
+        [("            if other.host == person.host:", "            if other is person:")],
+    ),
+    "all wait while one is slowed down": (
+        "deadlines",
+        23,
+        [
+            (
+                "        person.pause(wait)\n",
+                "        room.inbox.put((lambda _: time.sleep(cost), person))\n",
+            )
+        ],
+    ),
+    "what comes while one is slowed down": (
+        "deadlines",
+        12,
+        [
+            (
+                "        person.pause(wait)\n",
+                "        person.pause(wait)\n"
+                "        if __import__('select').select([person.sock], [], [], 0)[0]:\n"
+                "            person.sock.recv(4096)\n",
+            ),
+        ],
+    ),
+    "a rate limit that is only a slow computer": (
+        "deadlines",
+        13,
+        [
+            (
+                "            if rate:\n",
+                "            end = time.monotonic() + 0.02\n"
+                "            while rate == 10 and time.monotonic() < end:\n"
+                "                pass\n"
+                "            if rate != 10:\n",
+            )
+        ],
+    ),
     "a rate limit that limits nothing": (
         "deadlines",
         0,
@@ -455,6 +592,28 @@ def test_a_small_slip_is_found(tmp_path, slip):
     result = run("--quick", "--only", stage, write(tmp_path, text), folder=tmp_path)
     assert result.returncode == 1, result.stdout
     assert re.search(rf"\(symptom ({symptom})\)", result.stdout), result.stdout
+
+
+def test_a_loop_that_forgets_what_one_send_did_not_take_is_found_each_time(tmp_path):
+    """Where one waits until there is room, all that waits may fit in, or only a part of it."""
+    text = (ROOT / "lessons" / "models" / "selectors_server.py").read_text(encoding="utf-8")
+    for right, wrong in (
+        ("import selectors\n", "import select\nimport selectors\n"),
+        (
+            "if person.backlog:\n",
+            "if select.select([], [person.sock] * bool(person.backlog), [], 0)[1]:\n",
+        ),
+        (
+            "del person.backlog[: person.sock.send(person.backlog)]",
+            "person.sock.send(person.backlog), person.backlog.clear()",
+        ),
+    ):
+        assert text.count(right) == 1
+        text = text.replace(right, wrong)
+    path = write(tmp_path, text)
+    for _ in range(3):
+        result = run("--quick", "--only", "slow", path, folder=tmp_path)
+        assert "(symptom 6)" in result.stdout, result.stdout
 
 
 LATE = f"""
@@ -538,6 +697,25 @@ def test_until_a_program_listens_no_second_one_is_started():
     assert any(session.can_begin(number, act, 5) for number, act in session.jobs)
 
 
+def test_what_mostly_waits_is_known_last_and_keeps_nothing_else_back():
+    target, options = (
+        SimpleNamespace(at=None),
+        argparse.Namespace(all=False, quick=False, first=True),
+    )
+    for stages, kind, name in (
+        (check.SERVER_STAGES, check.Chat, "waits_thirty_seconds_for_a_frame"),
+        (check.CLIENT_STAGES, check.Desk, "bears_a_silence"),
+    ):
+        numbers = [i + 1 for i in range(len(stages))]
+        session = check.Session(target, stages, numbers, kind, options)
+        (number,) = [number for number, act in session.order if act.__name__ == name]
+        _, wrong, waiting = [job for job in session.order if job[0] == number][-3:]
+        session.verdicts = {act.__name__: check.Verdict(act, "right") for _, act in session.order}
+        del session.verdicts[name]
+        session.verdicts[wrong[1].__name__] = check.Verdict(wrong[1], "wrong")
+        assert waiting[1].__name__ == name and session.is_known(number)
+
+
 def test_a_run_that_was_stopped_starts_nothing_and_plays_nothing_to_its_end():
     session, started = session_of(2)
     (number, act), stage = session.order[0], check.SERVER_STAGES[1]
@@ -553,6 +731,33 @@ def test_a_program_that_a_check_has_replaced_is_there_for_the_next_check():
     scene.spare.append(program)
     session.end(session.order[0][1], scene)
     assert session.idle == [program] and program.seen >= scene.began
+
+
+def test_a_witness_forgets_nobody_who_was_heard_before_it_was_asked_for_them():
+    scene = check.Chat(None, None)
+    witness = check.Client(scene, "wil", None, False)
+    people = [SimpleNamespace(name=name) for name in ("ada", "bob", "cyd")]
+    coming = [(person.name, check.HELLO) for person in reversed(people)]
+    scene.program, witness.pair = program_like(), lambda end: coming.pop(0)
+    for person in people:  # cyd's hello came first, and is asked for last
+        witness.hears_of(person, check.HELLO)
+    assert coming == []
+
+
+def test_what_a_program_writes_beside_itself_does_not_start_it_again(tmp_path, monkeypatch):
+    names = ["chat.py", "parts.py", "Chat.class", "chat", "chat.log", "people.json", "report.html"]
+    for name in names:
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    for call, watched in (
+        (["chat.py"], {"chat.py", "parts.py"}),
+        (["--", sys.executable, "chat.py", "{port}"], {"chat.py", "parts.py"}),
+        (["--", "java", "Chat", "{port}"], {"Chat.class"}),
+        (["--", "./chat", "{port}"], {"chat"}),
+    ):
+        watch = check.Watch(*check.parse_options(call))
+        assert {Path(path).name for path in watch.files()} == watched, call
+        watch.keys.close()
 
 
 def test_what_is_noted_is_formatted_only_when_it_is_read(monkeypatch):

@@ -61,11 +61,26 @@ ENDS_BY_SENDING = [
     ("        except OSError:\n            pass\ndef", "        finally:\n            pass\ndef")
 ]
 LEAVES = "    leave(sock)\n    sock.close()\n"
+A_LOCK = ("everybody = []\n", "everybody = []\nlock = threading.Lock()\n")
+SAYS = "            say(name + read(sock))\n"
 NOTES_WHO_ASKS = """\
             text = read(sock)
             asked = asked or b"?" in text
             say(name + text)
 """
+COUNTS_LETTERS = """\
+    header = exactly(sock, 10)
+    if not header.strip().isdigit():
+        sock.sendall(b"6         server16        bye wrong header")
+        raise EOFError
+    data = exactly(sock, int(header))
+    while len(data.decode(errors="replace")) < int(header):
+        data += exactly(sock, 1)
+"""
+SENDS_NO_MORE = (
+    "        except OSError:\n            pass\ndef",
+    "        except OSError:\n            break\ndef",
+)
 ASKS = {  # case -> (what is changed, what the checker says)
     "sending ends whoever sends, and who leaves is sent to for a while": (
         [*ENDS_BY_SENDING, (LEAVES, "    sock.close()\n    time.sleep(1)\n    leave(sock)\n")],
@@ -84,9 +99,53 @@ ASKS = {  # case -> (what is changed, what the checker says)
         [("    return b", "    if len(data) > 1500:\n        raise ValueError\n    return b")],
         ["hung up on", "where has your program room for less?", "(symptom 6)"],
     ),
+    "it ends after five clients, and says nothing": (
+        [("while True:\n    threading", "for _ in range(5):\n    threading")],
+        ["has ended with exit code 0", "What lets your program come to its end here"],
+    ),
+    "who has left is on the list for a while, and sending stops at him": (
+        [
+            SENDS_NO_MORE,
+            (LEAVES, "    sock.close()\n    time.sleep(3)\n    leave(sock)\n"),
+        ],
+        ["is not the first one", "sends to somebody who has just left?", "(symptom 12)"],
+    ),
+    "a header counts itself": (
+        [('b"%-10d%b" % (len(data), data)', 'b"%-10d%b" % (len(data) + 10, data)')],
+        ["came what is no frame", "what exactly does it count?"],
+    ),
+    "letters are read in another encoding": (
+        [("    return b", "    data = data.decode('latin-1').encode()\n    return b")],
+        ["Who chose the encoding there", "(symptom 27)"],
+    ),
+    "spaces at the end are taken off": (
+        [("    return b", "    data = data.strip()\n    return b")],
+        ["Which lines do something to a text between reading and sending it?"],
+    ),
+    "a name is read before each message": (
+        [(SAYS, f"            name = read(sock)\n{SAYS}")],
+        ["to ada: any answer but nothing came until more was said", "or waited for, until more"],
+    ),
+    "not all of a long text is sent": (
+        [("sock.sendall(data)", "sock.send(data[:1500])")],
+        ["How much does send() take at once, and who sends the rest?", "(symptom 6)"],
+    ),
+    "what is long is seen only once more comes": (
+        [
+            (
+                "    return b",
+                "    if len(data) > 4096:\n        sock.recv(1, socket.MSG_PEEK)\n    return b",
+            )
+        ],
+        ["it came once more was said", "What had your program not read yet", "(symptom 6)"],
+    ),
     "what it writes stays where it is": (
         [("            sock.sendall(data)\n", "            len(data)\n")],
         ["does not answer yet", "does it ever run, and does that leave at once?"],
+    ),
+    "it counts letters, and finds fault with what then looks like a header": (
+        [("    data = exactly(sock, int(exactly(sock, 10)))\n", COUNTS_LETTERS)],
+        ["hung up on zo", "Which bytes may a header hold, and what exactly does it count?"],
     ),
     "an empty frame is an end": (
         [
@@ -97,6 +156,10 @@ ASKS = {  # case -> (what is changed, what the checker says)
             )
         ],
         ["hung up on", "What does your program take a frame for that holds nothing?"],
+    ),
+    "who leaves takes all others off the list": (
+        [("        everybody.remove(sock)\n", "        everybody.clear()\n")],
+        ["is here as before", "What that is bob's changes in your program when ada leaves"],
     ),
     "each message comes twice": (
         [("            sock.sendall(data)\n", "            sock.sendall(data + data)\n")],
@@ -137,7 +200,7 @@ ASKS = {  # case -> (what is changed, what the checker says)
         ],
         [
             "but to ada",
-            "Where does your program keep each one's",
+            "Where do you keep what is one client's own",
             "(symptom 22)",
         ],
     ),
@@ -154,7 +217,45 @@ ASKS = {  # case -> (what is changed, what the checker says)
                 "            say(names[place] + text)\n",
             ),
         ],
-        ["under their own names as before", "keep each one's name", "(symptom 22)"],
+        ["under their own names as before", "as others come or go?", "(symptom 22)"],
+    ),
+    "the answer goes to who came last, whoever asked": (
+        [
+            ("def serve(sock):\n", "def serve(sock):\n    global latest\n    latest = sock\n"),
+            (SAYS, "            text = read(sock)\n            latest.sendall(name + text)\n"),
+        ],
+        ["While ada is connected and silent", "What do the two share that one of them"],
+    ),
+    "a lock is held while a client is waited for": (
+        [A_LOCK, (SAYS, "            with lock:\n                say(name + read(sock))\n")],
+        ["[waits for a lock]", "Who holds that lock, and what waits", "(symptom 23)"],
+    ),
+    "a lock is not given back where somebody leaves": (
+        [A_LOCK, (SAYS, f"            lock.acquire()\n{SAYS}            lock.release()\n")],
+        ["[waits for a lock]", "before it is given back?", "(symptom 23)"],
+    ),
+    "each message is a thread of its own, and short ones take longer": (
+        [
+            (SAYS, "            threading.Thread(target=later, args=(name, read(sock))).start()\n"),
+            (
+                "def leave",
+                "def later(name, text):\n    time.sleep(0.2 / len(text))\n"
+                "    say(name + text)\ndef leave",
+            ),
+        ],
+        ["what should have come came after it", "keeps one from overtaking?", "(symptom 24)"],
+    ),
+    "one of many texts is lost, and others were said before": (
+        [
+            ("def serve(sock):\n", "def serve(sock):\n    count = 0\n"),
+            (
+                SAYS,
+                "            text = read(sock)\n            count += 1\n"
+                "            if count != 6 or b'12' != text[10:]:\n"
+                "                say(name + text)\n",
+            ),
+        ],
+        ["cut in two pieces anywhere", "345678901' users say", "(symptom 6)"],
     ),
     "what somebody leaves behind is read before the next one's, and nothing is said": (
         [
@@ -216,6 +317,45 @@ def test_the_question_leads_to_the_mistake(tmp_path, case):
     changes, sentences = ASKS[case]
     _, said = say(tmp_path, changed(ROOM, changes), "--first", "--patience=1.5")
     assert all(sentence in said for sentence in sentences), said
+
+
+CLASSIC = [
+    (SAYS, "            say(name + read(sock), sock)\n"),
+    (
+        "def say(data):\n    for sock in [*everybody]:\n",
+        "def say(data, sender):\n    for sock in {*everybody} - {sender}:\n",
+    ),
+]
+ASKS_CLASSIC = {  # the same where nobody hears what he says himself
+    "it says nothing": (
+        ("            sock.sendall(data)\n", "            len(data)\n"),
+        ["to wil, who listens: anything of what ada says but nothing came", "and to whom?"],
+    ),
+    "who speaks hears it, and nobody else": (
+        ("for sock in {*everybody} - {sender}:", "for sock in [sender]:"),
+        ["who listens: anything of what ada says but it came back to ada alone", "and to whom?"],
+    ),
+    "who has spoken once is hung up on": (
+        (
+            "            say(name + read(sock), sock)\n",
+            "            say(name + read(sock), sock)\n            break\n",
+        ),
+        ["but the server hung up on ada users say"],
+    ),
+    "who leaves takes all others off the list": (
+        ("        everybody.remove(sock)\n", "        everybody.clear()\n"),
+        ["nothing of that in", "Who is taken off your list when somebody leaves"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ASKS_CLASSIC)
+def test_where_one_does_not_hear_oneself_the_witness_is_named(tmp_path, case):
+    change, sentences = ASKS_CLASSIC[case]
+    program = changed(ROOM, [*CLASSIC, change])
+    _, said = say(tmp_path, program, "--brief=classic", "--first", "--patience=1.5")
+    assert all(sentence in said for sentence in sentences), said
+    assert "any answer" not in said
 
 
 def test_the_room_without_a_mistake_is_right_as_far_as_it_goes(tmp_path):
@@ -369,3 +509,45 @@ def test_a_socket_that_is_closed_but_still_waited_for_is_named():
         "Invalid file descriptor: -1",
     ):
         assert check.clue_in([f"ValueError: {words}"], check.CLUES) == 39
+
+
+def test_two_tasks_that_read_from_one_socket_are_named():
+    words = "RuntimeError: readexactly() called while another coroutine is already waiting for"
+    assert check.clue_in([f"{words} incoming data"], check.CLUES) == 43
+
+
+def test_what_one_says_has_to_come_in_its_order_also_if_all_hear_the_same():
+    chat = check.Chat(None, None)
+    said = [("ada", "1"), ("ada", "2"), ("bob", "1")]
+    cyd = chat.newcomer("cyd", None, False)
+    chat.in_their_order(cyd, said, [said[0], said[2], said[1]])
+    with pytest.raises(check.Wrong) as caught:
+        chat.in_their_order(cyd, said, [said[1], said[0], said[2]])
+    assert (caught.value.symptom, caught.value.question) == (24, check.OVERTAKES)
+
+
+def test_no_two_clients_of_a_program_get_one_name(monkeypatch):
+    """The sixth guest is guest6: were another one called so, a ghost would keep it out."""
+    labels = set()
+    newcomer = check.Chat.newcomer
+
+    def noted(scene, label, *rest):
+        labels.add(label)
+        return newcomer(scene, label, *rest)
+
+    monkeypatch.setattr(check.Chat, "newcomer", noted)
+    for stage in check.SERVER_STAGES:
+        for act in stage.checks:
+            scene = check.Chat(None, None)
+            act(scene)
+            scene.close()
+    assert len(labels) > 20 and not [label for label in labels if label[-1].isdigit()]
+
+
+def test_what_somebody_has_received_before_all_listen_is_heard():
+    chat, heard = check.Chat(None, None), []
+    ada = chat.newcomer("ada", None, False)
+    ada.buffer += check.message("bob", "hi")
+    chat.listen([ada], lambda: heard, lambda *said: heard.append(said))
+    assert heard == [(ada, "bob", "hi")]
+    chat.close()

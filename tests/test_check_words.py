@@ -304,6 +304,15 @@ def test_where_each_thread_of_a_silent_program_stands_is_shown(tmp_path):
     assert re.search(r"(a thread|\d threads): line \d+, in \w+: .*recv\(", said), said
 
 
+def test_the_lines_that_called_where_it_stands_are_told_whole(tmp_path):
+    deep = SERVE.replace("    sock.sendall(sock.recv(100))\n", "    sock.sendall(exactly(sock))\n")
+    helper = "def exactly(sock):\n    while True:\n        sock.recv(100)  # {}\n"
+    text = f"{helper.format('nothing is ever enough, ' * 4)}{deep}\nserve(int(sys.argv[-1]))\n"
+    _, said = check(tmp_path, text)
+    calls = [number for number, line in enumerate(text.split("\n"), 1) if "exactly(sock))" in line]
+    assert f"[waits for bytes, from line {calls[0]}, from line {text.count(chr(10))}]" in said, said
+
+
 def test_the_program_sees_nothing_of_it(tmp_path):
     program = (
         "import os, sys, threading\n"
@@ -390,6 +399,33 @@ def test_the_page_needs_nothing_from_outside_and_shows_what_happened(tmp_path):
     for part in ("<svg", "prefers-color-scheme: dark", "your program", "where its threads stand"):
         assert part in text, part
     assert "accept" in text
+
+
+def test_on_paper_nothing_of_the_page_is_folded_away(tmp_path):
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if not browser:
+        pytest.skip("Chromium is not installed")
+    step = ROOT / "lessons" / "steps" / "05_threads.py"
+    command = checker("--quick", PATIENCE, "--html", "page.html", step)
+    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=90)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    folded = re.sub("@media print.*?</style>", "</style>", text, flags=re.DOTALL)
+    (tmp_path / "folded.html").write_text(folded, encoding="utf-8")
+    assert "<details>" in text and folded != text
+    sizes = []
+    for name in ("page", "folded"):
+        paper = tmp_path / f"{name}.pdf"
+        command = [
+            browser,
+            "--headless",
+            "--disable-gpu",
+            f"--user-data-dir={tmp_path / 'browser'}",
+        ]
+        command += ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
+        command += [f"--print-to-pdf={paper}", (tmp_path / f"{name}.html").as_uri()]
+        subprocess.run(command, capture_output=True, timeout=3 * TIMEOUT, check=True)
+        sizes.append(len(re.findall(rb"/Type /Page\b", paper.read_bytes())))
+    assert sizes[0] > sizes[1], "what is folded on the screen is folded on paper, too"
 
 
 def test_quick_leaves_the_long_rules_out_and_says_so(tmp_path):

@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -237,7 +239,7 @@ def test_too_many_processes_are_ended_all_of_them(tmp_path, apart, way, monkeypa
     code = "import os, time\nfor i in range(40):\n    os.fork() or (time.sleep(9), os._exit(0))\n"
     ended = in_sandbox(code + "time.sleep(9)", tmp_path, apart if way == "the best way" else [])
     assert ended["reason"] == "it started more than 20 processes"
-    mark = f"GRADE_TOKEN={tmp_path.name}\0".encode()
+    mark = f"GRADE_TOKEN={tmp_path}\0".encode()
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
@@ -280,6 +282,22 @@ def test_where_taskkill_does_not_work_the_process_is_ended_all_the_same(error, m
 def test_who_is_about_to_end_is_not_left_behind(tmp_path, apart, seconds, left):
     code = f"import subprocess\nsubprocess.Popen(['sleep', '{seconds}'])"
     assert in_sandbox(code, tmp_path, apart)["left"] == left
+
+
+@on_linux
+def test_two_runs_at_the_same_time_end_nothing_of_each_other(tmp_path):
+    """Without namespaces of their own; a student has the same name in both."""
+    works = [tmp_path / run / "ada" for run in ("one", "two")]
+    for work in works:
+        work.mkdir(parents=True)
+    code = "import time\nopen('began', 'w').close()\ntime.sleep(5)\nprint('to the end')"
+    with ThreadPoolExecutor() as pool:
+        long = pool.submit(in_sandbox, code, works[0], [])
+        while not (works[0] / "copy" / "began").exists():
+            assert not long.done(), long.result()
+            time.sleep(0.01)
+        assert in_sandbox("", works[1], [])["left"] == 0
+        assert long.result()["said"] == "to the end\n"
 
 
 def test_one_file_has_a_bound(tmp_path, apart):

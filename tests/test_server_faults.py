@@ -17,6 +17,8 @@ import chat_server
 GRIN = "\U0001f600"
 LONGEST = GRIN * 2000  # the longest message there is, in bytes
 PATIENCE = 1  # seconds that nobody's message may take; 0.1 on an idle machine
+# PyPy begins to collect when memory has nearly doubled, and its send() copies a whole bytearray.
+ROOMY = 3 if sys.implementation.name == "pypy" else 1
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason=PROC)
 
@@ -447,7 +449,7 @@ def test_all_backlogs_together_have_a_bound_and_who_reads_is_unharmed():
                 heard += ada.pair() == ("ada", LONGEST)
         more = memory(server) - before
         print(f"{more} MB more")
-        assert more < 130
+        assert more < 130 * ROOMY
         server.wait_for("too slow a reader")
         assert len(stuck) == 100
 
@@ -721,7 +723,7 @@ def test_a_flood_takes_no_memory_without_bound_and_delays_nobody(flood, heard):
             except OSError:
                 pass  # cut off, or stopped by TCP
         print(f"{sent} bytes, {memory(server) - before} MB more")
-        assert memory(server) - before < 60
+        assert memory(server) - before < 60 * ROOMY
         if (
             heard and chat.problem
         ):  # flooder and readers share a processor here: they may fall behind and be let go

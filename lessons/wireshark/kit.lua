@@ -4,6 +4,8 @@
 --     tshark -r FILE.pcap -X lua_script:kit.lua -Y kit
 --     wireshark -r FILE.pcap -X lua_script:kit.lua
 --
+-- (As yourself: from 4.4 on, Wireshark loads no script for root, and says nothing about it.)
+--
 -- Or copy this file into the folder that Wireshark names under Help, About, Folders, "Personal Lua
 -- Plugins". Port 1234 is the kit's. For another one: Edit, Preferences, Protocols, KIT; or
 -- `-o kit.port:2345`; or "Decode As".

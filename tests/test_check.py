@@ -526,16 +526,6 @@ SLIPS = {
         0,
         [("            if other.host == person.host:", "            if other is person:")],
     ),
-    "all wait while one is slowed down": (
-        "deadlines",
-        23,
-        [
-            (
-                "        person.pause(wait)\n",
-                "        room.inbox.put((lambda _: time.sleep(cost), person))\n",
-            )
-        ],
-    ),
     "what comes while one is slowed down": (
         "deadlines",
         12,

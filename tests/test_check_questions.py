@@ -1,6 +1,7 @@
 """What the checker asks where a mistake shows elsewhere than it is: the question leads to it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -146,6 +147,27 @@ ASKS = {  # case -> (what is changed, what the checker says)
     "it counts letters, and finds fault with what then looks like a header": (
         [("    data = exactly(sock, int(exactly(sock, 10)))\n", COUNTS_LETTERS)],
         ["hung up on zo", "Which bytes may a header hold, and what exactly does it count?"],
+    ),
+    "it finds fault with letters beyond ASCII": (
+        [
+            (
+                SAYS,
+                "            text = read(sock)\n            if text.isascii():\n"
+                "                say(name + text)\n            else:\n"
+                "                sock.sendall(b'6         server13        error too odd')\n",
+            )
+        ],
+        ["after the notice `error too odd`", "Which line of your program says that", "(symptom 0)"],
+    ),
+    "it keeps the first words": (
+        [
+            (
+                SAYS,
+                "            text = read(sock)[10:].split(b' ')[0]\n"
+                "            say(name + b'%-10d%b' % (len(text), text))\n",
+            )
+        ],
+        ["Which lines do something to a text", "(symptom 0)"],
     ),
     "an empty frame is an end": (
         [
@@ -340,13 +362,24 @@ ASKS_CLASSIC = {  # the same where nobody hears what he says himself
             "            say(name + read(sock), sock)\n",
             "            say(name + read(sock), sock)\n            break\n",
         ),
-        ["but the server hung up on ada users say"],
+        ["but the server hung up on ada"],
     ),
     "who leaves takes all others off the list": (
         ("        everybody.remove(sock)\n", "        everybody.clear()\n"),
         ["nothing of that in", "Who is taken off your list when somebody leaves"],
     ),
 }
+
+
+def test_halves_of_messages_that_mix_are_asked_about_sending(tmp_path):
+    halves = (
+        "            sock.sendall(data)\n",
+        "            sock.sendall(data[:7])\n            time.sleep(0.001)\n"
+        "            sock.sendall(data[7:])\n",
+    )
+    _, said = say(tmp_path, changed(ROOM, [halves]), "--only", "broadcast", "--all")
+    mixed = "came what is no frame|came what is not UTF-8"
+    assert re.search(rf"({mixed}).*\(symptom 6\) ask yourself: {re.escape(check.TORN)}", said), said
 
 
 @pytest.mark.parametrize("case", ASKS_CLASSIC)
@@ -440,6 +473,89 @@ def test_a_client_that_forgets_half_a_pair_is_asked_about_pieces(tmp_path):
     forgets = changed(text, [(second, f"        if not buffer:\n            continue\n{second}")])
     _, said = say(tmp_path, forgets, "--client", "--first", "--patience=1.5", "--only", "frames")
     assert "what comes in one piece is" in said and "(symptom 6)" in said, said
+
+
+LINES_ASKS = {  # the same of a server of lines: case -> (what is changed, words of the question)
+    "it reads in another encoding": (
+        ('encoding="utf-8"', 'encoding="ascii", errors="replace"'),
+        "Who chose the encoding there",
+    ),
+    "a line has no end": (
+        ('sock.sendall(f"{line}\\n".encode())', "sock.sendall(line.encode())"),
+        "how does it end, and who gets it?",
+    ),
+    "it does not speak first": (
+        ('        sock.sendall(b"NICK\\n")\n', ""),
+        "Who speaks first on this page",
+    ),
+    "who is refused may stay": (
+        ('            name = ""\n            return\n', "            name = lines.readline()\n"),
+        "Who hangs up on somebody who is refused",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LINES_ASKS)
+def test_the_question_to_a_server_of_lines_leads_to_the_mistake(tmp_path, case):
+    change, question = LINES_ASKS[case]
+    path = Path(__file__).with_name("programs") / "lines_server.py"
+    wrong = changed(path.read_text(encoding="utf-8"), [change])
+    _, said = say(tmp_path, wrong, "--brief=lines", "--first", "--patience=1.5")
+    assert question in said, said
+
+
+def test_a_text_that_comes_without_a_name_is_nobodys_name(tmp_path):
+    """One recv() is taken for a line: `one` comes alone, which is no other's name."""
+    path = Path(__file__).with_name("programs") / "lines_server.py"
+    reads = "        for line in lines:\n"
+    once = "        while line := sock.recv(1024).decode():\n"
+    opens = 'lines = sock.makefile("r", encoding="utf-8", newline="\\n")'
+    changes = [(reads, once), (opens, ""), ("lines.readline()", "sock.recv(1024).decode()")]
+    wrong = changed(path.read_text(encoding="utf-8"), changes)
+    _, said = say(tmp_path, wrong, "--brief=lines", "--first", "--patience=1.5")
+    assert "told apart" in said and "where the first one ends?" in said, said
+
+
+CLIENT_ASKS = {  # change of the small client -> words of the question
+    ('frame(line.rstrip("\\n"))', "frame(line)"): "and what stands at its end?",
+    ('frame(line.rstrip("\\n"))', "frame(line.strip().lower())"): "in which form, and how often",
+    ('frame(line.rstrip("\\n"))', "frame(line.strip()[:1000])"): "How long may a line be",
+    ("text.decode())", "text[:500].decode())"): "How long may a text be that is shown",
+}
+
+
+@pytest.mark.parametrize("change", CLIENT_ASKS)
+def test_the_question_to_a_client_leads_to_the_mistake(tmp_path, change):
+    text = (ROOT / "lessons" / "models" / "small_client.py").read_text(encoding="utf-8")
+    _, said = say(tmp_path, changed(text, [change]), "--client", "--first", "--patience=3")
+    assert CLIENT_ASKS[change] in said, said
+
+
+def test_a_server_that_tells_one_that_somebody_has_left_is_asked_whom(tmp_path):
+    text = (ROOT / "lessons" / "steps" / "06_names.py").read_text(encoding="utf-8")
+    told = '                self.announce(f"left {person.name}")\n'
+    one = "                for other in [*self.people.values()][:1]:\n"
+    one += '                    self.send(other, frame("server") + frame(f"left {person.name}"))\n'
+    wrong = changed(text, [(told, one)])
+    _, said = say(tmp_path, wrong, "--first", "--patience=3", "--only", "leaving")
+    assert "Who of those who are here is told of it, and who is not?" in said, said
+
+
+def test_a_server_in_which_all_wait_for_who_is_slowed_down_is_asked_where(tmp_path):
+    path = ROOT / "lessons" / "models" / "asyncio_server.py"
+    change = ("await asyncio.sleep(person.free_at - now)", "time.sleep(person.free_at - now)")
+    wrong = changed(path.read_text(encoding="utf-8"), [change])
+    _, said = say(tmp_path, wrong, "--first", "--only", "deadlines", "--quick")
+    assert check.WHO_ELSE in said and "(symptom 23)" in said, said
+
+
+def test_a_server_that_loses_what_there_is_no_room_for_is_asked_about_that(tmp_path):
+    path = ROOT / "lessons" / "models" / "writer_threads_server.py"
+    keeps = "        self.outbox.put(packet)\n"
+    drops = f"        if self.outbox.qsize() < 20:\n    {keeps}"
+    wrong = changed(path.read_text(encoding="utf-8"), [(keeps, drops)])
+    _, said = say(tmp_path, wrong, "--first", "--patience=3", "--only", "broadcast")
+    assert check.LOST in said, said
 
 
 def test_a_client_that_takes_a_persons_text_for_a_notice_is_found(tmp_path):

@@ -2537,6 +2537,7 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
     lives = scene.program.process.poll() is None
     for client in scene.clients:
         client.sock.close()  # a server for one client at a time would not hear the others
+    scene.program.ended(scene.patience / 2)  # it may end with its client, if slowly
     for what, data, name in OTHER_WIRES if brief.is_page else ():
         if lives and scene.program.ended(0.1) and not scene.target.at:
             start_with(scene)  # it ends with its client

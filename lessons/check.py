@@ -1849,7 +1849,9 @@ class Chat(Scene):
         What the program prints meanwhile belongs to the next check: it may be the last it says.
         """
         super().close()
-        end = time.monotonic() + CLEAN_SECONDS
+        end = time.monotonic()
+        if self.program:  # in a rehearsal nobody hangs up, and on Windows we would wait for that
+            end += CLEAN_SECONDS
         for client in self.clients:
             with suppress(OSError):
                 client.sock.shutdown(socket.SHUT_WR)
@@ -2535,6 +2537,7 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
     lives = scene.program.process.poll() is None
     for client in scene.clients:
         client.sock.close()  # a server for one client at a time would not hear the others
+    scene.program.ended(scene.patience / 2)  # it may end with its client, if slowly
     for what, data, name in OTHER_WIRES if brief.is_page else ():
         if lives and scene.program.ended(0.1) and not scene.target.at:
             start_with(scene)  # it ends with its client
@@ -4181,17 +4184,21 @@ def bears_a_flood(scene: Chat) -> None:
     scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
 
 
-def sleeps_until_heard(listener: Client, sender: Client, text: str) -> int:
-    """Return at how many looks the program slept while this was on its way to the listener."""
-    scene, slept, heard = listener.scene, 0, 0
+def sleeps_until_heard(listener: Client, sender: Client, text: str) -> tuple:
+    """Return at how many looks the program slept, and at how many it worked, while this was on its
+    way to the listener.
+    """
+    scene, slept, worked, heard = listener.scene, 0, 0, 0
     began = news = time.monotonic()
     while time.monotonic() < began + LISTEN_SECONDS and not scene.is_quiet(news):
         with suppress(Silence):
             listener.hears_of(sender, text, 0.02)
-            return slept
+            return slept, worked
         look = scene.program.look()
-        if look is None or look[0]:  # None: we cannot know
+        if look and look[0]:
             slept += 1
+        elif look:  # None: we cannot know
+            worked += 1
         if sum(listener.aside.values()) > heard:
             heard, news = sum(listener.aside.values()), time.monotonic()
     seconds = time.monotonic() - began
@@ -4211,7 +4218,8 @@ def forgets_who_is_gone(scene: Chat) -> None:
     eve.says(*texts)
     bob.says("and I?")
     scene.question, scene.symptom = WHO_ELSE, 23
-    if sleeps_until_heard(ada, bob, "and I?") > 20:  # a right one sleeps when there is nothing
+    slept, _ = sleeps_until_heard(ada, bob, "and I?")
+    if slept > 20:  # a right one sleeps when there is nothing to do
         raise Wrong(f"{bob.label} had to wait while {eve.label} was heard")
     scene.question, scene.symptom = "", 45
     ada.hears_of(eve, texts[0])
@@ -4345,29 +4353,29 @@ def slows_down_who_says_too_much(scene: Chat) -> None:
     for_an_address = not scene.program or has_option(scene, "--max-per-address")
     start_with(scene, *RATE, *(BY_ADDRESS if for_an_address else ()))
     people, began = scene.join("ada", "bob", "cyd"), time.monotonic()
-    slept = says_too_much(*people, [f"{i} green bottles" for i in range(30)])
+    slept, worked = says_too_much(*people, [f"{i} green bottles" for i in range(30)])
     heard = time.monotonic()
     if scene.program and heard < began + 0.5:
         raise Wrong(f"all was heard within {heard - began:.1f} seconds")
-    if scene.program and slept < 2:  # a slow computer takes as long, but it works
+    if slept < 2 and worked > 4:  # a slow computer takes as long, but it works
         question = "What does your program do while it holds somebody back?"
         raise Wrong("your program was at work all that time", 13, question)
     if for_an_address:
         people[0].leaves()
         scene.question = "What does your program remember of who hangs up and comes again?"
-        texts = [c * 2000 for c in "xyz"]  # long ones cost as well
-        texts += [f"{i} bottles more" for i in range(4)]
-        says_too_much(scene.join("ada"), *people[1:], texts)
-        if scene.program and time.monotonic() < heard + 0.4:
+        texts = [f"{i} {'bottle ' * 280}" for i in range(6)]  # long ones are not for nothing
+        again, began = scene.join("ada"), time.monotonic()
+        says_too_much(again, *people[1:], texts)
+        if scene.program and time.monotonic() < began + 0.15:  # so little, for we may be late
             raise Wrong("who was slowed down came again, and all was heard at once")
 
 
-def says_too_much(ada: Client, bob: Client, cyd: Client, texts: list) -> int:
-    """All hear what ada says in a row; return at how many looks the program slept meanwhile."""
+def says_too_much(ada: Client, bob: Client, cyd: Client, texts: list) -> tuple:
+    """All hear what ada says in a row; return at how many looks the program slept and worked."""
     ada.says(*texts)
-    slept = sleeps_until_heard(cyd, ada, texts[-1])
+    looks = sleeps_until_heard(cyd, ada, texts[-1])
     ada.scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
-    return slept
+    return looks
 
 
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -851,6 +852,19 @@ def test_what_depends_on_something_wrong_is_left_out_and_the_rest_is_tried(tmp_p
     result = run("--stage", "many", framing, folder=tmp_path, patience=IMPATIENT)
     assert result.stdout.count("ask yourself: ") == 1, "the first thing to mend is shown alone"
     assert re.search(r"(?m)^(wrong|not there yet) +4  many at once", result.stdout), result.stdout
+
+
+def test_in_a_rehearsal_nobody_is_waited_for():
+    """On Windows one can wait for bytes from a socket that is not connected."""
+    ours, theirs = socket.socketpair()
+    scene = check.Chat(None, None, 0, "start")
+    client = scene.client("ada")
+    client.sock.close()
+    client.sock = ours
+    began = time.monotonic()
+    scene.close()
+    theirs.close()
+    assert time.monotonic() - began < check.CLEAN_SECONDS / 2
 
 
 def test_the_list_shows_each_check_with_its_bytes_and_starts_nothing(tmp_path):

@@ -36,6 +36,7 @@ if __name__ == "__main__":
 
 import argparse
 import configparser
+import errno
 import functools
 import html
 import random
@@ -80,13 +81,16 @@ CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a c
 FLOOD_LINES = 20_000
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
+NOBODY_READS = errno.EPIPE, errno.EINVAL  # what a pipe says then; the second on Windows
 LANES = 4  # programs that are checked at the same time
+PAUSE_SECONDS = 1.2  # between two halves of a frame: who looks at a clock now and then has looked
 SILENCE_SECONDS = 5  # in which nobody says anything, and no client has a reason to leave
 RULE_SECONDS = 10  # a check that takes as long or longer waits for a rule of the page
 WIDTH = 100  # columns of what is said about a wrong answer
 BLOCK = 25  # its lines
 LISTED = 40  # lines of one check in --list
 STILL = "your program still runs"
+HALF = "Where do you keep half a frame until the rest comes, and what gives up before that?"
 HELLO = "i am in"  # what everybody says first; its echo proves that the server knows this client
 
 # What users say about each kind of trouble, and the question that leads to its cause. The numbers
@@ -94,11 +98,13 @@ HELLO = "i am in"  # what everybody says first; its echo proves that the server 
 # fmt: off
 SYMPTOMS = {
     0: ("something is missing, or different from others' servers",
-        "What does the protocol's page say here, word by word?"),
+        "Which lines of your program see to what is promised above, and what do they do here?"),
     1: ("an operation was attempted on something that is not a socket",
         "What can select() wait for on Windows?"),
     2: ("Connection refused",
         "On which address and port does your program listen, and is it still running then?"),
+    3: ("works on localhost, not on the network",
+        "At which of this computer's addresses does your program listen, and what do others type?"),
     4: ("Address already in use",
         "What lets a server take its port again right after it has stopped?"),
     5: ("messages come out merged",
@@ -114,7 +120,7 @@ SYMPTOMS = {
     10: ("a bytes-like object is required, not 'str'",
         "Which of your values are text, which bytes, and who converts?"),
     11: ("ConnectionResetError when somebody shuts the window",
-        "What does recv() do when the other side vanishes?"),
+        "What does recv() do when the other side vanishes, and which line catches that?"),
     12: ("BrokenPipeError, and the innocent is thrown out",
         "In whose thread does sending to one who is gone fail?"),
     13: ("100 % CPU or blank lines after somebody has left",
@@ -132,7 +138,7 @@ SYMPTOMS = {
     25: ("a ghost user stays",
         "In which of all the ways to leave does your program take somebody off its list?"),
     26: ("Ctrl-C does nothing, or needs two",
-        "Which thread hears of Ctrl-C, and what do the others wait for?"),
+        "Which thread hears of Ctrl-C, what does it do then, and what do others wait for?"),
     27: ("an emoji is an error: some codec can't encode it",
         "Who chose the encoding there, you or the system?"),
     28: ("No module named tkinter",
@@ -152,7 +158,7 @@ SYMPTOMS = {
     41: ("invalid literal for int(), only with somebody else's client",
         "How many bytes has a header on our page, and what may stand in it?"),
     43: ("the lengths that arrive are not those that were sent",
-        "How many of your threads read from one socket?"),
+        "Which threads or tasks read from one socket, and which socket is whose?"),
     45: ("my friend's messages go on after he has left",
         "What still lies in your buffers, and who notices that its sender is gone?"),
 }
@@ -163,6 +169,7 @@ CLUES = {
     10: r"a bytes-like object is required|can't concat str to bytes|"
     r"can only concatenate str \(not \"bytes\"\)|startswith first arg must be bytes",
     39: r"file descriptor cannot be a negative|Invalid file descriptor: -1",  # select() says so
+    43: r"while another coroutine is already waiting",  # asyncio's streams say so
     24: r"changed (size|during) |ConcurrentModification|concurrent map",
     27: r"'(ascii|charmap|latin-1|cp\d+)' codec can't encode|UnmappableCharacter",
     28: r"No module named '?_?tkinter|'_?tkinter' was not found",  # as 3.15 says it
@@ -208,8 +215,17 @@ class Silence(Wrong):
     """Nothing came, or not all of it."""
 
 
-LAST_WORDS = "What does the server say before it hangs up on somebody, and why?"
+LAST_WORDS = "What should it say before it hangs up on somebody, and has that left by then?"
 JUST_LEFT = "What does your program do when it sends to somebody who has just left?"
+OWN = "Where do you keep what is one client's own, and what changes it as others come or go?"
+UNTIL_MORE = "What had your program not read yet, or waited for, until more was said?"
+COUNTS = "How many bytes has each header on our page, and what exactly does it count?"
+CHANGED = "Which lines do something to a text between reading and sending it?"
+LOST = "What becomes of a message when many come at once, and what does it wait for?"
+WHO_ELSE = "In which line is somebody slowed down, and who else waits there?"
+REFUSED = "Which line of your program says that, and what does it find wrong with this text?"
+TORN = "How much does one send take, who sends the rest, and can another thread come between?"
+OVERTAKES = "Which messages are worked on at the same time, and what keeps one from overtaking?"
 
 
 class ThrownOut(Wrong):
@@ -614,8 +630,9 @@ class Program:
     is_client = False
     lock = threading.Lock()  # one start at a time
 
-    def __init__(self, command: list, address: tuple):
+    def __init__(self, command: list, address: tuple, variables: "dict | None" = None):
         self.command, self.address, self.began = command, address, time.monotonic()
+        self.variables = variables or {}  # of its environment, besides ours
         self.lines = deque(maxlen=400)  # (time, line): the last ones
         self.printed = 0  # lines, all of them
         self.output = bytearray()  # the end of all that it printed, as it came
@@ -638,8 +655,9 @@ class Program:
         with Program.lock:
             Program.starting = True
             try:
+                variables = environment() | self.variables
                 self.process = subprocess.Popen(
-                    self.command, env=environment(), bufsize=0, **pipes, **apart
+                    self.command, env=variables, bufsize=0, **pipes, **apart
                 )
                 self.screen = output.started(self.process)
                 self.collector.start()
@@ -740,10 +758,10 @@ class Program:
         """Return how the program ended, nothing if it runs."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(patience)
-            self.collector.join(1)
-        code = self.process.poll()
+        code = self.process.poll()  # it may have ended just now
         if code is None:
             return ""
+        self.collector.join(1)  # its last words are there only then
         if code < 0:
             with suppress(ValueError):
                 return f"your program was ended by {signal.Signals(-code).name}"
@@ -1073,7 +1091,7 @@ class Stand(NamedTuple):
     function: str
     code: str  # the text of that line
     waits: str  # what for, as far as one can tell
-    caller: str  # the line of the user's text that called this function
+    caller: str  # the lines of the user's text that called it, the nearest first
 
     def sentence(self) -> str:
         text = f"line {self.line}, in {self.function}: {self.code}"
@@ -1094,7 +1112,7 @@ WAITS = [
     (r"\bconnect\(|create_connection\(", "waits for a connection"),
     (r"\bjoin\(", "waits for the end of a thread"),
     (r"\bsleep\(", "sleeps"),
-    (r"\bacquire\(|^with \w*lock", "waits for a lock"),
+    (r"\bacquire\(|^with [\w.]+:", "waits for a lock"),
     (r"\.get\(", "waits for a queue"),
     (r"\.put\(", "waits for room in a queue"),
     (r"\.wait\(", "waits for another thread"),
@@ -1165,18 +1183,26 @@ def stand_of(who: str, calls: list) -> "Stand | None":
     linecache.checkcache(file)
     code = linecache.getline(file, int(line)).strip()
     waits = next((words for pattern, words in WAITS if re.search(pattern, code)), "")
-    caller = f"from line {own[1][1]}" if len(own) > 1 else ""
+    caller = ", ".join(f"from line {line}" for _, line, _ in own[1:4])
     return Stand(who, file, int(line), function, code, waits, caller)
 
 
-def told_stands(stands: list) -> list:
-    """Return lines that say where threads stand; those at the same place once, with a number."""
-    lines = []
+def counted(stands: list) -> list:
+    """Return (who, where it stands): threads that stand at the same place once, with a number."""
     counts = Counter((stand.who, stand.sentence()) for stand in stands)
-    for (who, words), count in counts.items():
-        who = who if count == 1 else f"{count} threads"
-        lines.append(f"  {who + ':':13}{words}"[:WIDTH])
-    return ["where it stands now:", *lines[:6]] if lines else []
+    return [
+        (who if count == 1 else f"{count} threads", words)
+        for (who, words), count in [*counts.items()][:6]
+    ]
+
+
+def told_stands(stands: list) -> list:
+    """Return lines that say where threads stand."""
+    lines = ["where it stands now:"] if stands else []
+    for who, words in counted(stands):
+        first, others = f"  {who + ':':13}", " " * 15
+        lines += textwrap.wrap(words, WIDTH, initial_indent=first, subsequent_indent=others)
+    return lines
 
 
 # ---- 4. How it fails before the first byte -------------------------------------------------------
@@ -1493,7 +1519,7 @@ class Scene:
         self.late = self.began + CHECK_SECONDS
         self.came = 0  # bytes, to all clients of this check
         self.went = 0  # bytes, from all of them
-        self.said = set()  # (name, text): what they said in this check
+        self.said = Counter()  # (name, text): what they said in this check, and how often
         self.patience = PATIENCE  # seconds for what has to come
         self.quick = True  # do we give up earlier if the program sleeps?
         self.sleep = QUIET_SECONDS  # for so long
@@ -1544,13 +1570,12 @@ class Scene:
             return f"your program floods its output: over {FLOOD_LINES:,} lines in this check"
         return ""
 
-    def somebody_left(self) -> bool:
-        """Return whether anybody has left this program so far, in this check or before it."""
+    def somebody_left(self, ever: bool = True) -> bool:
+        """Return whether anybody has left this program, ever or in this check."""
+        if ever and sum(self.program.names.values()) > len(self.clients):
+            return True
         ends = ("hangs up", "closes", "vanishes")
-        came = sum(self.program.names.values())
-        return came > len(self.clients) or any(
-            what.startswith(ends) for _, _, what, _ in self.events
-        )
+        return any(what.startswith(ends) for _, _, what, _ in self.events)
 
     def says_no_error(self) -> bool:
         """Return whether the program runs, and has named no error in this check."""
@@ -1593,6 +1618,7 @@ class Chat(Scene):
         super().__init__(target, program, symptom)
         # Does everybody hear everybody? Before this stage, nobody has to.
         self.room = reached("broadcast", stage, SERVER_STAGES)
+        self.many = reached("many", stage, SERVER_STAGES)  # do several talk at the same time?
         if not reached("names", stage, SERVER_STAGES):
             self.sleep = EARLY_SECONDS
         self.echo = target.echo if target else brief.echo  # does one hear oneself?
@@ -1684,6 +1710,7 @@ class Chat(Scene):
         with selectors.DefaultSelector() as selector:
             for person in people:
                 person.takes_more()
+                person.takes_pairs(heard)  # somebody may have received them before
                 selector.register(person.sock, selectors.EVENT_READ, person)
             while not done():
                 if time.monotonic() > end:
@@ -1692,9 +1719,8 @@ class Chat(Scene):
                         "something"
                     )
                 if not (ready := self.ready(selector)):
-                    raise Silence(
-                        f"nothing more came to {people[0].name} and {len(people) - 1} more"
-                    )
+                    text = f"nothing more came to {people[0].name} and {len(people) - 1} more"
+                    raise Silence(text, question=LOST if self.symptom == 24 else "")
                 for key, _ in ready:
                     key.data.hears_all(heard)
 
@@ -1729,6 +1755,7 @@ class Chat(Scene):
                         f"{person.name} misses {one_of(missing)}, but heard {one_of(extra)} "
                         "too much"
                     )
+                self.in_their_order(person, owed[person], story)
         self.one_order(stories, said if ordered else None)
 
     def owed_to(self, person: "Client", said: list) -> list:
@@ -1736,6 +1763,16 @@ class Chat(Scene):
         if self.echo:
             return said
         return [pair for pair in said if pair[0] != person.name]
+
+    def in_their_order(self, person: "Client", said: list, heard: list) -> None:
+        """What each one says has come in the order in which it was said."""
+        said, heard = [sorted(some, key=lambda pair: pair[0]) for some in (said, heard)]
+        for first, came in zip(said, heard, strict=False):
+            if first != came:
+                text = (
+                    f"{show(message(*came))} came to {person.label} before {show(message(*first))}"
+                )
+                raise Wrong(text, 24, OVERTAKES)
 
     def one_order(self, stories: dict, order: "list | None") -> None:
         """All have heard the same things in the same order, as far as both have heard them."""
@@ -1812,7 +1849,9 @@ class Chat(Scene):
         What the program prints meanwhile belongs to the next check: it may be the last it says.
         """
         super().close()
-        end = time.monotonic() + CLEAN_SECONDS
+        end = time.monotonic()
+        if self.program:  # in a rehearsal nobody hangs up, and on Windows we would wait for that
+            end += CLEAN_SECONDS
         for client in self.clients:
             with suppress(OSError):
                 client.sock.shutdown(socket.SHUT_WR)
@@ -1852,7 +1891,8 @@ class Client:
         self.last = None  # the pair that came last
         self.notices = []  # what the server itself said, since somebody looked
         self.stolen = None  # a message that came under the name of somebody else
-        self.aside = []  # what a witness has heard that nobody has asked for yet
+        self.heard = Counter()  # the messages that came when they should
+        self.aside = Counter()  # what a witness has heard that nobody has asked for yet
         self.scene.should = f"to {label}: a connection"
         try:
             self.sock = self.connect(slow)
@@ -1931,26 +1971,37 @@ class Client:
         if not self.scene.expect(f"to wil: {show(message(self.name, HELLO))}"):
             return
         witness, began = self.scene.witness(), time.monotonic()
+        before = sum(witness.aside.values())
         while time.monotonic() < began + self.scene.patience and not self.scene.is_quiet(began):
             with suppress(Silence):
                 witness.hears_of(self, HELLO, min(0.3, self.scene.patience / 4))
                 return
+            if self.over:
+                raise Wrong(f"the server hung up on {self.label}")
             self.push(frame(HELLO))  # it may have been lost with those that came too early
-        seconds = time.monotonic() - began
-        raise Silence(f"to {witness.label} came nothing in {seconds:.0f} seconds; {STILL}")
+        seconds, question = time.monotonic() - began, ""
+        if self.scene.somebody_left(False) and sum(witness.aside.values()) == before:
+            question = "Who is taken off your list when somebody leaves, and who is still here?"
+        text = f"to {witness.label} came nothing of that in {seconds:.0f} seconds; {STILL}"
+        raise Silence(text, question=question)
 
     def hears_of(self, sender: "Client", text: str, patience: float = 0) -> None:
         """As a witness: hear what sender says, whatever else there is to hear."""
         wanted = sender.name, text
         self.scene.expect(f"to {self.label}: {show(message(*wanted))}")
         end = time.monotonic() + (patience or self.scene.patience)
-        while wanted not in self.aside and self.scene.program:
-            pair = self.pair(end)
+        while not self.aside[wanted] and self.scene.program:
+            try:
+                pair = self.pair(end)
+            except Silence as error:
+                sender.receive(time.monotonic())
+                if sender.over:
+                    raise Silence(f"the server hung up on {sender.label}") from error
+                raise
             if pair is None:
                 raise Wrong(f"the server hung up on {self.label}")
-            self.aside.append(pair)
-        if self.scene.program:
-            del self.aside[: self.aside.index(wanted) + 1]
+            self.aside[pair] += 1
+        self.aside[wanted] -= 1
 
     def hears_the_server_first(self) -> None:
         """The server speaks first and asks for the name, as this brief wants it."""
@@ -1964,7 +2015,8 @@ class Client:
             if self.over and not size:
                 raise Wrong(f"the server hung up on {self.label}")
             if not size or came.strip() != brief.first:
-                raise Silence(f"to {self.label} came {show(self.buffer)}")
+                question = "Who speaks first on this page, and what does it say?"
+                raise Silence(f"to {self.label} came {show(self.buffer)}", 0, question)
             self.note(f"<- {show(self.buffer[:size])}")
             del self.buffer[:size]
 
@@ -1972,6 +2024,13 @@ class Client:
         """Stop being slow: with as little room as it has, a lot would come in at 10 KB a second."""
         with suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+
+    def reads(self, size: int) -> None:
+        """Read until so many bytes are there."""
+        self.takes_more()
+        end = time.monotonic() + self.scene.patience
+        while len(self.buffer) < size and not self.over and self.receive(end):
+            pass
 
     def hangs_up(self) -> None:
         """Say that nothing more comes from here, but go on reading."""
@@ -2019,38 +2078,59 @@ class Client:
         wanted = (getattr(sender, "name", sender), text)
         if not self.expect(f": {show(message(*wanted))}"):
             return
-        end, before = time.monotonic() + self.scene.patience, self.last
+        end = time.monotonic() + self.scene.patience
         self.stolen = None
-        while (pair := self.next_or_stolen(end, wanted)) != wanted:
+        while (pair := self.next_for(wanted, end)) != wanted:
             if pair is None:
                 raise Wrong(f"the server hung up on {self.name}", *self.blamed_for_others())
             sender, text = pair
-            if pair == before and sender != "server" and text not in (HELLO, maybe):
+            if 0 < self.scene.said[pair] <= self.heard[pair] and text not in (HELLO, maybe):
                 question = "Which lines send a message to somebody, and how often does each run?"
                 raise Wrong(f"to {self.name} came once more: {show(message(*pair))}", 0, question)
             other = sender != self.name and sender in self.scene.known and not self.scene.room
             if sender != "server" and not other and text not in (HELLO, maybe):
-                raise Wrong(f"to {self.name} came: {show(message(*pair))}")
+                raise self.in_place_of(wanted, pair)
+        self.heard[wanted] += 1
 
-    def next_or_stolen(self, end: float, wanted: tuple) -> "tuple | None":
+    def next_for(self, wanted: tuple, end: float) -> "tuple | None":
         """Return the next message; Wrong if none comes, and this one came under another's name."""
         try:
             pair = self.pair(end)
         except Silence as error:
             if not self.stolen:
                 raise
-            question = "Where does your program keep each one's name, and which does it take here?"
             came = f"to {self.name} came: {show(message(*self.stolen))}"
-            raise Wrong(came, 22, question) from error
+            raise Wrong(came, 22, OWN) from error
         same_text = pair and pair[1] == wanted[1] and pair[1] != HELLO
-        if same_text and pair not in self.scene.said:  # whose name this is has not said it
-            self.stolen = pair
+        if same_text and pair not in self.scene.said and pair[0] in self.scene.known:
+            self.stolen = pair  # whose name this is has not said it
         return pair
+
+    def in_place_of(self, wanted: tuple, pair: tuple) -> Wrong:
+        """Return what to say of a message that came where another one should."""
+        came = f"to {self.name} came: {show(message(*pair))}"
+        if pair == self.stolen:
+            return Wrong(came, 22, OWN)
+        if pair[1] == wanted[1].encode().decode("latin-1") or "\ufffd" in pair[1]:
+            return Wrong(came, 27)
+        said = [*self.scene.said]  # in the order in which it was said for the first time
+        if pair not in said and squeezed(wanted[1]).startswith(squeezed(pair[1])):
+            return Wrong(came, 0, CHANGED)
+        refused = [words for words in self.notices if words.startswith("error")]
+        if refused and wanted in said:
+            return Wrong(f"{came}, after the notice `{refused[0]}`", 0, REFUSED)
+        overtook = pair in said and wanted in said and said.index(pair) > said.index(wanted)
+        with suppress(Wrong):
+            while overtook and (later := self.pair(time.monotonic() + 0.4)):
+                if later == wanted:
+                    return Wrong(f"{came}; what should have come came after it", 24, OVERTAKES)
+        return Wrong(came)
 
     def blamed_for_others(self) -> tuple:
         """Return symptom and question, if the server found fault with what was right."""
         last = self.notices[-1] if self.notices else ""
-        if not re.match(r"bye .*(header|frame|long|UTF)", last):
+        knows_better = self.scene.question or self.scene.symptom == 7  # what a header counts
+        if knows_better or not re.match(r"bye .*(header|frame|long|UTF)", last):
             return ()
         return 7, "Whose bytes may lie in the buffer where your program looks for this header?"
 
@@ -2058,8 +2138,11 @@ class Client:
         """The very next thing that comes is this."""
         if not self.expect(f", first of all: {show(message(sender, text))}"):
             return
-        if (pair := self.pair(time.monotonic() + self.scene.patience)) != (sender, text):
-            raise Wrong(f"to {self.label} came: {show(message(*pair)) if pair else 'the end'}")
+        pair = self.pair(time.monotonic() + self.scene.patience)
+        if pair is None:
+            raise Wrong(f"to {self.label} came: the end")
+        if pair != (sender, text):
+            raise self.in_place_of((sender, text), pair)
 
     def is_told_at_once(self, kind: str, names: set) -> None:
         """What comes now are notices of this kind until all names were in them, at most 100 in
@@ -2119,7 +2202,11 @@ class Client:
             if not any(text.split()[:1] == ["refused"] for text in self.notices):
                 text = f"the server hung up on {self.label} without that notice"
                 raise Wrong(text, question=LAST_WORDS)
-        self.is_hung_up_on()
+        try:
+            self.is_hung_up_on()
+        except Silence as error:
+            error.question = "Who hangs up on somebody who is refused, and when?"
+            raise
 
     def is_welcome(self, name: str) -> None:
         """Say what the first frame has to be; the server says `welcome` to that name."""
@@ -2215,24 +2302,33 @@ class Client:
             data = bytes(self.buffer[:end])
             self.last = understood(data, middle, brief)
         except UnicodeDecodeError as error:
-            raise Wrong(f"to {self.name} came what is not UTF-8: {show(self.buffer)}") from error
+            text = f"to {self.name} came what is not UTF-8: {show(self.buffer)}"
+            raise self.torn(text, "") from error
         except ValueError as error:
             self.note(f"<- {show(self.buffer)}", always=True)
-            raise Wrong(f"to {self.name} came what is no frame: {error}") from error
+            raise self.torn(f"to {self.name} came what is no frame: {error}", COUNTS) from error
         del self.buffer[:end]
         self.note("<- ", data=data)
         if self.last[0] == "server":
             self.notices.append(self.last[1])
         return self.last
 
+    def torn(self, text: str, alone: str) -> Wrong:
+        """Return what to say of bytes that cannot be; alone: the question while only one talks."""
+        return Wrong(text, 6, TORN) if self.scene.many else Wrong(text, question=alone)
+
     def hears_all(self, heard) -> None:
         """Receive what is there, and pass each message to heard(self, sender, text)."""
         self.receive(time.monotonic() + self.scene.patience)
+        self.takes_pairs(heard)
+        if self.over:
+            raise Wrong(f"the server hung up on {self.name}")
+
+    def takes_pairs(self, heard) -> None:
+        """Pass each message that has come to heard(self, sender, text)."""
         while pair := self.take_pair():
             if pair[0] != "server" and pair[1] != HELLO:
                 heard(self, *pair)
-        if self.over:
-            raise Wrong(f"the server hung up on {self.name}")
 
     def receive(self, end: float) -> bool:
         """Receive what comes next; False if nothing has come in time."""
@@ -2259,6 +2355,11 @@ class Client:
             )
             raise Wrong(f"more and more comes to {self.label}")
         return True
+
+
+def squeezed(text: str) -> str:
+    """Return text without its spaces and capitals, which is what a program may have changed."""
+    return "".join(text.split()).casefold()
 
 
 # ---- 6. The checks of servers --------------------------------------------------------------------
@@ -2360,16 +2461,23 @@ def answers(scene: Chat) -> None:
     ada.says(ada.name)
     scene.wait(0.05)  # two frames in one piece are a matter of the next stage
     ada.says("hello")
-    if not scene.expect(f"to {ada.label}: any answer"):
-        return
-    if gets_anything(ada, scene.patience):
+    if not scene.expect(any_answer(ada)) or gets_anything(ada, scene.patience):
         return
     complain_of_accept(scene)
     if brief.is_page and scene.echo and others_hear(scene, ada):
         scene.target.echo = False
         return
-    scene.should = f"to {ada.label}: any answer"
+    scene.should = any_answer(ada)
     complain_of_silence(scene, ada)
+
+
+def any_answer(client: Client) -> str:
+    """Return what has to come if a client says something; where one does not hear oneself, it has
+    to come to the witness.
+    """
+    if client.scene.echo:
+        return f"to {client.label}: any answer"
+    return f"to {client.scene.witness().label}, who listens: anything of what {client.label} says"
 
 
 def gets_anything(client: Client, patience: float) -> bool:
@@ -2399,8 +2507,18 @@ def others_hear(scene: Chat, ada: Client) -> bool:
         bob.receive(time.monotonic() + 0.3)
         if b"hm?" in bob.buffer:
             scene.note(bob.label, f"<- {show(bytes(bob.buffer))}")
+            complain_of_delay(ada)
             return True
     return False
+
+
+def complain_of_delay(ada: Client) -> None:
+    """Raise Silence if ada hears herself as well, but only now."""
+    ada.receive(time.monotonic() + 0.3)
+    if b"hm?" in ada.buffer:
+        ada.note(f"<- {show(bytes(ada.buffer))}")
+        ada.scene.should = any_answer(ada)
+        raise Silence("nothing came until more was said", 6, UNTIL_MORE)
 
 
 # Other ways to say "ada" and "hello" that programs of other pages understand.
@@ -2415,6 +2533,7 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
     """Say why nothing came: another wire, or no answers yet."""
     scene.program.stacks = look_where_it_stands(scene.program)
     story, should = [*scene.events], scene.should
+    ada.receive(time.monotonic())
     lives = scene.program.process.poll() is None
     for client in scene.clients:
         client.sock.close()  # a server for one client at a time would not hear the others
@@ -2436,10 +2555,20 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
         if scene.program.process.poll() is not None and not lives:
             break
     scene.events, scene.should = deque(story), should  # what led to nothing says nothing
+    if scene.echo:
+        raise NotYet(
+            f"nothing came to {ada.label}: your program listens, but does not answer yet",
+            question="Which line sends an answer, does it ever run, and does that leave at once?",
+        )
     raise NotYet(
-        f"nothing came to {ada.label}: your program listens, but does not answer yet",
-        question="Which line sends an answer, does it ever run, and does that leave at once?",
+        f"{answers_go_where(ada)}: your program listens, but tells nobody yet what others say",
+        question="Which line sends on what somebody says, does it ever run, and to whom?",
     )
+
+
+def answers_go_where(ada: Client) -> str:
+    """Return what came, where only others have to hear what ada says."""
+    return f"it came back to {ada.label} alone" if ada.buffer else "nothing came"
 
 
 def complain_of_accept(scene: Chat) -> None:
@@ -2472,8 +2601,11 @@ def serves_the_next(scene: Chat) -> None:
         client.says(client.name)
         scene.wait(0.05)
         client.says("hello")
-        if scene.expect(f"to {client.label}: any answer") and not gets_next(client):
-            raise Silence(f"nothing came to {client.label}, who is not the first one")
+        if scene.expect(any_answer(client)) and not gets_next(client):
+            text = f"nothing came, and {client.label} is not the first one"
+            if scene.program.rests(0.5):  # it does not turn in a circle
+                raise Silence(text, 12, JUST_LEFT)
+            raise Silence(text)
         client.hangs_up()
         scene.close()
     if scene.program:
@@ -2495,7 +2627,12 @@ def gets_next(client: Client) -> bool:
 # Stage: frames
 
 
-@check("frames", symptom=0, needs=("answers",))
+@check(
+    "frames",
+    symptom=0,
+    needs=("answers",),
+    asks="What makes a whole message, who is named in it, how does it end, and who gets it?",
+)
 def answers_in_pairs(scene: Chat) -> None:
     """The first frame is a name. Each later one comes back as a pair of frames: the name, then the
     text.
@@ -2511,11 +2648,11 @@ def answers_in_pairs(scene: Chat) -> None:
             if scene.program and scene.echo:
                 knows_frames(ada, text)
             ada.hears(ada, text)
-        except Silence:
-            if brief.echo and scene.echo and others_hear(scene, ada):
+        except Silence as error:
+            if brief.echo and scene.echo and not ada.buffer and others_hear(scene, ada):
                 scene.target.echo = False
                 raise no_echo(scene, ada, "bob") from None
-            comes_late(ada, text)
+            look_if_it_is_late(ada, text, error)
             raise
     if brief.echo and not scene.echo:
         raise no_echo(scene, ada, scene.witness().label)
@@ -2524,11 +2661,10 @@ def answers_in_pairs(scene: Chat) -> None:
 def no_echo(scene: Chat, ada: Client, other: str) -> OtherPage:
     """Return what to say if all but the sender hear a message, as in the well-known tutorial."""
     scene.should = f"to {ada.label}: {show(message(ada.name, 'hello'))}"
-    return OtherPage(
-        f"{other} heard it, {ada.label} did not: our page sends it to the sender as well "
-        "(--brief classic does not ask for that)",
-        38,
-    )
+    text = f"{other} heard it, {ada.label} did not: our page sends it to the sender as well"
+    if brief.is_page:
+        text += " (--brief classic does not ask for that)"
+    return OtherPage(text, 38)
 
 
 def knows_frames(ada: Client, text: str) -> None:
@@ -2552,13 +2688,14 @@ def knows_frames(ada: Client, text: str) -> None:
         )
 
 
-def comes_late(ada: Client, text: str) -> None:
-    """See whether it comes when something more is said: then it was only waiting for more."""
+def look_if_it_is_late(ada: Client, text: str, error: Silence) -> None:
+    """Let the error say so if it comes when more is said: then it was only waiting for that."""
     ada.says("is anybody there?")
+    ada.receive(time.monotonic() + 2)
     with suppress(Wrong):
-        if ada.receive(time.monotonic() + 2):
-            ada.hears(ada, text)
-            ada.scene.symptom = 6  # it comes, but only now
+        ada.hears(ada, text)
+        error.args = (f"{error}; it came once more was said",)
+        error.symptom, error.question = 6, UNTIL_MORE
 
 
 @check("frames", symptom=5, needs=("answers_in_pairs",))
@@ -2621,13 +2758,16 @@ def takes_long_texts(scene: Chat) -> None:
     """
     ada = scene.join("ada")
     most = brief.longest
+    scene.question = "How long may a text be, and where has your program room for less?"
     for text in ("x" * min(1014, most), "y" * most, "\U0001f600" * most, "short"):
         ada.says(text)
         try:
             ada.hears(ada, text)
-        except Wrong as error:
-            if ada.over and scene.says_no_error():
-                error.question = "How long may a text be, and where has your program room for less?"
+        except Silence as error:
+            if ada.buffer:  # it begins to come: so it was read
+                scene.question = "How much does send() take at once, and who sends the rest?"
+            else:
+                look_if_it_is_late(ada, text, error)
             raise
 
 
@@ -2801,7 +2941,12 @@ def serves_somebody(scene: Chat) -> None:
 # Stage: many at once
 
 
-@check("many", symptom=23, needs=FRAMED)
+@check(
+    "many",
+    symptom=23,
+    needs=FRAMED,
+    asks="What do the two share that one of them blocks or changes: a thread, lock or variable?",
+)
 def serves_a_second(scene: Chat) -> None:
     """While ada is connected and silent, bob is served; then ada again."""
     ada = scene.join("ada")
@@ -2816,7 +2961,12 @@ def serves_a_second(scene: Chat) -> None:
         bob.hears(bob, "yes", maybe="are you there?")
 
 
-@check("many", symptom=23, needs=TOGETHER)
+@check(
+    "many",
+    symptom=23,
+    needs=TOGETHER,
+    asks="Where does one client's silence stop all: in a read, or at a lock that is held then?",
+)
 def serves_others_than_the_silent(scene: Chat) -> None:
     """While clients are connected that have said nothing, or half a name, others are served."""
     for start in (b"", frame("ada")[:1], frame("ada")[:-2]):
@@ -2824,7 +2974,12 @@ def serves_others_than_the_silent(scene: Chat) -> None:
     scene.join("bob")
 
 
-@check("many", symptom=23, needs=TOGETHER)
+@check(
+    "many",
+    symptom=23,
+    needs=TOGETHER,
+    asks="Where does half a frame stop all: in a read, or at a lock that is held meanwhile?",
+)
 def serves_others_than_the_halting(scene: Chat) -> None:
     """While ada stops in the middle of a frame, bob is served; then the rest of ada's frame makes
     it whole.
@@ -2837,16 +2992,34 @@ def serves_others_than_the_halting(scene: Chat) -> None:
         ada.hears(ada, "hello")
 
 
+@check("many", symptom=6, seconds=1, needs=FRAMED)
+def keeps_half_a_frame(scene: Chat) -> None:
+    """The rest of a frame comes more than a second later: it is the same frame."""
+    scene.question = HALF
+    people = scene.join("ada", "bob")
+    for person, cut in zip(people, (2, brief.head + 2), strict=True):
+        person.sends(frame(f"I am {person.name}")[:cut])
+    scene.wait(PAUSE_SECONDS)
+    for person, cut in zip(people, (2, brief.head + 2), strict=True):
+        person.sends(frame(f"I am {person.name}")[cut:])
+        person.hears(person, f"I am {person.name}")
+
+
 @check("many", symptom=23, needs=TOGETHER)
 def serves_twenty(scene: Chat) -> None:
     """A twentieth client is served while nineteen are there, and then each of them once more."""
-    people = [scene.join(f"guest{i}") for i in range(1, 21)]
+    people = [scene.join("guest") for _ in range(20)]
     for person in people:
         person.says("still here")
         person.hears(person, "still here")
 
 
-@check("many", symptom=22, needs=TOGETHER)
+@check(
+    "many",
+    symptom=22,
+    needs=TOGETHER,
+    asks="What that is bob's changes in your program when ada leaves: his name, his place?",
+)
 def keeps_names_apart(scene: Chat) -> None:
     """When ada has left, who came first, bob and cyd speak under their own names as before."""
     ada, bob, cyd = scene.join("ada", "bob", "cyd")
@@ -2898,7 +3071,7 @@ def refuses_a_taken_name(scene: Chat) -> None:
 
 def none_yet(error: Wrong, scene: Chat) -> Wrong:
     """Return error, or NotYet if the server refuses nobody, not even somebody without a name."""
-    if "hung up" in str(error):  # it does refuse, but in another way
+    if "was let in" not in str(error):  # it does refuse, but in another way
         return error
     should = scene.should
     with suppress(Wrong):
@@ -3117,7 +3290,13 @@ def keeps_one_order(scene: Chat) -> None:
             person.hangs_up()
 
 
-@check("broadcast", symptom=24, needs=(*ROOM, "takes_long_texts"), topics=("order", "long"))
+@check(
+    "broadcast",
+    symptom=24,
+    needs=(*ROOM, "takes_long_texts"),
+    topics=("order", "long"),
+    asks=TORN,
+)
 def keeps_long_texts_whole(scene: Chat) -> None:
     """Eight say five texts of 8,000 bytes each at the same moment, while others come: nothing is
     mixed up.
@@ -3172,7 +3351,9 @@ def says_who_left(scene: Chat) -> None:
                 text = f"{error}: nobody is told yet that somebody has left"
                 raise NotYet(text, question=question) from error
             raise
+        scene.question = "Who of those who are here is told of it, and who is not?"
         bob.is_told("left", eve.name)
+        scene.question = ""
 
 
 @check(
@@ -3380,6 +3561,8 @@ def hangs_up_after_a_wrong_header(scene: Chat) -> None:
     """
     bob = scene.join("bob")
     for header in WRONG_HEADERS:
+        if header.strip().isdigit():
+            scene.question = "How long may a frame be, and what becomes of a header that says more?"
         known = scene.join("eve")
         for eve in (known, scene.client("eve")):
             eve.sends(header + frame("hello") * 3)
@@ -3400,7 +3583,14 @@ MANY = 1500  # of them are 12 MB, more than anybody has to remember for one who 
 WAVE, TALK = 5, 4  # people who come together, and long texts that each may say without a pause
 
 
-@check("slow", symptom=23, seconds=3, needs=TOLD, topics=("slow", "left"))
+@check(
+    "slow",
+    symptom=23,
+    seconds=3,
+    needs=TOLD,
+    topics=("slow", "left"),
+    asks="Where does one slow reader stop all: in sending, or at a lock that is held meanwhile?",
+)
 def waits_for_nobody(scene: Chat) -> None:
     """sam stops reading while others come and talk: they go on hearing each other, and in the end
     sam is let go, once.
@@ -3478,8 +3668,8 @@ def talk(ada: Client, enough) -> list:
     asks="How much does send() take where there is little room, and who keeps the rest?",
 )
 def bears_a_short_pause(scene: Chat) -> None:
-    """pip stops reading for a moment, just until the system holds no more for it: it misses
-    nothing.
+    """pip stops reading for a moment, just until the system holds no more for it, then reads while
+    others go on: it misses nothing.
     """
     ada = scene.join("ada")
     pip = scene.client("pip", slow=True)
@@ -3489,7 +3679,14 @@ def bears_a_short_pause(scene: Chat) -> None:
         f"to {pip.label}, later: all {enough} texts, in the order in which the others heard them"
     ):
         said = talk(ada, lambda count: count >= enough)
-        scene.symptom = 12 if is_gone(pip, ada) else 6
+        pip.reads(system_holds() // 8)
+        texts = [f"{i} green bottles" for i in range(10)]
+        ada.says(*texts)  # they may not overtake what still waits, though there is room now
+        said += [(ada.name, text) for text in texts]
+        scene.wait(0.5)  # for who looks where there is room: a part of what waits fits in
+        if is_gone(pip, ada):
+            scene.symptom = 12
+            scene.question = "How much may wait for one who does not read, and for how long?"
         scene.all_hear([pip], said, ordered=True)
 
 
@@ -3513,7 +3710,13 @@ def system_holds() -> int:
 AT_ONCE = 0.8  # seconds: so long takes nothing that has not been waited for
 
 
-@check("commands", symptom=0, needs=ROOM, topics=("commands",))
+@check(
+    "commands",
+    symptom=0,
+    needs=ROOM,
+    topics=("commands",),
+    asks="Which line looks whether a text is a command, and who hears the answer?",
+)
 def knows_commands(scene: Chat) -> None:
     """To `/help` comes the notice `help ...`, to `/who` the notice `online ...` with those who are
     here.
@@ -3567,7 +3770,13 @@ def welcomes_first(scene: Chat) -> None:
         eve.is_told_at_once("online", {ada.name, bob.name, eve.name})
 
 
-@check("commands", symptom=0, needs=(*ROOM, "welcomes_first"), topics=("welcome",))
+@check(
+    "commands",
+    symptom=0,
+    needs=(*ROOM, "welcomes_first"),
+    topics=("welcome",),
+    asks="How many names does one `online` hold, and in what do all others come?",
+)
 def lists_a_big_room(scene: Chat) -> None:
     """When 105 are here, it takes several `online` notices, of at most 100 names each."""
     people = []
@@ -3579,7 +3788,13 @@ def lists_a_big_room(scene: Chat) -> None:
     eve.is_told_at_once("online", {person.name for person in (*people, eve)})
 
 
-@check("commands", symptom=0, needs=TOLD, topics=("quit", "left"))
+@check(
+    "commands",
+    symptom=0,
+    needs=TOLD,
+    topics=("quit", "left"),
+    asks="Which line knows the word for leaving, and what becomes of what stands behind it?",
+)
 def quits(scene: Chat) -> None:
     """After `/quit` the server hangs up at once; what stands behind it is heard by nobody, what
     stood before it by all.
@@ -3722,7 +3937,13 @@ def takes_all_other_texts(scene: Chat) -> None:
             person.hears(ada, text)
 
 
-@check("commands", symptom=0, needs=(*ROOM, "knows_commands"), topics=("commands",))
+@check(
+    "commands",
+    symptom=0,
+    needs=(*ROOM, "knows_commands"),
+    topics=("commands",),
+    asks="What becomes of a text that begins with / and is no command of the page?",
+)
 def refuses_unknown_commands(scene: Chat) -> None:
     """What begins with / and is no command is an `error`, which nobody else hears of."""
     bob = scene.join("bob")
@@ -3760,7 +3981,13 @@ def gets_errors(bob: Client, texts: list) -> None:
                 raise Wrong(f"to {person.label} came {errors}")
 
 
-@check("commands", symptom=0, needs=(*ROOM, "knows_commands"), topics=("commands",))
+@check(
+    "commands",
+    symptom=0,
+    needs=(*ROOM, "knows_commands"),
+    topics=("commands",),
+    asks="How does one say a text that begins with /, and what is taken off it?",
+)
 def two_slashes_say_one(scene: Chat) -> None:
     """`//TEXT` is the message `/TEXT`."""
     ada, bob = scene.join("ada", "bob")
@@ -3770,7 +3997,13 @@ def two_slashes_say_one(scene: Chat) -> None:
         bob.hears(ada, text)
 
 
-@check("commands", symptom=0, needs=(*ROOM, "knows_commands"), topics=("commands",))
+@check(
+    "commands",
+    symptom=0,
+    needs=(*ROOM, "knows_commands"),
+    topics=("commands",),
+    asks="Who hears a private message, and when is a name in it that of who is here?",
+)
 def whispers(scene: Chat) -> None:
     """`/msg NAME TEXT` comes to its receiver and its sender, at its place in the order; cyd does
     not hear it.
@@ -3936,25 +4169,60 @@ def takes_what_is_just_allowed(scene: Chat) -> None:
     seconds=3,
     needs=ROOM,
     topics=("flood",),
-    asks="What does your program do with somebody who says more than it can pass on?",
+    asks="What becomes of what has come, and of what comes, while one message has to wait?",
 )
 def bears_a_flood(scene: Chat) -> None:
-    """Who says sixty things at once may be slowed down, but stays and loses nothing."""
+    """Who says seventy things at once, in several pieces, may be slowed down, but stays and loses
+    nothing.
+    """
     ada, bob = scene.join("ada", "bob")
-    texts = [f"{i} green bottles" for i in range(60)]
-    ada.says(*texts)
+    texts = [f"{i} green bottles{'!' * (i % 7)}" for i in range(70)]
+    data = frames(*texts)
+    half = len(data) // 2
+    pieces = [data[:half], *(data[i : i + 90] for i in range(half, len(data), 90))]
+    ada.sends_cut(*pieces, how="the second half in pieces")
     scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
+
+
+def sleeps_until_heard(listener: Client, sender: Client, text: str) -> tuple:
+    """Return at how many looks the program slept, and at how many it worked, while this was on its
+    way to the listener.
+    """
+    scene, slept, worked, heard = listener.scene, 0, 0, 0
+    began = news = time.monotonic()
+    while time.monotonic() < began + LISTEN_SECONDS and not scene.is_quiet(news):
+        with suppress(Silence):
+            listener.hears_of(sender, text, 0.02)
+            return slept, worked
+        look = scene.program.look()
+        if look and look[0]:
+            slept += 1
+        elif look:  # None: we cannot know
+            worked += 1
+        if sum(listener.aside.values()) > heard:
+            heard, news = sum(listener.aside.values()), time.monotonic()
+    seconds = time.monotonic() - began
+    raise Silence(f"to {listener.label} came nothing of that in {seconds:.0f} seconds; {STILL}")
 
 
 @check("deadlines", symptom=45, seconds=2, needs=TOLD, topics=("flood", "left"))
 def forgets_who_is_gone(scene: Chat) -> None:
-    """eve says 200 things at once and vanishes: soon afterwards ada is told `left ...`, and hears
-    nothing more from eve.
+    """eve says 200 things at once, and nobody waits for that; she vanishes: soon afterwards ada is
+    told `left ...`, and hears nothing more from eve.
     """
     ada, eve = scene.join("ada", "eve")
+    kind = Neighbour if can_come_from(NEIGHBOUR) else Client  # a limit may be for an address
+    bob = scene.newcomer("bob", None, False, kind)
+    bob.enters()
     texts = [str(i) for i in range(200)]
     eve.says(*texts)
-    ada.hears(eve, texts[0])
+    bob.says("and I?")
+    scene.question, scene.symptom = WHO_ELSE, 23
+    slept, _ = sleeps_until_heard(ada, bob, "and I?")
+    if slept > 20:  # a right one sleeps when there is nothing to do
+        raise Wrong(f"{bob.label} had to wait while {eve.label} was heard")
+    scene.question, scene.symptom = "", 45
+    ada.hears_of(eve, texts[0])
     eve.resets()
     if scene.expect(f"to {ada.label}: within 2 seconds `left {eve.name}`"):
         began = time.monotonic()
@@ -4038,19 +4306,41 @@ def waits_thirty_seconds_for_a_frame(scene: Chat) -> None:
 
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))
 def refuses_who_finds_no_place(scene: Chat) -> None:
-    """Where `--max-clients 3` is an option: a fourth is refused, and comes in when one has left."""
+    """Where `--max-clients 1` is an option: a second one is refused, until the first one leaves."""
     if scene.program and not has_option(scene, "--max-clients"):
         return
-    start_with(scene, "--max-clients", "3")
-    ada, _, cyd = scene.join("ada", "bob", "cyd")
+    start_with(scene, "--max-clients", "1")
+    ada = scene.join("ada")
     for _ in range(2):
-        scene.client("dan").is_refused()
+        scene.client("bob").is_refused()
     ada.says("it is full")
-    cyd.hears(ada, "it is full")
-    cyd.leaves()
-    eve = scene.client("eve")
-    if scene.expect(f"to {eve.label}: it is let in, as soon as the server has seen that one left"):
-        comes_again(eve)
+    ada.hears(ada, "it is full")
+    ada.leaves()
+    cyd = scene.client("cyd")
+    if scene.expect(f"to {cyd.label}: it is let in, as soon as the server has seen that one left"):
+        comes_again(cyd)
+
+
+@check("deadlines", symptom=0, needs=TOGETHER, topics=("orders",))
+def refuses_a_wrong_option(scene: Chat) -> None:
+    """Where `--help` says "messages a second from each, at least 1": with `--max-rate 0.5` the
+    program ends with an exit code but 0.
+    """
+    if scene.program and not has_option(scene, "messages a second from each, at least 1"):
+        return
+    if scene.expect("from a second program, with --max-rate 0.5: its end, an exit code but 0"):
+        command = scene.target.command_at(("127.0.0.1", free_port()))
+        if exit_code([*command, "--max-rate", "0.5"], scene) in (None, 0):
+            raise Wrong("it takes 0.5 for right, and cannot do that")
+
+
+def exit_code(command: list, scene: Chat) -> "int | None":
+    """Return with what a second program ends, None if it does not."""
+    second = Program(command, scene.program.address)
+    second.ended(scene.patience)
+    code = second.process.poll()
+    second.kill()
+    return code
 
 
 @check("deadlines", symptom=0, seconds=4, needs=ROOM, topics=("flood",))
@@ -4062,46 +4352,61 @@ def slows_down_who_says_too_much(scene: Chat) -> None:
         return
     for_an_address = not scene.program or has_option(scene, "--max-per-address")
     start_with(scene, *RATE, *(BY_ADDRESS if for_an_address else ()))
-    ada, bob = scene.join("ada", "bob")
-    texts = [f"{i} green bottles" for i in range(30)]
-    began = time.monotonic()
-    ada.says(*texts)
-    sees_it_rest(scene, "while it holds somebody back")
-    scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
-    passed = time.monotonic() - began
-    if scene.program and passed < 0.5:
-        raise Wrong(f"{len(texts)} texts were heard within {passed:.1f} seconds")
+    people, began = scene.join("ada", "bob", "cyd"), time.monotonic()
+    slept, worked = says_too_much(*people, [f"{i} green bottles" for i in range(30)])
+    heard = time.monotonic()
+    if scene.program and heard < began + 0.5:
+        raise Wrong(f"all was heard within {heard - began:.1f} seconds")
+    if slept < 2 and worked > 4:  # a slow computer takes as long, but it works
+        question = "What does your program do while it holds somebody back?"
+        raise Wrong("your program was at work all that time", 13, question)
     if for_an_address:
-        ada.leaves()
-        stays_slow(scene, bob)
+        people[0].leaves()
+        scene.question = "What does your program remember of who hangs up and comes again?"
+        texts = [f"{i} {'bottle ' * 280}" for i in range(6)]  # long ones are not for nothing
+        again, began = scene.join("ada"), time.monotonic()
+        says_too_much(again, *people[1:], texts)
+        if scene.program and time.monotonic() < began + 0.15:  # so little, for we may be late
+            raise Wrong("who was slowed down came again, and all was heard at once")
 
 
-def stays_slow(scene: Chat, bob: Client) -> None:
-    """Who hangs up and comes again is slowed down as before."""
-    again = scene.join("ada")
-    texts = [f"{i} bottles more" for i in range(3)]
-    began = time.monotonic()
-    again.says(*texts)
-    scene.all_hear([bob], [(again.name, text) for text in texts], ordered=True)
-    if scene.program and time.monotonic() - began < 0.15:
-        question = "What does your program remember of somebody who hangs up and comes again?"
-        raise Wrong("who was slowed down came again, and all was heard at once", 0, question)
+def says_too_much(ada: Client, bob: Client, cyd: Client, texts: list) -> tuple:
+    """All hear what ada says in a row; return at how many looks the program slept and worked."""
+    ada.says(*texts)
+    looks = sleeps_until_heard(cyd, ada, texts[-1])
+    ada.scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
+    return looks
 
 
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))
 def asks_for_a_password(scene: Chat) -> None:
     """Where `--password` is an option: the first frame is `NAME PASSWORD`, others are refused, and
-    who guesses and guesses has to wait.
+    who guesses and guesses has to wait. If it can be in a file, that is where it is.
     """
     if scene.program and not has_option(scene, "--password"):
         return
-    start_with(scene, "--password", "swordfish")
+    if scene.program and has_option(scene, "--password-file"):
+        start_with(scene, "--password-file", new_file("swordfish\n\nHandle with care.\n"))
+    else:
+        start_with(scene, "--password", "swordfish")
     scene.client("ada", "ada swordfish").is_welcome("ada")
-    for name in ("bob", "bob wrong", "bob swordfish2", "bob ", "ada swordfish", "server swordfish"):
+    wrong = "bob", "bob wrong", "bob swordfish2", "bob ", b"bob swordfish\xff"
+    for name in (*wrong, "ada swordfish", "server swordfish"):
         scene.client("guest", name).is_refused()
+    rude = scene.client("rude")
+    rude.sends(b"GET / HTTP/1.1\r\n\r\n")
+    rude.is_hung_up_on()
     makes_guesses_slow(scene)
     scene.client("cyd", "cyd swordfish").is_welcome("cyd")
     answers_behind_a_crowd(scene)
+
+
+def new_file(text: str) -> str:
+    """Return the path of a new file with this text, which goes when the checker ends."""
+    number, path = tempfile.mkstemp(dir=our_folder())
+    with open(number, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
 
 
 def answers_behind_a_crowd(scene: Chat) -> None:
@@ -4120,7 +4425,7 @@ def answers_behind_a_crowd(scene: Chat) -> None:
 
 def makes_guesses_slow(scene: Chat) -> None:
     """Who tries one password after the other has to wait for the answer in the end."""
-    slow = 0
+    slow, scene.quick = 0, False  # a program that sleeps makes them wait, and lets nobody in
     for i in range(GUESSES):
         began = time.monotonic()
         scene.client("guest", f"eve {i}").is_refused()
@@ -4159,18 +4464,137 @@ def limits_one_address(scene: Chat) -> None:
         comes_again(cyd)
 
 
+@check(
+    "deadlines",
+    symptom=0,
+    needs=(*NAMED, "whispers", "says_what_was_wrong"),
+    topics=("orders",),
+    asks="Which lines print a frame that comes, and one that goes, and what do they leave out?",
+)
+def shows_every_frame(scene: Chat) -> None:
+    """Where `--help` says "show every frame, but no password": the text of each that comes or goes
+    is printed, but no password (given as CHAT_PASSWORD), and nothing that a terminal would obey.
+    """
+    promises = ("show every frame, but no password", "CHAT_PASSWORD")
+    if scene.program and not all(has_option(scene, words) for words in promises):
+        return
+    start_with(scene, "--trace", CHAT_PASSWORD="swordfish")
+    bob, ada = scene.client("bob", "bob swordfish"), scene.client("ada", "ada swordfish")
+    bob.is_welcome("bob")
+    scene.client("guest", "swordfish").is_refused()  # who forgets the name
+    ada.says(ada.name, "plugh", "/\x1b[2J", b"xyzzy\xff", "zwölf", "last")
+    ada.name = "ada"
+    for text in ("plugh", "zwölf", "last"):
+        for person in (ada, bob):
+            person.hears(ada, text)
+    ada.says(brief.quit)
+    bob.is_told("left", ada.name)
+    for word, count in (("plugh", 3), ("last", 3), ("xyzzy", 1), ("left", 1), (brief.quit, 1)):
+        if scene.expect(f"from the program: `{word}` {count} times, once for each frame"):
+            prints_often(scene, word, count)
+    if scene.program and b"swordfish" in scene.program.output:
+        raise Wrong("your program prints a password")
+    if scene.program and b"\x1b" in scene.program.output:
+        raise Wrong("your program prints what a terminal obeys", 32)
+
+
+def prints_often(scene: Chat, word: str, count: int) -> None:
+    """The program has printed a word so often, or will soon."""
+    end = time.monotonic() + scene.patience
+    while (printed := scene.program.output.count(word.encode())) < count:
+        if time.monotonic() > end:
+            raise Wrong(f"your program printed `{word}` {printed} times")
+        scene.wait(0.02)
+
+
+@check(
+    "deadlines",
+    symptom=0,
+    needs=(*ROOM, "whispers"),
+    topics=("orders",),
+    asks="Which thread writes the file, how is it opened, and when is a line of it on the disk?",
+)
+def keeps_a_transcript(scene: Chat) -> None:
+    """Where `--help` says that `--transcript FILE` is there to "append public messages to it": they
+    stand in that file at once, at the ends of its lines, in their order, and private ones do not.
+    """
+    if scene.program and not has_option(scene, "append public messages to it"):
+        return
+    path = new_file("yesterday\n") if scene.program else ""
+    no_limit = not scene.program or has_option(scene, "0 is no limit")
+    start_with(scene, "--transcript", path, *(("--max-rate", "0") if no_limit else ()))
+    ada, bob = scene.join("ada", "bob")
+    ada.says("first", "//second", f"/msg {bob.name} psst", "dritt\u00e9", "fourth")
+    for text in ("first", "/second"):
+        bob.hears(ada, text)
+    bob.hears(f"{ada.name} -> {bob.name}", "psst")
+    for text in ("dritt\u00e9", "fourth"):
+        bob.hears(ada, text)
+    stands_in(scene, path, ["yesterday", "first", "/second", "dritt\u00e9", "fourth"])
+
+
+def stands_in(scene: Chat, path: str, texts: list) -> None:
+    """These texts stand in the file, at the ends of lines, and nothing between them."""
+    if not scene.expect(f"in the transcript: lines that end with {', '.join(texts)}"):
+        return
+    end, lines = time.monotonic() + scene.patience, []
+    while not lines or not lines[-1].endswith(texts[-1]):
+        if time.monotonic() > end:
+            break
+        scene.wait(0.02)
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = [line for line in file.read().splitlines() if not line.endswith(HELLO)]
+    here = lines[-len(texts) :]
+    if len(here) < len(texts) or not all(map(str.endswith, here, texts)):
+        raise Wrong(f"there stands: {' | '.join(here[-5:])}")
+
+
+@check("deadlines", symptom=3, needs=NAMED, topics=("orders",))
+def says_how_to_join(scene: Chat) -> None:
+    """Where `--help` says "0.0.0.0 is all the network" and `--host ADDRESS --port N` is printed for
+    others to type: with `--host 0.0.0.0` these are addresses by which others come.
+    """
+    if not sys.platform.startswith("linux"):  # elsewhere a firewall might ask whether it may
+        return
+    promises = ("0.0.0.0 is all the network", "--password")  # without it, anybody could come in
+    if scene.program and not all(has_option(scene, words) for words in promises):
+        return
+    start_with(scene, "--host", "0.0.0.0", "--password", "swordfish")
+    bob = scene.newcomer("bob", "bob swordfish", False, Neighbour)
+    bob.is_welcome("bob")
+    if scene.expect("from the program: an address of this computer, if there is a network"):
+        port, mine = scene.program.address[1], own_address()
+        lines = " ".join(line for _, line in [*scene.program.lines])
+        told = re.findall(rf"--host (\S+) --port {port}\b", lines)
+        nowhere = [host for host in told if host == "0.0.0.0" or not can_come_from(host)]
+        if nowhere or (mine and told and mine not in told):
+            raise Wrong(f"it says that others come to {' and '.join(told)}")
+
+
+def own_address() -> str:
+    """Return the address by which others come to this computer, nothing without a network."""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing, only looks up which way it would go
+        return probe.getsockname()[0]
+    return ""
+
+
 @check("deadlines", symptom=0, needs=TOLD, topics=("orders",))
 def obeys_its_keyboard(scene: Chat) -> None:
-    """Where `/help` at the server's own keyboard names `/kick`: it says, kicks and bans as told,
-    and the end of the keyboard is not its end.
+    """Where `--help`, or `/help` at the server's own keyboard, names `/kick`: it says, kicks and
+    bans as told, and the end of the keyboard is not its end.
     """
     if not knows_orders(scene):
         return
     ada, bob = scene.join("ada", "bob")
-    types(scene, "/say mind the gap")
+    text = "mind the gap, " + "\u00e9" * 1500
+    types(scene, f"/say {text}")
     for person in (ada, bob):
-        person.is_told("says")
-    types(scene, f"/kick {bob.name}")
+        if text not in person.is_told("says") and scene.program:
+            raise Wrong(f"{person.name} was told something else than was typed")
+    for line in ("/kick nobody", "/ban nobody", "/say a\x1b[2Jb"):
+        types(scene, line)
+    types(scene, f"/kick {bob.name.upper()}")
     lets_go(bob, ada)
     comes_again(bob)
     if can_come_from(NEIGHBOUR):
@@ -4188,9 +4612,13 @@ def obeys_its_keyboard(scene: Chat) -> None:
 
 def knows_orders(scene: Chat) -> bool:
     """Return whether the server's keyboard knows /kick; whoever stops at a line starts anew."""
+    promised = scene.program and has_option(scene, "/kick")
     asked = types(scene, "/help")
-    if not scene.program or prints(scene, "/kick", asked, 0.5):
+    if not scene.program or prints(scene, "/kick", asked, scene.patience if promised else 0.5):
         return True
+    if promised:
+        scene.should = "from the program: what can be typed, as `--help` says"
+        raise Wrong("it printed no line with /kick in it")
     if scene.program.ended():
         start_with(scene)
     return False
@@ -4243,22 +4671,28 @@ class Neighbour(Client):
 
 
 def bans_an_address(scene: Chat, ada: Client) -> None:
-    """Who is banned comes no more from that address, until it is allowed again; others stay."""
-    mal = scene.newcomer("mal", None, False, Neighbour)
-    mal.enters()
-    types(scene, f"/ban {mal.name}")
-    lets_go(mal, ada)
-    scene.newcomer("eve", None, False, Neighbour).is_refused()
-    types(scene, f"/unban {mal.name}")
-    comes_again(mal)
+    """Nobody comes from an address that is banned, until it is allowed again; others stay."""
+    mal, may = (scene.newcomer(name, None, False, Neighbour) for name in ("mal", "may"))
+    for person in (mal, may):
+        person.enters()
+    for name in (mal.name.upper(), NEIGHBOUR):
+        types(scene, f"/ban {mal.name}")
+        for person in (mal, may):
+            lets_go(person, ada)
+        types(scene, "/unban nobody")
+        types(scene, "/say that was all")  # once this comes, what stood before it is done
+        ada.is_told("says")
+        scene.newcomer("eve", None, False, Neighbour).is_refused()
+        types(scene, f"/unban {name}")
+        mal, may = comes_again(mal), comes_again(may)
 
 
-def start_with(scene: Chat, *options: str) -> None:
-    """Start the program anew, with these options as well."""
+def start_with(scene: Chat, *options: str, **variables: str) -> None:
+    """Start the program anew, with these options and variables of its environment as well."""
     if not scene.program:
         return
     address = "127.0.0.1", free_port()
-    program = Program([*scene.target.command_at(address), *options], address)
+    program = Program([*scene.target.command_at(address), *options], address, variables)
     program.target = scene.target
     program.has_limits = True
     if scene.program.has_limits:
@@ -4270,7 +4704,7 @@ def start_with(scene: Chat, *options: str) -> None:
 
 
 def has_option(scene: Chat, option: str) -> bool:
-    """Return whether the program says at --help that it knows this option."""
+    """Return whether the program says at --help that it knows this option, or promises this."""
     target = scene.target
     if not target.file or target.at or target.file not in target.command[-3:]:
         return False
@@ -4280,12 +4714,12 @@ def has_option(scene: Chat, option: str) -> bool:
 
 
 def what_it_says(command: list) -> bytes:
-    """Return what a command prints, nothing if it does not end soon."""
+    """Return what a command prints, as one line; nothing if it does not end soon."""
     with suppress(OSError, subprocess.TimeoutExpired):
         said = subprocess.run(
             command, capture_output=True, timeout=5, stdin=subprocess.DEVNULL, env=environment()
         )
-        return said.stdout
+        return b" ".join(said.stdout.split())
     return b""
 
 
@@ -4302,10 +4736,7 @@ def leaves_a_taken_port_alone(scene: Chat) -> None:
     """
     ada = scene.join("ada")
     if scene.expect("from a second program on this port: its end, an exit code but 0"):
-        second = Program(scene.program.command, scene.program.address)
-        second.ended(scene.patience)
-        code = second.process.poll()
-        second.kill()
+        code = exit_code(scene.program.command, scene)
         if code is None:
             raise Wrong("two programs of yours run on one port")
         if code == 0:
@@ -4389,7 +4820,7 @@ class Guest(Program):
         self.listener.settimeout(0.05)
         while True:
             over = self.process.poll() is not None  # it may have come and gone
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, ConnectionError):  # nobody came, or is gone again
                 sock, _ = self.listener.accept()
                 # What we cut shall arrive cut.
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -4608,7 +5039,9 @@ class Desk(Scene):
                 break
         spent += self.program.cpu_seconds() or 0
         if TRACE.search(self.screen()):
-            raise Wrong("your program shows a traceback: who uses it needs a sentence")
+            question = "Which line could catch that error, and what should it say instead?"
+            text = "your program shows a traceback: who uses it needs a sentence"
+            raise Wrong(text, question=question)
         if not ended:
             works = spent > BUSY_SECONDS
             self.symptom = 13 if works else alive
@@ -4617,12 +5050,15 @@ class Desk(Scene):
             raise Silence(f"your program still runs after {passed:.0f} seconds{work}")
         code = self.program.process.returncode
         if well and code != 0:
-            raise Wrong(ended)
+            question = "How does your program know who ended it: you, or the server?"
+            raise Wrong(ended, question=question)
         if well is False and code == 0 and brief.is_page:
             question = "How does the program that starts yours learn that it did not end well?"
             raise Wrong(f"{ended}: that says that all is well", 0, question)
-        # Without its question for a name.
-        news = re.sub(r"^[^\n:>?]*[:>?](?!\s*\n)", "", self.screen()[self.shown :])
+        before, news = self.screen()[: self.shown], self.screen()[self.shown :]
+        asks = re.match(r"[^\n:>?]*[:>?](?!\s*\n)", news)  # for a name, or the next line
+        if asks and (not before or asks[0] in before):
+            news = news[asks.end() :]
         if well is False and not re.search(r"\w{2}", news):
             raise Wrong("your program says nothing")
 
@@ -4734,7 +5170,12 @@ def connects(desk: Desk) -> None:
     desk.meets()
 
 
-@client_check("name", symptom=0, needs=("connects",))
+@client_check(
+    "name",
+    symptom=0,
+    needs=("connects",),
+    asks="What exactly does your program send first, and what stands at its end?",
+)
 def says_its_name_first(desk: Desk) -> None:
     """The first frame is the name, and nothing comes before it."""
     server = desk.meets()
@@ -4767,7 +5208,12 @@ def other_wire_of(came: bytes) -> str:
 # Stage: sends frames
 
 
-@client_check("name", symptom=0, needs=COMES)
+@client_check(
+    "name",
+    symptom=0,
+    needs=COMES,
+    asks="Which line sends what was typed, in which form, and how often does it run?",
+)
 def sends_lines(desk: Desk) -> None:
     """Each line that is typed becomes one frame, without the end of the line."""
     try:
@@ -4776,7 +5222,7 @@ def sends_lines(desk: Desk) -> None:
         if desk.program.ended():
             raise
         raise NotYet(f"{error}: it sends no messages yet") from error
-    sends(desk, "how are you?", "fine")
+    sends(desk, "how are you?", "Fine,  and You?")
 
 
 @client_check(
@@ -4789,7 +5235,23 @@ def sends_each_line_alone(desk: Desk) -> None:
     """Lines that are pasted all at once become one frame each."""
     server, texts = desk.joins(), ["one", "5         hello", "three"]
     desk.types(*texts)
-    server.hears(*texts)
+    for text in texts:
+        try:
+            server.hears(text)
+        except Silence as error:
+            if not comes_with_the_next(desk, server, text):
+                raise
+            question = "Who has read that line already when your program waits for the next one?"
+            raise Wrong(f"{error}, until one more line was typed", 0, question) from error
+
+
+def comes_with_the_next(desk: Desk, server: Host, text: str) -> bool:
+    """Return whether a line that was typed is sent once another one follows."""
+    desk.types("and one more")
+    with suppress(Wrong):
+        while text.encode() not in server.buffer:
+            server.receives_more(time.monotonic() + desk.patience)
+    return text.encode() in server.buffer
 
 
 @client_check("name", symptom=7, needs=SENDS)
@@ -4810,7 +5272,7 @@ def sends_the_length_in_bytes(desk: Desk) -> None:
     symptom=6,
     needs=SENDS,
     topics=("long",),
-    asks="How much of a long text does send() take at once, and who sends the rest?",
+    asks="How long may a line be in your program, and does send() take all of it at once?",
 )
 def sends_long_lines(desk: Desk) -> None:
     """A line of 2,000 letters, or of 2,000 emoji in 8,000 bytes, is sent whole, and so is the next
@@ -4832,7 +5294,12 @@ def sends(desk: Desk, *texts: str) -> None:
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people, two joiners, one picture
 
 
-@client_check("frames", symptom=0, needs=COMES)
+@client_check(
+    "frames",
+    symptom=0,
+    needs=COMES,
+    asks="Which frames make one message, do they come together, and how is it shown?",
+)
 def shows_what_others_say(desk: Desk) -> None:
     """What bob says stands on the screen as `bob>> ...`, each message unchanged and on a line of
     its own.
@@ -4863,6 +5330,11 @@ def why_not_shown(desk: Desk, server: Host) -> Wrong:
     with suppress(Wrong):
         desk.shows(("bob", "in one piece"))
         return Wrong("what comes in several pieces is not shown, what comes in one piece is", 6)
+    for i in range(8):
+        server.sends_cut(message("bob", f"{i} green bottles"))
+    if desk.appears("hello", 1):
+        question = "How many frames can come at once, and how many of them does your program take?"
+        return Wrong("what comes is shown only when more has come", 5, question)
     return NotYet("your program does not show what comes yet")
 
 
@@ -4900,7 +5372,13 @@ def takes_pairs_cut_in_a_letter(desk: Desk) -> None:
         desk.shows(("zo\u00eb", f"{i} \U0001f600"))
 
 
-@client_check("frames", symptom=0, needs=(*SHOWS, "sends_lines"), topics=("own",))
+@client_check(
+    "frames",
+    symptom=0,
+    needs=(*SHOWS, "sends_lines"),
+    topics=("own",),
+    asks="Which line shows what you say: the one that sends it, or the one that receives?",
+)
 def shows_its_own_once(desk: Desk) -> None:
     """What ada says is shown once, when the server's echo comes; what is not sent back was not said
     to anybody.
@@ -4923,7 +5401,13 @@ def shows_its_own_once(desk: Desk) -> None:
             raise Wrong(f"your program prints by itself what was typed: `{lines[0].strip()}`")
 
 
-@client_check("frames", symptom=6, needs=SHOWS, topics=("long",))
+@client_check(
+    "frames",
+    symptom=6,
+    needs=SHOWS,
+    topics=("long",),
+    asks="How long may a text be that is shown, and where has your program room for less?",
+)
 def shows_long_texts(desk: Desk) -> None:
     """The longest frames, of 65,536 bytes, are shown whole, and the next one is not shifted."""
     # Then it has asked for what it wants to know: that shall not stand in the middle of a text.
@@ -5047,12 +5531,21 @@ def finds_nobody(desk: Desk) -> None:
 
 @client_check("end", symptom=0, needs=SHOWS, seconds=SILENCE_SECONDS)
 def bears_a_silence(desk: Desk) -> None:
-    """Nobody says anything for some seconds: the client waits, and shows what comes then."""
-    server = talks(desk)
+    """Nobody says anything for some seconds, or a pair stops halfway for one: the client waits, and
+    shows what comes then.
+    """
+    server, text = talks(desk), "is anybody here?"
     desk.question = "What does recv() do in your program when nobody says anything for a while?"
     desk.wait(SILENCE_SECONDS)
-    server.tells(("bob", "is anybody here?"))
-    desk.shows(("bob", "is anybody here?"))
+    server.tells(("bob", text))
+    desk.shows(("bob", text))
+    desk.question = HALF
+    for i, cut in enumerate((2, -8, -2)):
+        pair = message("bob", f"half {i}")
+        server.sends(pair[:cut])
+        desk.wait(PAUSE_SECONDS)
+        server.sends(pair[cut:])
+        desk.shows(("bob", f"half {i}"))
 
 
 @client_check("end", symptom=13, needs=SHOWS)
@@ -5146,7 +5639,8 @@ def says_why_it_is_refused(desk: Desk) -> None:
     server.hangs_up()
     desk.expect(f"on the screen: `{reason}`")
     if desk.program and not desk.appears(reason):
-        raise Wrong("your program does not say so")
+        question = "What stands behind the word `refused`, and which line shows that?"
+        raise Wrong("your program does not say so", question=question)
     if desk.program and not desk.program.ended(2):
         desk.types("zoe")
         with suppress(Wrong):
@@ -5375,9 +5869,9 @@ class Result(NamedTuple):
         return sum(verdict.seconds for verdict in self.verdicts)
 
 
-def takes_a_rule(act) -> bool:
-    """Return whether a check mostly waits for a rule of 10 or 30 seconds."""
-    return act.seconds >= RULE_SECONDS
+def mostly_waits(act) -> bool:
+    """Return whether a check mostly waits: for a silence, or for a rule of 10 or 30 seconds."""
+    return act.seconds >= SILENCE_SECONDS
 
 
 class Session:
@@ -5399,8 +5893,8 @@ class Session:
         self.lanes = 1 if target.at else LANES  # checks at the same time, besides those that wait
         self.change = threading.Condition()  # guards all of the above, and tells of each verdict
         for number in asked:
-            # A rule of 10 or 30 seconds is known last: what else is wrong need not wait for it.
-            for act in sorted(stages[number - 1].checks, key=takes_a_rule):
+            # What mostly waits is known last: what else is wrong need not wait for it.
+            for act in sorted(stages[number - 1].checks, key=mostly_waits):
                 if brief.asks(act.topics) and not (options.quick and act.seconds >= RULE_SECONDS):
                     self.jobs.append((number, act))
         self.order = [*self.jobs]
@@ -5733,6 +6227,7 @@ class Visits(Session):
 
 
 FRAME_SYMPTOMS = (0, 5, 6, 7, 8)  # of checks that know nothing of others
+LOCKED = "Who holds that lock, and what waits, fails or takes it again before it is given back?"
 # What is a slip of the pen rather than a misunderstanding of networks.
 SLIPS = (
     r"(Name|Attribute|Type|UnboundLocal|Reference|NotImplemented|Key|Index)Error|"
@@ -5776,7 +6271,7 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
         users=users,
         question=question,
         story=story,
-        stands=told_stands(stands)[1:],
+        stands=[f"{who}: {words}" for who, words in counted(stands)],
         said=said.sentence() if said else "",
         goes_on=other_page,
     )
@@ -5832,28 +6327,19 @@ def where_it_hangs(scene: Scene, error: Wrong, trouble: str) -> list:
     program = scene.program
     if trouble or program.process.poll() is not None:
         return []
-    silent = isinstance(error, (Silence, NotYet)) or isinstance(error.__cause__, Silence)
-    if program.stacks or silent or scene.symptom in (13, 21, 23, 26):
+    if program.stacks or is_silent(error) or scene.symptom in (13, 21, 23, 26):
         return program.stacks or look_where_it_stands(program)
     return []
 
 
+def is_silent(error: Wrong) -> bool:
+    """Return whether something is wrong because nothing came."""
+    return isinstance(error, (Silence, NotYet)) or isinstance(error.__cause__, Silence)
+
+
 def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stands) -> tuple:
     """Return the number of the symptom, what users say, and what to ask oneself."""
-    symptom = scene.symptom
-    if error.symptom is not None:
-        symptom = error.symptom
-    elif trouble and scene.floods():
-        symptom = 13
-        if not scene.somebody_left():
-            error.question = "Which loop of your program goes on although nothing more has come?"
-    elif trouble and not error.program and has_died_of_sending(said, trouble):
-        symptom = 12
-        error.question = "What does sending do when the other side is gone, and who notices that?"
-    elif trouble and symptom == act.symptom:
-        symptom = act.dead
-    elif symptom in (5, 6, 7) and reads_twice(scene, stands):
-        symptom = 43
+    symptom = symptom_of(act, scene, error, trouble, said, stands)
     words, question = scene.symptoms[symptom]
     if symptom == act.symptom and not trouble:
         question = act.asks or question
@@ -5874,6 +6360,35 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
             symptom, words = 0, "it stops with a traceback"
             question = f"What does {said.where or 'that line'} meet here that it did not expect?"
     return symptom, words, question
+
+
+def symptom_of(act, scene: Scene, error: Wrong, trouble: str, said, stands) -> int:
+    """Return the number of the symptom, and give the error a question where one is nearer."""
+    symptom = scene.symptom
+    if error.symptom is not None:
+        symptom = error.symptom
+    elif trouble and scene.floods():
+        symptom = 13
+        if not scene.somebody_left():
+            error.question = "Which loop of your program goes on although nothing more has come?"
+    elif trouble and not error.program and has_died_of_sending(said, trouble):
+        symptom = 12
+        error.question = "What does sending do when the other side is gone, and who notices that?"
+    elif trouble and symptom == act.symptom:
+        symptom = act.dead
+        if not said and has_finished(scene):
+            error.question = "What lets your program come to its end here, though nobody stops it?"
+    if symptom in (5, 6, 7) and reads_twice(scene, stands):
+        symptom, error.question = 43, ""
+    if is_silent(error) and any(stand.waits == "waits for a lock" for stand in stands):
+        symptom, error.question = 23, LOCKED
+    return symptom
+
+
+def has_finished(scene: Scene) -> bool:
+    """Return whether a server has ended as if all were well, and nobody told it to."""
+    asked = any(who == "program" and what.startswith("gets ") for _, who, what, _ in scene.events)
+    return isinstance(scene, Chat) and scene.program.process.poll() == 0 and not asked
 
 
 def has_died_of_sending(said: "Said | None", trouble: str) -> bool:
@@ -6088,7 +6603,8 @@ svg text.us, svg text.them {{ stroke: none; }} svg text.bad {{ fill: var(--wrong
 svg rect.head {{ fill: var(--bg); stroke: var(--line); }}
 details summary {{ cursor: pointer; }}
 @media print {{ :root {{ --bg: #ffffff; }} body {{ max-width: none; padding: 0; }}
-  section {{ break-inside: auto; }} svg, pre {{ break-inside: avoid; }} }}
+  section {{ break-inside: auto; }} svg, pre {{ break-inside: avoid; }}
+  details::details-content {{ content-visibility: visible; }} }} /* nobody can open paper */
 </style>
 """
 SIGNS = {"right": "✓", "wrong": "✗", "not there yet": "…", "not tried": "–"}
@@ -6140,7 +6656,7 @@ def stages_table(results: list) -> str:
 def verdict_section(result: Result, verdict: Verdict, is_open: bool) -> str:
     """Return what there is to say about a check that failed."""
     printed = [what[2:] for _, who, what in verdict.story if who == "program" and what[:1] == "|"]
-    beside = box("where its threads stand", [stand.strip() for stand in verdict.stands])
+    beside = box("where its threads stand", verdict.stands)
     beside += box("what it prints", printed[-30:])
     parts = [
         f"<p>{html.escape(sentence(verdict.act))}</p>",
@@ -6177,7 +6693,8 @@ def diagram(story: list) -> str:
     who = who[:7]
     if not who:
         return ""
-    places = {name: 120 + 880 * i / len(who) for i, name in enumerate([*who, "program"])}
+    step = min(200, 560 / max(1, len(who) - 1))  # what the last one says has room beside it
+    places = {name: 120 + step * i for i, name in enumerate(who)} | {"program": 1000}
     shapes = ['<text class="soft" x="4" y="18">seconds</text>']
     height = 40 + ROW * len(story)
     for name, x in places.items():
@@ -6275,7 +6792,10 @@ def main(argv: "list | None" = None) -> int:
             with suppress(WrongCall):
                 report(options, session.results())
         return 130
-    except BrokenPipeError:  # our output goes into a pipe, and nobody reads it any more
+    except OSError as error:
+        if error.errno not in NOBODY_READS:
+            raise
+        # Our output goes into a pipe, and nobody reads it any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:
@@ -6600,17 +7120,22 @@ class Watch:
             self.keys.close()
 
     def files(self) -> dict:
-        """Return the files beside the program, and when each was saved."""
-        words = [self.options.program, *self.command]
-        paths = [word for word in words if word and os.path.isfile(word)]
+        """Return the files of the program, and when each was saved.
+
+        These are the one that was named and those beside it of the same kind: what the program
+        writes there itself, a log for instance, does not count.
+        """
+        words = [self.options.program] if self.options.program else self.command
+        paths = [word for word in words[1:] if os.path.isfile(word)]  # the first may be python3
+        # A class of Java is named without its ending.
+        paths = paths or [name for name in os.listdir() if os.path.splitext(name)[0] in words]
         saved = {}
-        for folder in {os.path.dirname(os.path.abspath(path)) for path in paths}:
+        for path in paths or words[:1]:
+            folder, kind = os.path.dirname(os.path.abspath(path)), os.path.splitext(path)[1]
             for entry in os.scandir(folder):
                 with suppress(OSError):
-                    if entry.is_file() and not entry.name.startswith("."):
+                    if entry.is_file() and os.path.splitext(entry.name)[1] == kind:
                         saved[entry.path] = entry.stat().st_mtime_ns
-        for path in (self.options.json, self.options.junit, self.options.html):
-            saved.pop(os.path.abspath(path or ""), None)
         return saved
 
     def check(self, files: dict) -> str:

@@ -125,7 +125,7 @@ def serve(talk, at_once: bool = True):
 def attend(listener: socket.socket, stop: threading.Event, welcome) -> None:
     """The server's thread: accept clients until stop is set."""
     while not stop.is_set():
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, ConnectionError):  # nobody came, or is gone again
             sock, _ = listener.accept()
             sock.setblocking(True)
             welcome(sock)

@@ -1378,4 +1378,6 @@ def judges_of(options: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
     sys.exit(main())

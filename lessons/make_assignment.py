@@ -533,4 +533,6 @@ def stands_for(cell: dict, ours: dict) -> bool:
 
 
 if __name__ == "__main__":
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
     sys.exit(main())

@@ -508,4 +508,6 @@ addEventListener("keydown", (event) => {
 
 
 if __name__ == "__main__":
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
     sys.exit(main())

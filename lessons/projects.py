@@ -18,6 +18,7 @@ Do not open reference.diff before you have built your own.
 
 import argparse
 import difflib
+import errno
 import runpy
 import shutil
 import sys
@@ -28,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 PROJECTS = HERE / "projects"
 SERVER = "chat_server.py"
 CONTEXT = 3  # lines around a change, by which its place is found
+NOBODY_READS = errno.EPIPE, errno.EINVAL  # what a pipe says then; the second on Windows
 
 
 class Trouble(Exception):
@@ -255,11 +257,11 @@ def main(argv: "list | None" = None) -> int:
     except Trouble as trouble:
         print(f"projects.py: {trouble}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # somebody reads only the first lines, as head does
-        sys.stdout = None
     except OSError as error:
-        print(f"projects.py: {error}", file=sys.stderr)
-        return 1
+        if error.errno not in NOBODY_READS:
+            print(f"projects.py: {error}", file=sys.stderr)
+            return 1
+        sys.stdout = None  # somebody has read only the first lines, as head does
     return 0
 
 
@@ -277,4 +279,6 @@ def parse_options(argv: list) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
     sys.exit(main())

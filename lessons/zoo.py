@@ -15,6 +15,7 @@ a right program, its parent, in which a few lines are replaced. So it needs its 
 
 import argparse
 import difflib
+import errno
 import os
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 WIDTH = 100  # columns of the list
+NOBODY_READS = errno.EPIPE, errno.EINVAL  # what a pipe says then; the second on Windows
 ECHO = "steps/02_echo.py"
 FRAMING = "steps/03_framing.py"
 HANGING_UP = "steps/04_hanging_up.py"
@@ -509,8 +511,10 @@ def main(argv: "list | None" = None) -> int:
     except Trouble as trouble:
         print(f"zoo.py: {trouble}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # somebody reads only the first lines, as head does
-        sys.stdout = None
+    except OSError as error:
+        if error.errno not in NOBODY_READS:
+            raise
+        sys.stdout = None  # somebody has read only the first lines, as head does
     return 0
 
 
@@ -528,4 +532,6 @@ def parse_options(argv: list) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
     sys.exit(main())

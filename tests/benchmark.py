@@ -428,4 +428,6 @@ def table(results: dict) -> list:
 
 
 if __name__ == "__main__":
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
     sys.exit(main())

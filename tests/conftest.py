@@ -27,6 +27,10 @@ gc.disable()
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Into a pipe Python writes UTF-8, but not on Windows. What the tests start does so there, too.
+os.environ["PYTHONIOENCODING"] = "utf-8"
+
+
 # ---- Marks ---------------------------------------------------------------------------------------
 
 MARKS = {

@@ -28,6 +28,13 @@ def is_wine() -> bool:
 
 
 WINE = is_wine()
+# Reasons to skip a test where a system, or what imitates it, cannot pass it
+UNIX = "terminals, signals, pipes and devices as on Unix"
+PROC = "looks at the program as only Linux lets one do"
+RESET = "under Wine a reset arrives as an end"
+CTRL_C = "nobody can press Ctrl-C for another process on Windows"
+FILES = "only on Linux does the checker see what a program has open"
+WORK = "here the checker does not see whether a program works or rests"
 
 
 def has_several_loopbacks() -> bool:

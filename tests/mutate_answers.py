@@ -444,4 +444,6 @@ def report(number: str, lesson: Lesson, name: str, show: bool) -> int:
 
 
 if __name__ == "__main__":
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
     sys.exit(main())

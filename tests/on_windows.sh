@@ -38,6 +38,12 @@ code=0
 echo
 echo "skipped, and why:"
 tr -d '\r' <"$log" | sed -nE 's/^SKIPPED \[([0-9]+)\] [^ ]+: (Skipped: )?(.*)/\1\t\3/p' |
-    awk -F'\t' '{sum[$2] += $1} END {for (reason in sum) printf "%5d  %s\n", sum[reason], reason}' | sort -rn
+    awk -F'\t' '
+        sub(/ is not installed$/, "", $2) { lacks += $1; if (!seen[$2]++) names = names ", " $2; next }
+        { sum[$2] += $1 }
+        END {
+            for (reason in sum) printf "%5d  %s\n", sum[reason], reason
+            if (lacks) printf "%5d  not installed: %s\n", lacks, substr(names, 3)
+        }' | sort -rn
 tr -d '\r' <"$log" | grep -E '(passed|failed|no tests ran).* in [0-9.]+s' | tail -n 1
 exit "$code"

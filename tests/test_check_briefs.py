@@ -1,13 +1,17 @@
 """The checker with a brief: right programs are right, five wrong ones of each kind are told why."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
-from kit import checker
+from kit import RESET, WINE, checker
 
 PROGRAMS = Path(__file__).parent / "programs"
+# Seconds, where something has to be missed. Windows tries for two of them to reach somebody where
+# nobody listens, before it says so.
+IMPATIENT = "4" if os.name == "nt" else "2"
 RIGHT = [
     f"{brief}_{kind}" for brief in ("classic", "header64", "lines") for kind in ("server", "client")
 ]
@@ -82,11 +86,13 @@ def test_a_right_program_of_a_brief_has_all_points(program, tmp_path):
 @pytest.mark.parametrize("case", WRONG, ids=lambda case: f"{case[0]}, {case[3]}, {case[1][:20]}")
 def test_a_wrong_program_of_a_brief_is_told_what_to_mend(case, tmp_path):
     program, right, wrong, stage, symptom = case
+    if WINE and symptom == 11:
+        pytest.skip(RESET)
     text = (PROGRAMS / f"{program}.py").read_text(encoding="utf-8")
     assert text.count(right) == 1
     path = tmp_path / "program.py"
     path.write_text(text.replace(right, wrong), encoding="utf-8")
-    report = check(program, path, tmp_path, "--first", "--patience", "2")
+    report = check(program, path, tmp_path, "--first", "--patience", IMPATIENT)
     assert report["code"] == 1, report["words"]
     failed = [test["extra_data"] for test in report["tests"] if test["status"] == "failed"]
     assert failed[0]["stage"] == stage, report["words"]

@@ -1,12 +1,13 @@
 """What the checker asks where a mistake shows elsewhere than it is: the question leads to it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from kit import ROOT, checker
+from kit import ROOT, UNIX, checker
 
 sys.path.insert(0, str(ROOT / "lessons"))
 import check
@@ -61,11 +62,26 @@ ENDS_BY_SENDING = [
     ("        except OSError:\n            pass\ndef", "        finally:\n            pass\ndef")
 ]
 LEAVES = "    leave(sock)\n    sock.close()\n"
+A_LOCK = ("everybody = []\n", "everybody = []\nlock = threading.Lock()\n")
+SAYS = "            say(name + read(sock))\n"
 NOTES_WHO_ASKS = """\
             text = read(sock)
             asked = asked or b"?" in text
             say(name + text)
 """
+COUNTS_LETTERS = """\
+    header = exactly(sock, 10)
+    if not header.strip().isdigit():
+        sock.sendall(b"6         server16        bye wrong header")
+        raise EOFError
+    data = exactly(sock, int(header))
+    while len(data.decode(errors="replace")) < int(header):
+        data += exactly(sock, 1)
+"""
+SENDS_NO_MORE = (
+    "        except OSError:\n            pass\ndef",
+    "        except OSError:\n            break\ndef",
+)
 ASKS = {  # case -> (what is changed, what the checker says)
     "sending ends whoever sends, and who leaves is sent to for a while": (
         [*ENDS_BY_SENDING, (LEAVES, "    sock.close()\n    time.sleep(1)\n    leave(sock)\n")],
@@ -84,9 +100,74 @@ ASKS = {  # case -> (what is changed, what the checker says)
         [("    return b", "    if len(data) > 1500:\n        raise ValueError\n    return b")],
         ["hung up on", "where has your program room for less?", "(symptom 6)"],
     ),
+    "it ends after five clients, and says nothing": (
+        [("while True:\n    threading", "for _ in range(5):\n    threading")],
+        ["has ended with exit code 0", "What lets your program come to its end here"],
+    ),
+    "who has left is on the list for a while, and sending stops at him": (
+        [
+            SENDS_NO_MORE,
+            (LEAVES, "    sock.close()\n    time.sleep(3)\n    leave(sock)\n"),
+        ],
+        ["is not the first one", "sends to somebody who has just left?", "(symptom 12)"],
+    ),
+    "a header counts itself": (
+        [('b"%-10d%b" % (len(data), data)', 'b"%-10d%b" % (len(data) + 10, data)')],
+        ["came what is no frame", "what exactly does it count?"],
+    ),
+    "letters are read in another encoding": (
+        [("    return b", "    data = data.decode('latin-1').encode()\n    return b")],
+        ["Who chose the encoding there", "(symptom 27)"],
+    ),
+    "spaces at the end are taken off": (
+        [("    return b", "    data = data.strip()\n    return b")],
+        ["Which lines do something to a text between reading and sending it?"],
+    ),
+    "a name is read before each message": (
+        [(SAYS, f"            name = read(sock)\n{SAYS}")],
+        ["to ada: any answer but nothing came until more was said", "or waited for, until more"],
+    ),
+    "not all of a long text is sent": (
+        [("sock.sendall(data)", "sock.send(data[:1500])")],
+        ["How much does send() take at once, and who sends the rest?", "(symptom 6)"],
+    ),
+    "what is long is seen only once more comes": (
+        [
+            (
+                "    return b",
+                "    if len(data) > 4096:\n        sock.recv(1, socket.MSG_PEEK)\n    return b",
+            )
+        ],
+        ["it came once more was said", "What had your program not read yet", "(symptom 6)"],
+    ),
     "what it writes stays where it is": (
         [("            sock.sendall(data)\n", "            len(data)\n")],
         ["does not answer yet", "does it ever run, and does that leave at once?"],
+    ),
+    "it counts letters, and finds fault with what then looks like a header": (
+        [("    data = exactly(sock, int(exactly(sock, 10)))\n", COUNTS_LETTERS)],
+        ["hung up on zo", "Which bytes may a header hold, and what exactly does it count?"],
+    ),
+    "it finds fault with letters beyond ASCII": (
+        [
+            (
+                SAYS,
+                "            text = read(sock)\n            if text.isascii():\n"
+                "                say(name + text)\n            else:\n"
+                "                sock.sendall(b'6         server13        error too odd')\n",
+            )
+        ],
+        ["after the notice `error too odd`", "Which line of your program says that", "(symptom 0)"],
+    ),
+    "it keeps the first words": (
+        [
+            (
+                SAYS,
+                "            text = read(sock)[10:].split(b' ')[0]\n"
+                "            say(name + b'%-10d%b' % (len(text), text))\n",
+            )
+        ],
+        ["Which lines do something to a text", "(symptom 0)"],
     ),
     "an empty frame is an end": (
         [
@@ -97,6 +178,10 @@ ASKS = {  # case -> (what is changed, what the checker says)
             )
         ],
         ["hung up on", "What does your program take a frame for that holds nothing?"],
+    ),
+    "who leaves takes all others off the list": (
+        [("        everybody.remove(sock)\n", "        everybody.clear()\n")],
+        ["is here as before", "What that is bob's changes in your program when ada leaves"],
     ),
     "each message comes twice": (
         [("            sock.sendall(data)\n", "            sock.sendall(data + data)\n")],
@@ -137,7 +222,7 @@ ASKS = {  # case -> (what is changed, what the checker says)
         ],
         [
             "but to ada",
-            "Where does your program keep each one's",
+            "Where do you keep what is one client's own",
             "(symptom 22)",
         ],
     ),
@@ -154,7 +239,45 @@ ASKS = {  # case -> (what is changed, what the checker says)
                 "            say(names[place] + text)\n",
             ),
         ],
-        ["under their own names as before", "keep each one's name", "(symptom 22)"],
+        ["under their own names as before", "as others come or go?", "(symptom 22)"],
+    ),
+    "the answer goes to who came last, whoever asked": (
+        [
+            ("def serve(sock):\n", "def serve(sock):\n    global latest\n    latest = sock\n"),
+            (SAYS, "            text = read(sock)\n            latest.sendall(name + text)\n"),
+        ],
+        ["While ada is connected and silent", "What do the two share that one of them"],
+    ),
+    "a lock is held while a client is waited for": (
+        [A_LOCK, (SAYS, "            with lock:\n                say(name + read(sock))\n")],
+        ["[waits for a lock]", "Who holds that lock, and what waits", "(symptom 23)"],
+    ),
+    "a lock is not given back where somebody leaves": (
+        [A_LOCK, (SAYS, f"            lock.acquire()\n{SAYS}            lock.release()\n")],
+        ["[waits for a lock]", "before it is given back?", "(symptom 23)"],
+    ),
+    "each message is a thread of its own, and short ones take longer": (
+        [
+            (SAYS, "            threading.Thread(target=later, args=(name, read(sock))).start()\n"),
+            (
+                "def leave",
+                "def later(name, text):\n    time.sleep(0.2 / len(text))\n"
+                "    say(name + text)\ndef leave",
+            ),
+        ],
+        ["what should have come came after it", "keeps one from overtaking?", "(symptom 24)"],
+    ),
+    "one of many texts is lost, and others were said before": (
+        [
+            ("def serve(sock):\n", "def serve(sock):\n    count = 0\n"),
+            (
+                SAYS,
+                "            text = read(sock)\n            count += 1\n"
+                "            if count != 6 or b'12' != text[10:]:\n"
+                "                say(name + text)\n",
+            ),
+        ],
+        ["cut in two pieces anywhere", "345678901' users say", "(symptom 6)"],
     ),
     "what somebody leaves behind is read before the next one's, and nothing is said": (
         [
@@ -218,12 +341,62 @@ def test_the_question_leads_to_the_mistake(tmp_path, case):
     assert all(sentence in said for sentence in sentences), said
 
 
+CLASSIC = [
+    (SAYS, "            say(name + read(sock), sock)\n"),
+    (
+        "def say(data):\n    for sock in [*everybody]:\n",
+        "def say(data, sender):\n    for sock in {*everybody} - {sender}:\n",
+    ),
+]
+ASKS_CLASSIC = {  # the same where nobody hears what he says himself
+    "it says nothing": (
+        ("            sock.sendall(data)\n", "            len(data)\n"),
+        ["to wil, who listens: anything of what ada says but nothing came", "and to whom?"],
+    ),
+    "who speaks hears it, and nobody else": (
+        ("for sock in {*everybody} - {sender}:", "for sock in [sender]:"),
+        ["who listens: anything of what ada says but it came back to ada alone", "and to whom?"],
+    ),
+    "who has spoken once is hung up on": (
+        (
+            "            say(name + read(sock), sock)\n",
+            "            say(name + read(sock), sock)\n            break\n",
+        ),
+        ["but the server hung up on ada"],
+    ),
+    "who leaves takes all others off the list": (
+        ("        everybody.remove(sock)\n", "        everybody.clear()\n"),
+        ["nothing of that in", "Who is taken off your list when somebody leaves"],
+    ),
+}
+
+
+def test_halves_of_messages_that_mix_are_asked_about_sending(tmp_path):
+    halves = (
+        "            sock.sendall(data)\n",
+        "            sock.sendall(data[:7])\n            time.sleep(0.001)\n"
+        "            sock.sendall(data[7:])\n",
+    )
+    _, said = say(tmp_path, changed(ROOM, [halves]), "--only", "broadcast", "--all")
+    mixed = "came what is no frame|came what is not UTF-8"
+    assert re.search(rf"({mixed}).*\(symptom 6\) ask yourself: {re.escape(check.TORN)}", said), said
+
+
+@pytest.mark.parametrize("case", ASKS_CLASSIC)
+def test_where_one_does_not_hear_oneself_the_witness_is_named(tmp_path, case):
+    change, sentences = ASKS_CLASSIC[case]
+    program = changed(ROOM, [*CLASSIC, change])
+    _, said = say(tmp_path, program, "--brief=classic", "--first", "--patience=1.5")
+    assert all(sentence in said for sentence in sentences), said
+    assert "any answer" not in said
+
+
 def test_the_room_without_a_mistake_is_right_as_far_as_it_goes(tmp_path):
     code, said = say(tmp_path, ROOM, "--stage", "many")
     assert code == 0, said
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there is no such signal on Windows")
+@pytest.mark.skipif(os.name == "nt", reason=UNIX)
 def test_who_dies_of_sending_is_asked_about_sending(tmp_path):
     dies = changed(ROOM, [("[]\ndef", "[]\nsignal.signal(signal.SIGPIPE, signal.SIG_DFL)\ndef")])
     _, said = say(tmp_path, dies, "--first", "--patience=1.5")
@@ -302,6 +475,89 @@ def test_a_client_that_forgets_half_a_pair_is_asked_about_pieces(tmp_path):
     assert "what comes in one piece is" in said and "(symptom 6)" in said, said
 
 
+LINES_ASKS = {  # the same of a server of lines: case -> (what is changed, words of the question)
+    "it reads in another encoding": (
+        ('encoding="utf-8"', 'encoding="ascii", errors="replace"'),
+        "Who chose the encoding there",
+    ),
+    "a line has no end": (
+        ('sock.sendall(f"{line}\\n".encode())', "sock.sendall(line.encode())"),
+        "how does it end, and who gets it?",
+    ),
+    "it does not speak first": (
+        ('        sock.sendall(b"NICK\\n")\n', ""),
+        "Who speaks first on this page",
+    ),
+    "who is refused may stay": (
+        ('            name = ""\n            return\n', "            name = lines.readline()\n"),
+        "Who hangs up on somebody who is refused",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LINES_ASKS)
+def test_the_question_to_a_server_of_lines_leads_to_the_mistake(tmp_path, case):
+    change, question = LINES_ASKS[case]
+    path = Path(__file__).with_name("programs") / "lines_server.py"
+    wrong = changed(path.read_text(encoding="utf-8"), [change])
+    _, said = say(tmp_path, wrong, "--brief=lines", "--first", "--patience=1.5")
+    assert question in said, said
+
+
+def test_a_text_that_comes_without_a_name_is_nobodys_name(tmp_path):
+    """One recv() is taken for a line: `one` comes alone, which is no other's name."""
+    path = Path(__file__).with_name("programs") / "lines_server.py"
+    reads = "        for line in lines:\n"
+    once = "        while line := sock.recv(1024).decode():\n"
+    opens = 'lines = sock.makefile("r", encoding="utf-8", newline="\\n")'
+    changes = [(reads, once), (opens, ""), ("lines.readline()", "sock.recv(1024).decode()")]
+    wrong = changed(path.read_text(encoding="utf-8"), changes)
+    _, said = say(tmp_path, wrong, "--brief=lines", "--first", "--patience=1.5")
+    assert "told apart" in said and "where the first one ends?" in said, said
+
+
+CLIENT_ASKS = {  # change of the small client -> words of the question
+    ('frame(line.rstrip("\\n"))', "frame(line)"): "and what stands at its end?",
+    ('frame(line.rstrip("\\n"))', "frame(line.strip().lower())"): "in which form, and how often",
+    ('frame(line.rstrip("\\n"))', "frame(line.strip()[:1000])"): "How long may a line be",
+    ("text.decode())", "text[:500].decode())"): "How long may a text be that is shown",
+}
+
+
+@pytest.mark.parametrize("change", CLIENT_ASKS)
+def test_the_question_to_a_client_leads_to_the_mistake(tmp_path, change):
+    text = (ROOT / "lessons" / "models" / "small_client.py").read_text(encoding="utf-8")
+    _, said = say(tmp_path, changed(text, [change]), "--client", "--first", "--patience=3")
+    assert CLIENT_ASKS[change] in said, said
+
+
+def test_a_server_that_tells_one_that_somebody_has_left_is_asked_whom(tmp_path):
+    text = (ROOT / "lessons" / "steps" / "06_names.py").read_text(encoding="utf-8")
+    told = '                self.announce(f"left {person.name}")\n'
+    one = "                for other in [*self.people.values()][:1]:\n"
+    one += '                    self.send(other, frame("server") + frame(f"left {person.name}"))\n'
+    wrong = changed(text, [(told, one)])
+    _, said = say(tmp_path, wrong, "--first", "--patience=3", "--only", "leaving")
+    assert "Who of those who are here is told of it, and who is not?" in said, said
+
+
+def test_a_server_in_which_all_wait_for_who_is_slowed_down_is_asked_where(tmp_path):
+    path = ROOT / "lessons" / "models" / "asyncio_server.py"
+    change = ("await asyncio.sleep(person.free_at - now)", "time.sleep(person.free_at - now)")
+    wrong = changed(path.read_text(encoding="utf-8"), [change])
+    _, said = say(tmp_path, wrong, "--first", "--only", "deadlines", "--quick")
+    assert check.WHO_ELSE in said and "(symptom 23)" in said, said
+
+
+def test_a_server_that_loses_what_there_is_no_room_for_is_asked_about_that(tmp_path):
+    path = ROOT / "lessons" / "models" / "writer_threads_server.py"
+    keeps = "        self.outbox.put(packet)\n"
+    drops = f"        if self.outbox.qsize() < 20:\n    {keeps}"
+    wrong = changed(path.read_text(encoding="utf-8"), [(keeps, drops)])
+    _, said = say(tmp_path, wrong, "--first", "--patience=3", "--only", "broadcast")
+    assert check.LOST in said, said
+
+
 def test_a_client_that_takes_a_persons_text_for_a_notice_is_found(tmp_path):
     text = (ROOT / "lessons" / "models" / "small_client.py").read_text(encoding="utf-8")
     change = ('    if sender == "server":\n', '    if sender == "server" or text[:3] == "bye":\n')
@@ -378,3 +634,45 @@ def test_a_socket_that_is_closed_but_still_waited_for_is_named():
         "Invalid file descriptor: -1",
     ):
         assert check.clue_in([f"ValueError: {words}"], check.CLUES) == 39
+
+
+def test_two_tasks_that_read_from_one_socket_are_named():
+    words = "RuntimeError: readexactly() called while another coroutine is already waiting for"
+    assert check.clue_in([f"{words} incoming data"], check.CLUES) == 43
+
+
+def test_what_one_says_has_to_come_in_its_order_also_if_all_hear_the_same():
+    chat = check.Chat(None, None)
+    said = [("ada", "1"), ("ada", "2"), ("bob", "1")]
+    cyd = chat.newcomer("cyd", None, False)
+    chat.in_their_order(cyd, said, [said[0], said[2], said[1]])
+    with pytest.raises(check.Wrong) as caught:
+        chat.in_their_order(cyd, said, [said[1], said[0], said[2]])
+    assert (caught.value.symptom, caught.value.question) == (24, check.OVERTAKES)
+
+
+def test_no_two_clients_of_a_program_get_one_name(monkeypatch):
+    """The sixth guest is guest6: were another one called so, a ghost would keep it out."""
+    labels = set()
+    newcomer = check.Chat.newcomer
+
+    def noted(scene, label, *rest):
+        labels.add(label)
+        return newcomer(scene, label, *rest)
+
+    monkeypatch.setattr(check.Chat, "newcomer", noted)
+    for stage in check.SERVER_STAGES:
+        for act in stage.checks:
+            scene = check.Chat(None, None)
+            act(scene)
+            scene.close()
+    assert len(labels) > 20 and not [label for label in labels if label[-1].isdigit()]
+
+
+def test_what_somebody_has_received_before_all_listen_is_heard():
+    chat, heard = check.Chat(None, None), []
+    ada = chat.newcomer("ada", None, False)
+    ada.buffer += check.message("bob", "hi")
+    chat.listen([ada], lambda: heard, lambda *said: heard.append(said))
+    assert heard == [(ada, "bob", "hi")]
+    chat.close()

@@ -17,7 +17,7 @@ import time
 import types
 
 import pytest
-from kit import ROOT, TIMEOUT, Server, frame, wrapped
+from kit import ROOT, TIMEOUT, UNIX, Server, frame, wrapped
 
 try:
     from terminal import Terminal
@@ -34,9 +34,7 @@ SPEC = importlib.util.spec_from_file_location("chat_client_cli", CLIENT)
 cli = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(cli)
 
-posix = pytest.mark.skipif(
-    Terminal is None, reason="Windows has no pseudo-terminals and no pthread_kill"
-)
+posix = pytest.mark.skipif(Terminal is None, reason=UNIX)
 
 
 def has_gnu_readline() -> bool:

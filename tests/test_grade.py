@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
-from kit import ROOT
+from kit import CTRL_C, ROOT
 
 pytestmark = pytest.mark.once
 LESSONS = ROOT / "lessons"
@@ -28,9 +28,7 @@ import grade  # noqa: E402
 import make_assignment  # noqa: E402
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits this")
-signals = pytest.mark.skipif(
-    os.name == "nt", reason="nobody can press Ctrl-C for another process on Windows"
-)
+signals = pytest.mark.skipif(os.name == "nt", reason=CTRL_C)
 scripts = pytest.mark.skipif(os.name == "nt", reason="Gradescope's scripts are those of a Linux")
 ECHO = (LESSONS / "steps" / "02_echo.py").read_text(encoding="utf-8")
 

@@ -24,14 +24,14 @@ from gui_kit import (
     type_in,
     wire,
 )
-from kit import ROOT, TIMEOUT, Client, Program, Server, frame, lasting_port
+from kit import PROC, ROOT, TIMEOUT, UNIX, Client, Program, Server, frame, lasting_port
 from test_conversation import ODD
 
 sys.path.insert(0, str(ROOT))
 import chat_client_gui as gui
 
 tk = pytest.importorskip("tkinter", reason="this Python has no tkinter")
-stops = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no such signals")
+stops = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason=UNIX)
 
 
 @pytest.fixture
@@ -801,7 +801,7 @@ def switches(pid):
     return total
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others do not tell")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason=PROC)
 def test_an_idle_window_sleeps_and_wakes_at_once(screen, server):
     with (
         Client(server.port, "bob") as bob,

@@ -9,7 +9,7 @@ import sys
 from typing import NamedTuple
 
 import pytest
-from kit import ROOT, TIMEOUT, WINE, Client, Program, Server, frame
+from kit import RESET, ROOT, TIMEOUT, WINE, Client, Program, Server, frame
 
 sys.path.insert(0, str(ROOT / "lessons"))
 import chaos_proxy
@@ -185,7 +185,7 @@ def test_a_hang_up_is_a_fin_on_its_own_way(listener, path):
 @pytest.mark.parametrize("who", ["the client", "the server", "the proxy"])
 def test_a_reset_is_a_reset_in_the_capture(listener, path, who):
     if WINE and who != "the proxy":
-        pytest.skip("under Wine a reset arrives as an end")
+        pytest.skip(RESET)
     options = "--drop-after 5 --reset" if who == "the proxy" else ""
     with both_ends(listener, path, options) as (proxy, client, server):
         client.raw(b"hello")

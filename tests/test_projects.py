@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from kit import ROOT, checker
+from kit import CTRL_C, ROOT, checker
 
 LESSONS = ROOT / "lessons"
 sys.path.append(str(LESSONS))
@@ -55,9 +55,7 @@ def check(name: str, folder: Path, *options: str) -> subprocess.CompletedProcess
         command += ["--client", "--", *CLIENTS[project]]
     else:
         command += ["chat_server.py"]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, encoding="utf-8", timeout=200, env=environment()
-    )
+    return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=200)
 
 
 def need(project: str) -> None:
@@ -65,10 +63,6 @@ def need(project: str) -> None:
     for program, what in (("openssl", "tls"), ("node", "language"), ("cc", "language")):
         if project == what and not shutil.which(program):
             pytest.skip(f"{program} is not installed")
-
-
-def environment() -> dict:
-    return {**os.environ, "PYTHONIOENCODING": "utf-8"}
 
 
 # ---- What stands in a project's folder -----------------------------------------------------------
@@ -127,9 +121,7 @@ def test_a_solution_keeps_all_that_the_finished_server_promises(name, tmp_path):
     command = [sys.executable, str(LESSONS / "check.py"), "--quick", "--stage", "commands"]
     command += ["--project", name, "chat_server.py"]
     folder = written(tmp_path, name)
-    result = subprocess.run(
-        command, cwd=folder, capture_output=True, encoding="utf-8", timeout=200, env=environment()
-    )
+    result = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=200)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -143,6 +135,8 @@ def test_the_finished_server_fails_the_checks_of_a_project(name, tmp_path):
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_typical_mistake_is_found(mistake, tmp_path):
+    if mistake == "history/joins_sql" and os.name == "nt":  # it shows when the server starts again
+        pytest.skip(CTRL_C)
     result = check(mistake, written(tmp_path, mistake), "--first", "--patience", "4")
     assert result.returncode == 1, result.stdout + result.stderr
     assert re.search(r"^should have come|^but ", result.stdout, re.M), result.stdout
@@ -200,7 +194,6 @@ def test_a_server_is_found_on_another_computer_without_a_default_route(tmp_path)
         capture_output=True,
         encoding="utf-8",
         timeout=60,
-        env=environment(),
     )
     assert "1  Class 7  10.77.0.1:12347" in result.stdout, result.stdout + result.stderr
     assert "ada>> hello" in result.stdout, result.stdout + result.stderr

@@ -10,15 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from kit import ROOT, SEVERAL_LOOPBACKS, TIMEOUT, Client, Server
+from kit import PROC, ROOT, SEVERAL_LOOPBACKS, TIMEOUT, Client, Server
 
 sys.path.insert(0, str(ROOT))
 import chat_server
 from chat_server import Door, Purse
 
-linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="counts open files as only Linux does"
-)
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason=PROC)
 elsewhere = pytest.mark.skipif(
     not SEVERAL_LOOPBACKS, reason="there is no second address that is this computer"
 )

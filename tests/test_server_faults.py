@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from kit import ROOT, TIMEOUT, WINE, Client, Program, Server, frame, wrapped
+from kit import PROC, ROOT, TIMEOUT, WINE, Client, Program, Server, frame, wrapped
 
 sys.path.insert(0, str(ROOT))
 import chat_server
@@ -24,9 +24,7 @@ ROOMY = 3 if sys.implementation.name == "pypy" else 1
 if sysconfig.get_config_var("Py_GIL_DISABLED"):
     ROOMY = 2
 
-linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="looks into /proc, which only Linux has"
-)
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason=PROC)
 
 
 @pytest.fixture

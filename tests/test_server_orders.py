@@ -10,13 +10,13 @@ import sys
 import time
 
 import pytest
-from kit import ROOT, SEVERAL_LOOPBACKS, TIMEOUT, Client, Program, Server
+from kit import ROOT, SEVERAL_LOOPBACKS, TIMEOUT, UNIX, Client, Program, Server
 
 SCRIPT = ROOT / "chat_server.py"
 elsewhere = pytest.mark.skipif(
     not SEVERAL_LOOPBACKS, reason="there is no second address that is this computer"
 )
-terminals = pytest.mark.skipif(sys.platform == "win32", reason="terminals and jobs as on Unix")
+terminals = pytest.mark.skipif(sys.platform == "win32", reason=UNIX)
 
 
 class Watched(Server):

@@ -13,17 +13,15 @@ import time
 from datetime import datetime
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Program, Server, frame, lasting_port, wrapped
+from kit import PROC, ROOT, TIMEOUT, UNIX, Client, Program, Server, frame, lasting_port, wrapped
 
 SCRIPT = ROOT / "chat_server.py"
 STOP_SECONDS = 3  # 2 are promised; a loaded machine takes its time
 ADDRESS = r"127\.0\.0\.1:\d+"
 
 windows = sys.platform == "win32"
-linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="counts open files as only Linux does"
-)
-posix = pytest.mark.skipif(windows, reason="signals, pipes and devices as on Unix")
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason=PROC)
+posix = pytest.mark.skipif(windows, reason=UNIX)
 full_device = pytest.mark.skipif(
     not os.path.exists("/dev/full"), reason="there is no device that is always full"
 )
@@ -817,7 +815,7 @@ def test_a_bad_transcript_stops_neither_the_chat_nor_the_stop(tmp_path, kind):
         pytest.skip("there is no device that is always full")
     if kind == "a pipe that nobody reads":
         if windows:
-            pytest.skip("Windows has other pipes")
+            pytest.skip(UNIX)
         path = tmp_path / "pipe"
         os.mkfifo(path)
     with Server("--transcript", str(path)) as server:

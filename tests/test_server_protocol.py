@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from kit import WINE, Server, frame, wrapped
+from kit import RESET, WINE, Server, frame, wrapped
 
 GRIN = "\U0001f600"
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three people, two joiners, one picture
@@ -503,7 +503,7 @@ WAYS_TO_LEAVE = {  # how, and the reason that the others are told
 @pytest.mark.parametrize("way", WAYS_TO_LEAVE)
 def test_left_comes_once_however_somebody_goes_and_the_name_is_free(server, way):
     if WINE and way == "a reset":
-        pytest.skip("under Wine a reset arrives as an end")
+        pytest.skip(RESET)
     leave, reason = WAYS_TO_LEAVE[way]
     ada, bob, eve = server.gather("ada", "bob", "eve")
     leave(ada)

@@ -4,6 +4,7 @@ import collections
 import gc
 import os
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Server
+from kit import CHECK, ROOT, TIMEOUT, Client, Server, checker, wrapped
 
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "lessons"))
@@ -170,3 +171,95 @@ def test_a_classroom_server_does_not_say_its_own_end_as_an_error(capsys):
     with classroom.serve(talk) as port:
         assert classroom.connect(port).recv(1) == b""
     assert capsys.readouterr().out == ""
+
+
+# On Windows accept() fails where somebody has come, and is gone again with a reset.
+FAILS_ONCE = """
+import socket
+accept = socket.socket.accept
+def fails_once(listener):
+    socket.socket.accept = accept
+    raise ConnectionResetError("as Windows says it")
+socket.socket.accept = fails_once
+"""
+
+
+def test_a_classroom_server_bears_who_is_gone_before_it_accepts(monkeypatch):
+    import classroom
+
+    monkeypatch.setattr(socket.socket, "accept", socket.socket.accept)  # to be undone at the end
+    exec(FAILS_ONCE, {})
+    with classroom.serve(lambda sock: sock.sendall(b"hello")) as port:
+        client = classroom.connect(port)
+        client.settimeout(TIMEOUT)
+        assert client.recv(5) == b"hello"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("brief", ["classic", "header64", "lines"])
+def test_a_right_server_of_a_brief_bears_who_is_gone_before_it_accepts(brief, tmp_path):
+    program = ROOT / "tests" / "programs" / f"{brief}_server.py"
+    command = checker("--brief", brief, "--stage", "start", wrapped(tmp_path, FAILS_ONCE, program))
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=4 * TIMEOUT)
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.once
+def test_the_checker_bears_a_client_that_is_gone_before_it_accepts(tmp_path):
+    script = wrapped(tmp_path, FAILS_ONCE, CHECK)
+    command = [sys.executable, script, "--client", "--stage", "start", ROOT / "chat_client_cli.py"]
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=4 * TIMEOUT)
+    assert (run.returncode, run.stderr) == (0, ""), run.stdout
+
+
+TOOLS = {  # each has something to say that is no ASCII; {here} is a folder with such a name
+    "zoo.py": [],
+    "projects.py": ["--write", "{here}/new", "rooms"],
+    "grade.py": ["{here}", "--to", "{here}/results", "--", "--stage", "1"],
+    "make_assignment.py": ["{lessons}/01_bytes.ipynb", "--to", "{here}/new"],
+    "../tests/benchmark.py": ["--people", "2", "--seconds", "0.1", "--repeats", "1", "{here}/é.py"],
+    "check.py": ["--stage", "1", "{here}/é.py"],
+}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_tool_says_in_a_pipe_what_its_encoding_lacks(tool, tmp_path):
+    """A pipe on Windows has some hundred letters, depending on the country."""
+    here, lessons = tmp_path / "李雷", ROOT / "lessons"
+    here.mkdir()
+    program = "import sys\nsys.stdout.buffer.write('é\\n'.encode())\n"
+    (here / "é.py").write_text(program, encoding="utf-8")
+    options = [option.format(here=here, lessons=lessons) for option in TOOLS[tool]]
+    run = subprocess.run(
+        [sys.executable, lessons / tool, *options],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        timeout=4 * TIMEOUT,
+    )
+    said = (run.stdout + run.stderr).decode("ascii")
+    assert "UnicodeEncodeError" not in said and "codec can't" not in said
+    assert "\\xe9" in said or "\\u674e" in said, said
+
+
+# On Windows a pipe that nobody reads is no BrokenPipeError.
+UNREAD = """
+import errno, io, sys
+class Unread(io.FileIO):
+    def write(self, data):
+        type(self).write = io.FileIO.write
+        raise OSError(errno.EINVAL, "Invalid argument")
+sys.stdout = io.TextIOWrapper(io.BufferedWriter(Unread(1, "w")))
+"""
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("tool", "code"), [(["zoo.py"], 0), (["projects.py"], 0), (["check.py", "--list"], 1)]
+)
+def test_a_list_that_nobody_reads_ends_quietly_as_windows_says_it(tool, code, tmp_path):
+    script = wrapped(tmp_path, UNREAD, ROOT / "lessons" / tool[0])
+    command = [sys.executable, script, *tool[1:]]
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=4 * TIMEOUT)
+    assert (run.returncode, run.stderr) == (code, "")

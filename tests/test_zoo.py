@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit import ROOT, TIMEOUT, Client, Program, checker
+from kit import CTRL_C, FILES, RESET, ROOT, TIMEOUT, WINE, WORK, Client, Program, checker
 
 sys.path.insert(0, str(ROOT / "lessons"))
 import check
@@ -26,12 +26,42 @@ STAGES = {
     "client": [stage.name for stage in check.CLIENT_STAGES],
 }
 BURNS = 13  # the symptom of a program that works for nothing: look no longer than we have to
-PATIENCE = 3  # seconds: a wrong program often says nothing, and we need not wait for that for long
+# Seconds: a wrong program often says nothing, and we need not wait for that for long. Windows tries
+# for two of them to reach somebody where nobody listens.
+PATIENCE = 6 if os.name == "nt" else 3
 VISIT_SECONDS = 300
 PARENTS = {animal.parent: animal.name for animal in ZOO.values()}  # each with one of its animals
 ALONE = ["sender_thrown_out"]  # it cannot bear other mistakes: whom they leave behind throws it out
+ASKS = {  # of animals whose symptom alone would ask about something else: words of the question
+    "too_long_to_digest": "where has your program room for less?",
+    "dies_of_a_reset": "which line catches that?",
+    "eats_all_memory": "what becomes of a header that says more?",
+    "out_for_a_pause": "How much may wait for one who does not read",
+    "no_way_out": "Which line knows the word for leaving",
+    "knows_no_capitals": "when is a name in it that of who is here?",
+    "private_to_all": "Who hears a private message",
+    "slash_slash": "what is taken off it?",
+    "the_first_hundred": "How many names does one `online` hold",
+    "never_ends": "what does it do then",
+    "client_says_it_twice": "Which line shows what you say",
+    "client_keeps_the_reason": "What stands behind the word `refused`",
+    "client_traceback": "Which line could catch that error",
+    "client_dies_of_ctrl_c": "Which line could catch that error",
+    "client_never_quits": "How does your program know who ended it",
+}
 each_animal = pytest.mark.parametrize("name", ZOO)
-posix = pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process")
+posix = pytest.mark.skipif(os.name == "nt", reason=CTRL_C)
+UNSEEN = {  # animals whose mistake cannot be seen everywhere -> where not, and why
+    "dies_of_a_reset": (WINE, RESET),
+    "client_reset_traceback": (WINE, RESET),
+    "never_gives_back": (not sys.platform.startswith("linux"), FILES),
+    "burns_after_leaving": (os.name == "nt", WORK),
+    "client_burns_after_the_end": (os.name == "nt", WORK),
+    "never_ends": (os.name == "nt", CTRL_C),
+    "no_goodbye": (os.name == "nt", CTRL_C),
+    "back_in_a_minute": (os.name == "nt", CTRL_C),
+    "client_dies_of_ctrl_c": (os.name == "nt", CTRL_C),
+}
 
 
 def kind_of(animal) -> str:
@@ -62,7 +92,6 @@ def called(*options, folder=LESSONS) -> subprocess.CompletedProcess:
         text=True,
         encoding="utf-8",
         timeout=TIMEOUT,
-        env={**os.environ, "PYTHONUTF8": "1"},
     )
 
 
@@ -139,10 +168,15 @@ def visits(request, tmp_path_factory):
 
 @each_animal
 def test_the_mistake_is_found_in_its_stage_with_its_symptom(visits, name):
+    unseen, reason = UNSEEN.get(name, (False, ""))
+    if unseen:
+        pytest.skip(reason)
     code, stage, symptom, words = visits(outcome, name)
     assert (code, stage, symptom) == (1, ZOO[name].stage, ZOO[name].symptom), words
     assert re.search(r"^users say: ", words, re.M), words
     assert re.search(r"^ask yourself: .*\?$", words, re.M), words
+    assert ASKS.get(name, "") in words, words
+    assert check.SYMPTOMS[0][1] not in words, "a question that fits everything leads nowhere"
     wrong = words[words.rindex("\nstage ") + 1 :]
     assert len(wrong.splitlines()) <= 26, "at most 25 lines, and the sum"
 

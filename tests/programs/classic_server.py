@@ -53,6 +53,7 @@ buffers, names = {}, {}
 while True:
     for sock in select.select([listener, *buffers], [], [])[0]:
         if sock is listener:
-            buffers[listener.accept()[0]] = bytearray()
+            with contextlib.suppress(OSError):  # gone again before we took it
+                buffers[listener.accept()[0]] = bytearray()
         elif sock in buffers:
             serve(sock, buffers, names)

@@ -56,5 +56,6 @@ def serve(sock: socket.socket) -> None:
 
 listener = socket.create_server(("127.0.0.1", int(sys.argv[2])), backlog=50)
 while True:
-    sock, _ = listener.accept()
-    threading.Thread(target=serve, args=(sock,), daemon=True).start()
+    with contextlib.suppress(OSError):  # gone again before we took it
+        sock, _ = listener.accept()
+        threading.Thread(target=serve, args=(sock,), daemon=True).start()

@@ -60,5 +60,6 @@ def close(sock: socket.socket) -> None:
 
 listener = socket.create_server(("127.0.0.1", int(sys.argv[2])), backlog=50)
 while True:
-    sock, _ = listener.accept()
-    threading.Thread(target=serve, args=(sock,), daemon=True).start()
+    with contextlib.suppress(OSError):  # gone again before we took it
+        sock, _ = listener.accept()
+        threading.Thread(target=serve, args=(sock,), daemon=True).start()

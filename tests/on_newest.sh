@@ -3,7 +3,7 @@
 #
 #   sudo bash tests/on_newest.sh [FOLDER] [-- OPTION...]
 #
-# The first time, debootstrap makes FOLDER (default: /var/tmp/newest; four minutes, 800 MB); later
+# The first time, debootstrap makes FOLDER (default: /var/tmp/newest; two minutes, 800 MB); later
 # runs use what is there, so remove it for something newer. Debian's packages are all that is
 # fetched. OPTIONs go to pytest. Each Python is run in its development mode, where every warning is
 # an error, and that holds for each program that a test starts.

@@ -145,12 +145,12 @@ def cut_off(path, start):
 
 
 def misleads(path, start):
-    """Return whether the end of a frame that is cut there looks like part of the next header."""
+    """Return whether the rest of a frame that is cut there looks like a header, or begins one."""
     for ends, place in cut_off(path, start).items():
         data, end = streams(path)[ends], 0
         while end < place:
             end += 10 + int(data[end : end + 10])
-        if end > place and data[end - 1] in b" 0123456789":
+        if any(re.fullmatch(rb" *[0-9]+ *", data[at : at + 10]) for at in range(place, end)):
             return True
     return False
 

@@ -2112,7 +2112,9 @@ class Client:
         if pair[1] == wanted[1].encode().decode("latin-1") or "\ufffd" in pair[1]:
             return Wrong(came, 27)
         said = [*self.scene.said]  # in the order in which it was said for the first time
-        if pair not in said and squeezed(wanted[1]).startswith(squeezed(pair[1])):
+        whole, part = squeezed(wanted[1]), squeezed(pair[1])
+        cut_short = whole.startswith(part) and not self.scene.question  # which would know better
+        if pair not in said and (part == whole or cut_short):
             return Wrong(came, 0, CHANGED)
         refused = [words for words in self.notices if words.startswith("error")]
         if refused and wanted in said:

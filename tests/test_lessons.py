@@ -340,11 +340,16 @@ UNDER_WINE = {  # what these lessons show is something else there
 }
 
 
+def skip_under_wine(path) -> None:
+    """Skip a test of a lesson that shows something else there."""
+    if WINE and path.stem in UNDER_WINE:
+        pytest.skip(UNDER_WINE[path.stem])
+
+
 @functools.cache
 def whole_run(path) -> dict:
     """Run a lesson twice, with all answers, and call all hints: in one process, for all tests."""
-    if WINE and path.stem in UNDER_WINE:
-        pytest.skip(UNDER_WINE[path.stem])
+    skip_under_wine(path)
     hints = [
         f'from classroom import hint; hint("{name}"{number})'
         for name in exercises(path)

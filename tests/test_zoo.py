@@ -26,7 +26,9 @@ STAGES = {
     "client": [stage.name for stage in check.CLIENT_STAGES],
 }
 BURNS = 13  # the symptom of a program that works for nothing: look no longer than we have to
-PATIENCE = 3  # seconds: a wrong program often says nothing, and we need not wait for that for long
+# Seconds: a wrong program often says nothing, and we need not wait for that for long. Windows tries
+# for two of them to reach somebody where nobody listens.
+PATIENCE = 6 if os.name == "nt" else 3
 VISIT_SECONDS = 300
 PARENTS = {animal.parent: animal.name for animal in ZOO.values()}  # each with one of its animals
 ALONE = ["sender_thrown_out"]  # it cannot bear other mistakes: whom they leave behind throws it out

@@ -2317,7 +2317,9 @@ class Client:
 
     def torn(self, text: str, alone: str) -> Wrong:
         """Return what to say of bytes that cannot be; alone: the question while only one talks."""
-        return Wrong(text, 6, TORN) if self.scene.many else Wrong(text, question=alone)
+        if self.scene.many and self.scene.symptom != 7:  # a wrong header shifts what follows
+            return Wrong(text, 6, TORN)
+        return Wrong(text, question=alone)
 
     def hears_all(self, heard) -> None:
         """Receive what is there, and pass each message to heard(self, sender, text)."""

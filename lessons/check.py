@@ -4326,20 +4326,16 @@ def refuses_who_finds_no_place(scene: Chat) -> None:
 
 
 @check("deadlines", symptom=0, needs=TOGETHER, topics=("orders",))
-def refuses_wrong_options(scene: Chat) -> None:
-    """Where `--help` says that `--max-clients` and `--max-rate` are at least 1: with less, the
+def refuses_a_wrong_option(scene: Chat) -> None:
+    """Where `--help` says "messages a second from each, at least 1": with `--max-rate 0.5` the
     program ends with an exit code but 0.
     """
-    promises = "people in the room, at least 1", "messages a second from each, at least 1"
-    if scene.program and not all(has_option(scene, words) for words in promises):
+    if scene.program and not has_option(scene, "messages a second from each, at least 1"):
         return
-    for option, value in (("--max-clients", "0"), ("--max-rate", "0.5")):
-        if scene.expect(
-            f"from a second program, with {option} {value}: its end, an exit code but 0"
-        ):
-            command = scene.target.command_at(("127.0.0.1", free_port()))
-            if exit_code([*command, option, value], scene) in (None, 0):
-                raise Wrong(f"it takes {option} {value} for right")
+    if scene.expect("from a second program, with --max-rate 0.5: its end, an exit code but 0"):
+        command = scene.target.command_at(("127.0.0.1", free_port()))
+        if exit_code([*command, "--max-rate", "0.5"], scene) in (None, 0):
+            raise Wrong("it takes 0.5 for right, and cannot do that")
 
 
 def exit_code(command: list, scene: Chat) -> "int | None":

@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 
 import pytest
-from kit import ROOT, TIMEOUT, checker
+from kit import ROOT, SPEED, TIMEOUT, WINE, checker
 
 CHECK = ROOT / "lessons" / "check.py"
 SMALL = ROOT / "lessons" / "models" / "small_client.py"
@@ -195,6 +195,8 @@ def test_a_right_client_has_all_points(client, tmp_path):
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_client_is_told_what_is_wrong(kind, tmp_path):
+    if WINE and kind == "floods at a message":  # Wine's one server passes on all that is printed
+        pytest.skip(SPEED)
     source, outcome, stage, symptom, words = WRONG[kind]
     if isinstance(source, tuple):
         source = [source]

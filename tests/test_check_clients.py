@@ -190,7 +190,7 @@ def test_a_right_client_has_all_points(client, tmp_path):
     assert [test["extra_data"]["outcome"] for test in report["tests"]] == ["right"] * STAGES
     names = [test["extra_data"]["stage"] for test in report["tests"]]
     assert names == ["start", "name", "frames", "two-at-once", "show", "end", "quit"]
-    assert report["execution_time"] < 2 * SECONDS
+    assert WINE or report["execution_time"] < 2 * SECONDS  # how fast that is says nothing
 
 
 @pytest.mark.parametrize("kind", WRONG)

@@ -1312,13 +1312,18 @@ def parse_options(argv: "list | None") -> argparse.Namespace:
     from_one = f"people from one address; default {PER_ADDRESS}, but none from this computer; 0"
     add("--host", default="127.0.0.1", help="default %(default)s; 0.0.0.0 is all the network")
     add("--port", type=int, default=1234, help="default %(default)s; 0 lets the system choose")
-    add("--max-clients", type=int, default=200, help="people in the room; default %(default)s")
+    add(
+        "--max-clients",
+        type=int,
+        default=200,
+        help="people in the room, at least 1; default %(default)s",
+    )
     add("--max-per-address", type=int, metavar="N", help=f"{from_one} is no limit")
     add(
         "--max-rate",
         type=float,
         default=20,
-        help="messages a second from each; default %(default)s, 0 is no limit",
+        help="messages a second from each, at least 1; default %(default)s, 0 is no limit",
     )
     add("--password", help="what newcomers have to know; others may see it in a list of processes")
     add("--password-file", metavar="FILE", help="its first line; or set CHAT_PASSWORD")

@@ -2537,6 +2537,7 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
     lives = scene.program.process.poll() is None
     for client in scene.clients:
         client.sock.close()  # a server for one client at a time would not hear the others
+    scene.program.ended(scene.patience / 2)  # it may end with its client, if slowly
     for what, data, name in OTHER_WIRES if brief.is_page else ():
         if lives and scene.program.ended(0.1) and not scene.target.at:
             start_with(scene)  # it ends with its client
@@ -4183,17 +4184,21 @@ def bears_a_flood(scene: Chat) -> None:
     scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
 
 
-def sleeps_until_heard(listener: Client, sender: Client, text: str) -> int:
-    """Return at how many looks the program slept while this was on its way to the listener."""
-    scene, slept, heard = listener.scene, 0, 0
+def sleeps_until_heard(listener: Client, sender: Client, text: str) -> tuple:
+    """Return at how many looks the program slept, and at how many it worked, while this was on its
+    way to the listener.
+    """
+    scene, slept, worked, heard = listener.scene, 0, 0, 0
     began = news = time.monotonic()
     while time.monotonic() < began + LISTEN_SECONDS and not scene.is_quiet(news):
         with suppress(Silence):
             listener.hears_of(sender, text, 0.02)
-            return slept
+            return slept, worked
         look = scene.program.look()
-        if look is None or look[0]:  # None: we cannot know
+        if look and look[0]:
             slept += 1
+        elif look:  # None: we cannot know
+            worked += 1
         if sum(listener.aside.values()) > heard:
             heard, news = sum(listener.aside.values()), time.monotonic()
     seconds = time.monotonic() - began
@@ -4213,7 +4218,8 @@ def forgets_who_is_gone(scene: Chat) -> None:
     eve.says(*texts)
     bob.says("and I?")
     scene.question, scene.symptom = WHO_ELSE, 23
-    if sleeps_until_heard(ada, bob, "and I?") > 20:  # a right one sleeps when there is nothing
+    slept, _ = sleeps_until_heard(ada, bob, "and I?")
+    if slept > 20:  # a right one sleeps when there is nothing to do
         raise Wrong(f"{bob.label} had to wait while {eve.label} was heard")
     scene.question, scene.symptom = "", 45
     ada.hears_of(eve, texts[0])
@@ -4300,19 +4306,41 @@ def waits_thirty_seconds_for_a_frame(scene: Chat) -> None:
 
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))
 def refuses_who_finds_no_place(scene: Chat) -> None:
-    """Where `--max-clients 3` is an option: a fourth is refused, and comes in when one has left."""
+    """Where `--max-clients 1` is an option: a second one is refused, until the first one leaves."""
     if scene.program and not has_option(scene, "--max-clients"):
         return
-    start_with(scene, "--max-clients", "3")
-    ada, _, cyd = scene.join("ada", "bob", "cyd")
+    start_with(scene, "--max-clients", "1")
+    ada = scene.join("ada")
     for _ in range(2):
-        scene.client("dan").is_refused()
+        scene.client("bob").is_refused()
     ada.says("it is full")
-    cyd.hears(ada, "it is full")
-    cyd.leaves()
-    eve = scene.client("eve")
-    if scene.expect(f"to {eve.label}: it is let in, as soon as the server has seen that one left"):
-        comes_again(eve)
+    ada.hears(ada, "it is full")
+    ada.leaves()
+    cyd = scene.client("cyd")
+    if scene.expect(f"to {cyd.label}: it is let in, as soon as the server has seen that one left"):
+        comes_again(cyd)
+
+
+@check("deadlines", symptom=0, needs=TOGETHER, topics=("orders",))
+def refuses_a_wrong_option(scene: Chat) -> None:
+    """Where `--help` says "messages a second from each, at least 1": with `--max-rate 0.5` the
+    program ends with an exit code but 0.
+    """
+    if scene.program and not has_option(scene, "messages a second from each, at least 1"):
+        return
+    if scene.expect("from a second program, with --max-rate 0.5: its end, an exit code but 0"):
+        command = scene.target.command_at(("127.0.0.1", free_port()))
+        if exit_code([*command, "--max-rate", "0.5"], scene) in (None, 0):
+            raise Wrong("it takes 0.5 for right, and cannot do that")
+
+
+def exit_code(command: list, scene: Chat) -> "int | None":
+    """Return with what a second program ends, None if it does not."""
+    second = Program(command, scene.program.address)
+    second.ended(scene.patience)
+    code = second.process.poll()
+    second.kill()
+    return code
 
 
 @check("deadlines", symptom=0, seconds=4, needs=ROOM, topics=("flood",))
@@ -4325,28 +4353,29 @@ def slows_down_who_says_too_much(scene: Chat) -> None:
     for_an_address = not scene.program or has_option(scene, "--max-per-address")
     start_with(scene, *RATE, *(BY_ADDRESS if for_an_address else ()))
     people, began = scene.join("ada", "bob", "cyd"), time.monotonic()
-    slept = says_too_much(*people, [f"{i} green bottles" for i in range(30)])
+    slept, worked = says_too_much(*people, [f"{i} green bottles" for i in range(30)])
     heard = time.monotonic()
     if scene.program and heard < began + 0.5:
         raise Wrong(f"all was heard within {heard - began:.1f} seconds")
-    if scene.program and slept < 2:  # a slow computer takes as long, but it works
+    if slept < 2 and worked > 4:  # a slow computer takes as long, but it works
         question = "What does your program do while it holds somebody back?"
         raise Wrong("your program was at work all that time", 13, question)
     if for_an_address:
         people[0].leaves()
         scene.question = "What does your program remember of who hangs up and comes again?"
-        texts = ["x" * 2000, *(f"{i} bottles more" for i in range(7))]  # long ones cost as well
-        says_too_much(scene.join("ada"), *people[1:], texts)
-        if scene.program and time.monotonic() < heard + 0.4:
+        texts = [f"{i} {'bottle ' * 280}" for i in range(6)]  # long ones are not for nothing
+        again, began = scene.join("ada"), time.monotonic()
+        says_too_much(again, *people[1:], texts)
+        if scene.program and time.monotonic() < began + 0.15:  # so little, for we may be late
             raise Wrong("who was slowed down came again, and all was heard at once")
 
 
-def says_too_much(ada: Client, bob: Client, cyd: Client, texts: list) -> int:
-    """All hear what ada says in a row; return at how many looks the program slept meanwhile."""
+def says_too_much(ada: Client, bob: Client, cyd: Client, texts: list) -> tuple:
+    """All hear what ada says in a row; return at how many looks the program slept and worked."""
     ada.says(*texts)
-    slept = sleeps_until_heard(cyd, ada, texts[-1])
+    looks = sleeps_until_heard(cyd, ada, texts[-1])
     ada.scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
-    return slept
+    return looks
 
 
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))
@@ -4361,8 +4390,12 @@ def asks_for_a_password(scene: Chat) -> None:
     else:
         start_with(scene, "--password", "swordfish")
     scene.client("ada", "ada swordfish").is_welcome("ada")
-    for name in ("bob", "bob wrong", "bob swordfish2", "bob ", "ada swordfish", "server swordfish"):
+    wrong = "bob", "bob wrong", "bob swordfish2", "bob ", b"bob swordfish\xff"
+    for name in (*wrong, "ada swordfish", "server swordfish"):
         scene.client("guest", name).is_refused()
+    rude = scene.client("rude")
+    rude.sends(b"GET / HTTP/1.1\r\n\r\n")
+    rude.is_hung_up_on()
     makes_guesses_slow(scene)
     scene.client("cyd", "cyd swordfish").is_welcome("cyd")
     answers_behind_a_crowd(scene)
@@ -4392,7 +4425,7 @@ def answers_behind_a_crowd(scene: Chat) -> None:
 
 def makes_guesses_slow(scene: Chat) -> None:
     """Who tries one password after the other has to wait for the answer in the end."""
-    slow = 0
+    slow, scene.quick = 0, False  # a program that sleeps makes them wait, and lets nobody in
     for i in range(GUESSES):
         began = time.monotonic()
         scene.client("guest", f"eve {i}").is_refused()
@@ -4482,13 +4515,14 @@ def prints_often(scene: Chat, word: str, count: int) -> None:
     asks="Which thread writes the file, how is it opened, and when is a line of it on the disk?",
 )
 def keeps_a_transcript(scene: Chat) -> None:
-    """Where `--transcript` is an option: what is said to all is added to that file, in its order
-    and at once, and private messages are not.
+    """Where `--help` says that `--transcript FILE` is there to "append public messages to it": they
+    stand in that file at once, at the ends of its lines, in their order, and private ones do not.
     """
-    if scene.program and not has_option(scene, "--transcript"):
+    if scene.program and not has_option(scene, "append public messages to it"):
         return
     path = new_file("yesterday\n") if scene.program else ""
-    start_with(scene, "--transcript", path)
+    no_limit = not scene.program or has_option(scene, "0 is no limit")
+    start_with(scene, "--transcript", path, *(("--max-rate", "0") if no_limit else ()))
     ada, bob = scene.join("ada", "bob")
     ada.says("first", "//second", f"/msg {bob.name} psst", "dritt\u00e9", "fourth")
     for text in ("first", "/second"):
@@ -4503,7 +4537,7 @@ def stands_in(scene: Chat, path: str, texts: list) -> None:
     """These texts stand in the file, at the ends of lines, and nothing between them."""
     if not scene.expect(f"in the transcript: lines that end with {', '.join(texts)}"):
         return
-    end, lines = time.monotonic() + min(scene.patience, 3), []
+    end, lines = time.monotonic() + scene.patience, []
     while not lines or not lines[-1].endswith(texts[-1]):
         if time.monotonic() > end:
             break
@@ -4702,10 +4736,7 @@ def leaves_a_taken_port_alone(scene: Chat) -> None:
     """
     ada = scene.join("ada")
     if scene.expect("from a second program on this port: its end, an exit code but 0"):
-        second = Program(scene.program.command, scene.program.address)
-        second.ended(scene.patience)
-        code = second.process.poll()
-        second.kill()
+        code = exit_code(scene.program.command, scene)
         if code is None:
             raise Wrong("two programs of yours run on one port")
         if code == 0:

@@ -440,6 +440,16 @@ SLIPS = {
         0,
         [('os.environ.get("CHAT_PASSWORD", "")', '""')],
     ),
+    "a wrong header in the place of a password": (
+        "deadlines",
+        0,
+        [('return "wrong header", "bye wrong header"', "return None")],
+    ),
+    "a password that is no text": (
+        "deadlines",
+        0,
+        [('given.encode(errors="surrogateescape")', "given.encode()")],
+    ),
     "a password file that is one password": (
         "deadlines",
         0,
@@ -505,6 +515,21 @@ SLIPS = {
                 "        if False:\n            self.log",
             )
         ],
+    ),
+    "any value of an option": (
+        "deadlines",
+        0,
+        [("options.max_rate == 0 or options.max_rate >= 1", "True")],
+    ),
+    "a room for one that is none": (
+        "deadlines",
+        2,
+        [("or options.max_clients < 1", "or options.max_clients < 2")],
+    ),
+    "no limit that is one": (
+        "deadlines",
+        2,
+        [("options.max_rate == 0 or options", "options")],
     ),
     "what overtakes a backlog": (
         "slow",
@@ -604,6 +629,13 @@ def test_a_loop_that_forgets_what_one_send_did_not_take_is_found_each_time(tmp_p
     for _ in range(3):
         result = run("--quick", "--only", "slow", path, folder=tmp_path)
         assert "(symptom 6)" in result.stdout, result.stdout
+
+
+def test_a_server_that_lets_guessers_wait_for_seconds_is_right(tmp_path):
+    text = (ROOT / "chat_server.py").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^TURN_SECONDS = .*", "TURN_SECONDS = 2.5", text)
+    result = run("--quick", "--only", "deadlines", write(tmp_path, text), folder=tmp_path)
+    assert result.returncode == 0, result.stdout
 
 
 LATE = f"""

@@ -583,6 +583,15 @@ def test_a_client_that_leaves_after_some_seconds_of_silence_is_found(tmp_path):
     assert "when nobody says anything for a while?" in said
 
 
+def test_a_server_that_ends_slowly_with_its_client_is_tried_on_another_wire_too(tmp_path):
+    """A traceback takes its time, on a busy computer or in Python's development mode."""
+    text = (ROOT / "lessons" / "steps" / "03_framing.py").read_text(encoding="utf-8")
+    slowly = "import time\n    sys.excepthook = lambda *_: time.sleep(0.4)\n    sys.exit(main())"
+    changes = [("HEADER = 10  #", "HEADER = 64  #"), ("sys.exit(main())", slowly)]
+    _, said = say(tmp_path, changed(text, changes), "--first", "--patience=2", "--only", "start")
+    assert "answers to headers of 64 bytes" in said and "(symptom 41)" in said, said
+
+
 def test_what_a_brief_calls_leaving_stands_in_what_is_promised(tmp_path):
     path = Path(__file__).with_name("programs") / "lines_server.py"
     wrong = changed(path.read_text(encoding="utf-8"), [('text == "QUIT"', 'text == "EXIT"')])

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import sys
+import sysconfig
 import threading
 import time
 from pathlib import Path
@@ -17,8 +18,11 @@ import chat_server
 GRIN = "\U0001f600"
 LONGEST = GRIN * 2000  # the longest message there is, in bytes
 PATIENCE = 1  # seconds that nobody's message may take; 0.1 on an idle machine
-# PyPy begins to collect when memory has nearly doubled, and its send() copies a whole bytearray.
+# PyPy begins to collect when memory has nearly doubled, and its send() copies a whole bytearray; a
+# Python without the GIL has another allocator, which keeps more.
 ROOMY = 3 if sys.implementation.name == "pypy" else 1
+if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    ROOMY = 2
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason=PROC)
 

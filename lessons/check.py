@@ -2114,7 +2114,9 @@ class Client:
         if pair[1] == wanted[1].encode().decode("latin-1") or "\ufffd" in pair[1]:
             return Wrong(came, 27)
         said = [*self.scene.said]  # in the order in which it was said for the first time
-        if pair not in said and squeezed(wanted[1]).startswith(squeezed(pair[1])):
+        whole, part = squeezed(wanted[1]), squeezed(pair[1])
+        cut_short = whole.startswith(part) and not self.scene.question  # which would know better
+        if pair not in said and (part == whole or cut_short):
             return Wrong(came, 0, CHANGED)
         refused = [words for words in self.notices if words.startswith("error")]
         if refused and wanted in said:
@@ -2315,7 +2317,9 @@ class Client:
 
     def torn(self, text: str, alone: str) -> Wrong:
         """Return what to say of bytes that cannot be; alone: the question while only one talks."""
-        return Wrong(text, 6, TORN) if self.scene.many else Wrong(text, question=alone)
+        if self.scene.many and self.scene.symptom != 7:  # a wrong header shifts what follows
+            return Wrong(text, 6, TORN)
+        return Wrong(text, question=alone)
 
     def hears_all(self, heard) -> None:
         """Receive what is there, and pass each message to heard(self, sender, text)."""

@@ -32,6 +32,7 @@ WINE = is_wine()
 UNIX = "terminals, signals, pipes and devices as on Unix"
 PROC = "looks at the program as only Linux lets one do"
 RESET = "under Wine a reset arrives as an end"
+SPEED = "how fast it is under Wine says nothing of Windows"
 CTRL_C = "nobody can press Ctrl-C for another process on Windows"
 FILES = "only on Linux does the checker see what a program has open"
 WORK = "here the checker does not see whether a program works or rests"

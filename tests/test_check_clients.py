@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 
 import pytest
-from kit import ROOT, TIMEOUT, checker
+from kit import ROOT, SPEED, TIMEOUT, WINE, checker
 
 CHECK = ROOT / "lessons" / "check.py"
 SMALL = ROOT / "lessons" / "models" / "small_client.py"
@@ -190,11 +190,13 @@ def test_a_right_client_has_all_points(client, tmp_path):
     assert [test["extra_data"]["outcome"] for test in report["tests"]] == ["right"] * STAGES
     names = [test["extra_data"]["stage"] for test in report["tests"]]
     assert names == ["start", "name", "frames", "two-at-once", "show", "end", "quit"]
-    assert report["execution_time"] < 2 * SECONDS
+    assert WINE or report["execution_time"] < 2 * SECONDS  # how fast that is says nothing
 
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_wrong_client_is_told_what_is_wrong(kind, tmp_path):
+    if WINE and kind == "floods at a message":  # Wine's one server passes on all that is printed
+        pytest.skip(SPEED)
     source, outcome, stage, symptom, words = WRONG[kind]
     if isinstance(source, tuple):
         source = [source]

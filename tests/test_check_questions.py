@@ -209,7 +209,7 @@ ASKS = {  # case -> (what is changed, what the checker says)
             ),
             ("everybody = []\n", "everybody = []\nnames = []\n"),
         ],
-        ["without that notice", "What does the server say before it hangs up on somebody"],
+        ["without that notice", "What should it say before it hangs up on somebody"],
     ),
     "everybody speaks under the name of who came last": (
         [

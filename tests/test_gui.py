@@ -27,7 +27,7 @@ from gui_kit import (
     wait_for_no_threads,
     wire,
 )
-from kit import ROOT, TIMEOUT, UNIX, WINE, Client, Program, Server, frame, lasting_port
+from kit import ROOT, SPEED, TIMEOUT, UNIX, WINE, Client, Program, Server, frame, lasting_port
 
 sys.path.insert(0, str(ROOT))
 import chat_client_gui as gui
@@ -713,7 +713,7 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 """
 
 
-@pytest.mark.skipif(WINE, reason="how fast it is under Wine says nothing of Windows")
+@pytest.mark.skipif(WINE, reason=SPEED)
 @one_by_one
 def test_2000_messages_a_second_never_stall_the_main_loop(windows, record_property):
     with Program("-c", FLOOD, str(ROOT / "tests"), str(SECONDS)) as program:

@@ -2020,17 +2020,17 @@ class Client:
             self.note(f"<- {show(self.buffer[:size])}")
             del self.buffer[:size]
 
-    def takes_more(self) -> None:
+    def takes_more(self, room: int = 1 << 18) -> None:
         """Stop being slow: with as little room as it has, a lot would come in at 10 KB a second."""
         with suppress(OSError):
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
 
-    def reads(self, size: int) -> None:
-        """Read until so many bytes are there."""
-        self.takes_more()
+    def reads(self, size: int, pause: float = 0) -> None:
+        """Read piece by piece until so many bytes are there, while the system holds little more."""
+        self.takes_more(1 << 16)
         end = time.monotonic() + self.scene.patience
         while len(self.buffer) < size and not self.over and self.receive(end):
-            pass
+            self.scene.wait(pause)
 
     def hangs_up(self) -> None:
         """Say that nothing more comes from here, but go on reading."""
@@ -3683,11 +3683,13 @@ def bears_a_short_pause(scene: Chat) -> None:
         f"to {pip.label}, later: all {enough} texts, in the order in which the others heard them"
     ):
         said = talk(ada, lambda count: count >= enough)
-        pip.reads(system_holds() // 8)
+        pip.reads(150_000)
         texts = [f"{i} green bottles" for i in range(10)]
         ada.says(*texts)  # they may not overtake what still waits, though there is room now
         said += [(ada.name, text) for text in texts]
-        scene.wait(0.5)  # for who looks where there is room: a part of what waits fits in
+        for text in texts:
+            ada.hears(ada, text)
+        pip.reads(system_holds() // 2, 0.02)  # so there is room soon, but only for a part of it
         if is_gone(pip, ada):
             scene.symptom = 12
             scene.question = "How much may wait for one who does not read, and for how long?"

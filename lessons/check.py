@@ -2458,7 +2458,7 @@ TOLD = (*ROOM, "says_who_left")
 # Stage: listens and accepts
 
 
-@check("start", symptom=6)
+@check("start", symptom=6, dead=2)
 def answers(scene: Chat) -> None:
     """The server accepts a client and answers something to what it sends."""
     ada = scene.client("ada")

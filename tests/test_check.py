@@ -96,6 +96,10 @@ PROGRAMS = {  # case -> (the program, what the checker has to say about it)
         f"{LISTEN}sock, _ = listener.accept()\nsock.sendall(sock.recv(100))\nsock.recv(100)",
         ["wrong", "has ended with exit code 0", "(symptom 2)"],
     ),
+    "it ends with its first answer": (
+        f"{LISTEN}sock, _ = listener.accept()\nsock.recv(13)\nsock.sendall(sock.recv(100))",
+        ["wrong", "has ended with exit code 0", "(symptom 2)"],
+    ),
     "it floods its output": (
         ECHO.replace(
             "        while data := sock.recv(4096):\n",

@@ -97,7 +97,8 @@ PROGRAMS = {  # case -> (the program, what the checker has to say about it)
         ["wrong", "has ended with exit code 0", "(symptom 2)"],
     ),
     "it ends with its first answer": (
-        f"{LISTEN}sock, _ = listener.accept()\nsock.recv(13)\nsock.sendall(sock.recv(100))",
+        f"{LISTEN}sock, _ = listener.accept()\nsock.recv(13)\ndata = sock.recv(100)\n"
+        "import os\nsock.sendall(data)\nos._exit(0)",
         ["wrong", "has ended with exit code 0", "(symptom 2)"],
     ),
     "it floods its output": (

@@ -232,5 +232,6 @@ def test_a_bridge_that_is_killed_is_missed_and_one_that_stands_still_catches_up(
         options = ("--name", "two")
         links.append(stack.enter_context(Bridge(rooms[1].port, server.port, *options)))
         ada.skip_to("one", f"* linked with two again: {MISSING}")
+        links[-1].wait_until_linked()  # it is in the channel before it is in zoë's room
         zoe.send("back")
         ada.skip_to("one", "<zoë@two> back")

@@ -82,7 +82,7 @@ FLOOD_LINES = 20_000
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
 NOBODY_READS = errno.EPIPE, errno.EINVAL  # what a pipe says then; the second on Windows
-LANES = 4  # programs that are checked at the same time
+LANES = 6  # programs that are checked at the same time: most checks wait
 PAUSE_SECONDS = 1.2  # between two halves of a frame: who looks at a clock now and then has looked
 SILENCE_SECONDS = 5  # in which nobody says anything, and no client has a reason to leave
 RULE_SECONDS = 10  # a check that takes as long or longer waits for a rule of the page
@@ -6038,20 +6038,22 @@ class Session:
         waiting = any(act.__name__ in other.needs for _, other in self.jobs)
         if here < 3:
             return number, not waiting
-        return number > here, not waiting, -act.seconds
+        return number > here + 1, not waiting, -act.seconds
 
     def has_turn(self, number: int, act, here: int) -> bool:
         """Return whether it is a check's turn: what comes first shall be known first.
 
         Each program that is started costs time. So it begins with one lane until that one listens,
-        then with two and the next stages; once the first stages are right, the rest may begin, too.
+        then with two and those that mostly wait, of the next stages; once the first stages are
+        right, the rest may begin, too.
         """
         if act.seconds >= RULE_SECONDS:
             return here >= min(4, number)  # a project may have fewer stages
         if self.playing and not self.started and not self.verdicts:
             return False
         busy = sum(other.seconds < RULE_SECONDS for other in self.playing)
-        if busy >= min(self.lanes, LANES if here >= 3 else 2):
+        at_work = sum(not other.seconds for other in self.playing)  # the others mostly wait
+        if busy >= self.lanes or (here < 3 and not act.seconds and at_work >= 2):
             return False
         return number <= here + 4 or here >= 6 or (act.seconds and here >= 3)
 

@@ -724,6 +724,15 @@ def test_until_a_program_listens_no_second_one_is_started():
     assert any(session.can_begin(number, act, 5) for number, act in session.jobs)
 
 
+def test_what_waits_for_a_second_begins_beside_two_that_work():
+    session, _ = session_of(2, 3, 4)
+    session.started = True
+    short, other, _ = acts(session)
+    session.playing = dict.fromkeys([short, other], check.Scene(None, None))
+    beside = [act for number, act in session.jobs if session.has_turn(number, act, 2)]
+    assert beside and all(act.seconds for act in beside)
+
+
 def test_what_mostly_waits_is_known_last_and_keeps_nothing_else_back():
     target, options = (
         SimpleNamespace(at=None),

@@ -74,6 +74,7 @@ LISTEN_SECONDS = 45  # for many messages together
 CHECK_SECONDS = 90  # for one check: a right server takes 4, or 30 where it has to wait
 STOP_SECONDS = 4  # to stop: it should take 2, but a loaded machine is slow
 BUSY_SECONDS = 0.2  # of processor time while there is nothing to do: that is too much
+SURE_SECONDS = 1.0  # of it: then we need not look any longer
 CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a check is over
 # Lines printed during one check. A busy log is no flood: so a line for each byte that the program
 # gets, and for each 5 bytes that it sends, is free. The busiest log of a right program, a line for
@@ -2909,8 +2910,11 @@ def sees_it_asleep(scene: Chat) -> None:
     On a busy machine, such a program gets little of the processor: then we look for longer.
     """
     end, asleep = time.monotonic() + scene.patience, 0
+    before = scene.program.cpu_seconds() or 0
     while asleep < 10 and time.monotonic() < end:
         scene.wait(0.02)
+        if (scene.program.cpu_seconds() or 0) > before + SURE_SECONDS:
+            return
         look = scene.program.look()
         if look is None or look[0]:  # None: we cannot know
             asleep += 1
@@ -5041,7 +5045,9 @@ class Desk(Scene):
             return
         began, spent = time.monotonic(), -(self.program.cpu_seconds() or 0)
         while not (ended := self.program.ended(0.1)):
-            if time.monotonic() > began + self.patience or self.is_quiet(began, TOLD_SECONDS):
+            sure = spent + (self.program.cpu_seconds() or 0) > SURE_SECONDS
+            late = time.monotonic() > began + self.patience
+            if sure or late or self.is_quiet(began, TOLD_SECONDS):
                 break
         spent += self.program.cpu_seconds() or 0
         if TRACE.search(self.screen()):

@@ -399,7 +399,7 @@ def test_the_room_without_a_mistake_is_right_as_far_as_it_goes(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason=UNIX)
 def test_who_dies_of_sending_is_asked_about_sending(tmp_path):
     dies = changed(ROOM, [("[]\ndef", "[]\nsignal.signal(signal.SIGPIPE, signal.SIG_DFL)\ndef")])
-    _, said = say(tmp_path, dies, "--first", "--patience=1.5")
+    _, said = say(tmp_path, dies, "--only", "leaving", "--all", "--patience=1.5")
     assert "ended by SIGPIPE" in said and "(symptom 12)" in said, said
     assert "What does sending do when the other side is gone" in said
 

@@ -419,6 +419,7 @@ def test_after_kill_9_what_is_not_confirmed_stays_and_goes_again_with_one_click(
     with Server("--port", str(lasting_port())) as server:
         window, port = windows.join(server.port), server.port
         os.kill(server.process.pid, signal.SIGSTOP)
+        os.waitpid(server.process.pid, os.WUNTRACED)  # until it stands still: on a busy computer
         for text in ("first", "second"):
             type_in(window, text)
         server.process.kill()

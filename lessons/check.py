@@ -3682,7 +3682,8 @@ def bears_a_short_pause(scene: Chat) -> None:
     ada = scene.join("ada")
     pip = scene.client("pip", slow=True)
     pip.enters()
-    enough = (system_holds() + SPARE) // len(LONG.encode())
+    held = system_holds()
+    enough = (held + SPARE) // len(LONG.encode())
     if scene.expect(
         f"to {pip.label}, later: all {enough} texts, in the order in which the others heard them"
     ):
@@ -3693,7 +3694,7 @@ def bears_a_short_pause(scene: Chat) -> None:
         said += [(ada.name, text) for text in texts]
         for text in texts:
             ada.hears(ada, text)
-        pip.reads(system_holds() // 2, 0.02)  # so there is room soon, but only for a part of it
+        pip.reads(held // 2, 0.02)  # so there is room soon, but only for a part of it
         if is_gone(pip, ada):
             scene.symptom = 12
             scene.question = "How much may wait for one who does not read, and for how long?"

@@ -577,11 +577,12 @@ class Linked:
         self.give_receipt()
 
     def give_receipt(self) -> None:
-        """Wait until the bridge asks whether all has arrived, and say so."""
+        """Say that all has arrived, once the bridge asks, and wait until it has read that."""
         self.wire.answers = False
         self.wire.expect("PING :arrived")
         self.wire.answers = True
         self.wire.send(":irc.test PONG irc.test :arrived")
+        assert self.wire.settled() == []
 
     def say(self, text: str, who: str = "eve") -> None:
         """Let somebody say something in the channel."""

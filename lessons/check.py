@@ -1022,6 +1022,16 @@ OTHER_ERRORS = [
     ),
     (r"(panic: .*|fatal error: .*)", r"\s+(?!/usr/)(\S+\.go:\d+)"),
     (r"(thread '[^']*'.* panicked at .*)", r"panicked at (?:'.*', )?(\S+:\d+):\d+"),
+    (
+        r"\S+\.rb:\d+:in [`'].*': (.+ \([A-Z][\w:]*\))$",
+        r"(?:^|from )((?!/usr/|/var/)[^\s:]+\.rb:\d+):in",
+    ),
+    (
+        r"((?:Can't|Undefined|Not an? |Died|Illegal|Modification of).* at \S+ line \d+.*)",
+        r" at (?!/usr/)(\S+ line \d+)",
+    ),
+    (r"(?:PHP )?Fatal error: +(.*)", r"((?!/usr/)[^\s:(]+\.php(?::| on line )\d+)"),
+    (r"Unhandled exception\. (.*)", r" in ([^\s:]+\.cs:line \d+)"),
     (r"(terminate called .*|.*[Ss]egmentation fault.*|.*AddressSanitizer: .*)", r"(?!)"),
 ]
 
@@ -2098,6 +2108,9 @@ class Client:
         try:
             pair = self.pair(end)
         except Silence as error:
+            if self.notices and self.notices[-1].startswith("error") and wanted in self.scene.said:
+                came = f"to {self.name} came only the notice `{self.notices[-1]}`"
+                raise Wrong(came, 0, REFUSED) from error
             if not self.stolen:
                 raise
             came = f"to {self.name} came: {show(message(*self.stolen))}"
@@ -2997,7 +3010,11 @@ def serves_others_than_the_halting(scene: Chat) -> None:
         ada.sends(frame("hello")[:cut])
         scene.join(name)
         ada.sends(frame("hello")[cut:])
-        ada.hears(ada, "hello")
+        try:
+            ada.hears(ada, "hello")
+        except Wrong as error:  # nobody has waited: what came from the others was put in between
+            error.symptom, error.question = 6, OWN
+            raise
 
 
 @check("many", symptom=6, seconds=1, needs=FRAMED)

@@ -159,6 +159,33 @@ ASKS = {  # case -> (what is changed, what the checker says)
         ],
         ["after the notice `error too odd`", "Which line of your program says that", "(symptom 0)"],
     ),
+    "it counts an emoji as two letters, and says so": (
+        [
+            (
+                SAYS,
+                "            text = read(sock)\n"
+                "            if len(text[10:].decode().encode('utf-16-le')) <= 4000:\n"
+                "                say(name + text)\n            else:\n"
+                "                sock.sendall(b'6         server14        error too long')\n",
+            )
+        ],
+        ["came only the notice `error too long`", "what does it find wrong with this text?"],
+    ),
+    "half a header lies where all others put theirs": (
+        [
+            ("everybody = []\n", "everybody = []\nhalf = {}\n"),
+            (
+                '    data = b""\n    while len(data) < size:\n',
+                '    data = half[size] = b""\n    while len(data) < size:\n',
+            ),
+            ("        data += chunk\n", "        data = half[size] = half[size] + chunk\n"),
+        ],
+        [
+            "While ada stops in the middle",
+            "Where do you keep what is one client's own",
+            "symptom 6",
+        ],
+    ),
     "it keeps the first words": (
         [
             (
@@ -457,6 +484,57 @@ def test_of_two_errors_that_came_of_each_other_the_one_that_was_not_caught_is_na
     assert first.where == "a.py, line 3"
     apart = CHAIN.replace("During", "Somewhere else, during").splitlines()
     assert check.named_error(apart).where == "a.py, line 3", "two threads, two errors"
+
+
+ERRORS = {  # what other languages print -> what of it is said
+    """\
+#<Thread:0x00007f70c34e7bc8 /home/ada/chat.rb:142 run> terminated with exception:
+/usr/lib/ruby/3.1.0/socket.rb:45:in `readpartial': Connection reset by peer (Errno::ECONNRESET)
+\tfrom /home/ada/chat.rb:45:in `gets'
+\tfrom /home/ada/chat.rb:142:in `block (2 levels) in <main>'
+""": "/home/ada/chat.rb:45: Connection reset by peer (Errno::ECONNRESET)",
+    "chat.rb:9:in 'Kernel#Integer': invalid value for Integer(): \"x1\" (ArgumentError)\n": (
+        'chat.rb:9: invalid value for Integer(): "x1" (ArgumentError)'
+    ),
+    'Can\'t call method "recv" on an undefined value at chat.pl line 2, <STDIN> line 1.\n': (
+        'chat.pl line 2: Can\'t call method "recv" on an undefined value at chat.pl line 2, '
+        "<STDIN> line 1."
+    ),
+    """\
+PHP Fatal error:  Uncaught Error: Call to a member function foo() on null in /home/ada/chat.php:7
+Stack trace:
+#0 /home/ada/chat.php(9): f()
+""": (
+        "/home/ada/chat.php:7: Uncaught Error: Call to a member function foo() on null in "
+        "/home/ada/chat.php:7"
+    ),
+    """\
+Unhandled exception. System.IO.IOException: Unable to read data from the transport connection
+   at System.Net.Sockets.NetworkStream.Read(Span`1 buffer)
+   at Chat.Serve(TcpClient client) in /home/ada/Chat.cs:line 31
+""": (
+        "/home/ada/Chat.cs:line 31: System.IO.IOException: Unable to read data from the transport "
+        "connection"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", ERRORS)
+def test_errors_of_other_languages_are_named_with_their_line(text):
+    assert check.named_error(text.splitlines()).sentence() == ERRORS[text]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Use of uninitialized value $x in print at chat.pl line 3.",
+        "chat.rb:3: warning: assigned but unused variable - x",
+        "ada: I can't see it at chat.pl line 3",
+        "Not found: the log at home",
+    ],
+)
+def test_a_warning_or_a_log_in_other_languages_is_no_error(line):
+    assert check.named_error([line]) is None
 
 
 def test_a_client_that_shows_no_names_is_told_that_and_nothing_else(tmp_path):

@@ -508,8 +508,11 @@ def pieces(data: bytes) -> list:
 
 def crop(data: bytes) -> str:
     """Return data as Python writes it, the middle left out if it is long."""
-    for size in (min(len(data), 64), 36, 24, 16, 12):
+    wide = max(0, brief.head - 10)  # a wider header is mostly spaces: nobody has to see them all
+    for size in (min(len(data), 64 + wide), 36 + wide, 24 + wide, 16 + wide, 12 + wide):
         some = repr(bytes(data[:size]))
+        if wide:
+            some = re.sub(" {12,}", " ... ", some)
         if len(some) <= 64:
             break
     return some if size >= len(data) else f"{some}... ({len(data)} bytes)"

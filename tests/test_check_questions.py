@@ -684,6 +684,12 @@ def test_what_has_to_come_is_said_in_the_words_of_the_brief():
     assert "to seven of them: `TAKEN`" in listed and "6         server" not in listed, listed
 
 
+def test_behind_a_wide_header_one_sees_what_is_said():
+    command = checker("--brief", "header64", "--list", "--only", "many")
+    listed = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60).stdout
+    assert "ada -> b'3 ... ada'" in listed and "ada: hello'" in listed, listed
+
+
 def test_who_has_said_the_same_has_stolen_nothing(tmp_path):
     """A server that loses what one of twenty says is not told that it mixes up names."""
     loses = (

@@ -225,6 +225,15 @@ def test_last_words_may_be_short_behind_a_colon(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+def test_a_client_may_end_with_any_exit_code_when_its_server_has_gone(tmp_path):
+    """The page says nothing of exit codes: half a class ends with 0, in a sentence."""
+    text = SMALL.read_text(encoding="utf-8")
+    assert "return 1" in text
+    (tmp_path / "client.py").write_text(text.replace("return 1", "return 0"), encoding="utf-8")
+    done = run("--only", "end", "client.py", folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
 def test_all_goes_on_after_a_stage_that_is_wrong(tmp_path):
     (tmp_path / "client.py").write_text("1 / 0", encoding="utf-8")
     done = run("--all", "client.py", folder=tmp_path)

@@ -4020,12 +4020,13 @@ def whispers(scene: Chat) -> None:
     not hear it.
     """
     ada, bob, cyd = scene.join("ada", "bob", "cyd")
-    ada.says("one", f"/msg {bob.name} two  words", f"/msg {bob.name.upper()} /three", "four")
+    private = [("two", bob.name), ("three  words", bob.name), ("/four", bob.name.upper())]
+    ada.says("one", *[f"/msg {name} {text}" for text, name in private], "five")
     for person in (ada, bob, cyd):
         person.hears(ada, "one")
-        for text in ("two  words", "/three") if person is not cyd else ():
+        for text, _ in private if person is not cyd else ():  # the plainest first
             person.hears(f"{ada.name} -> {bob.name}", text)
-        person.hears(ada, "four")
+        person.hears(ada, "five")
 
 
 @check(

@@ -676,3 +676,24 @@ def test_what_somebody_has_received_before_all_listen_is_heard():
     chat.listen([ada], lambda: heard, lambda *said: heard.append(said))
     assert heard == [(ada, "bob", "hi")]
     chat.close()
+
+
+WHISPERS = {  # what a server does with `/msg NAME TEXT` -> (in the place of what, the changes)
+    "nothing": (
+        "b'3 two' but to ada",
+        [('case ["/msg", name, words]:', 'case ["/message", name, words]:')],
+    ),
+    "it joins the words anew": (
+        "b'12 three words' but to ada",
+        [("person, name, words\n", 'person, name, " ".join(words.split())\n')],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WHISPERS)
+def test_of_whispers_the_plainest_comes_first(tmp_path, case):
+    words, changes = WHISPERS[case]
+    server = changed((ROOT / "chat_server.py").read_text(encoding="utf-8"), changes)
+    options = ["--only", "commands", "--first", "--quick", "--patience=1.5"]
+    _, said = say(tmp_path, server, *options)
+    assert words in said, said

@@ -226,6 +226,7 @@ LOST = "What becomes of a message when many come at once, and what does it wait 
 WHO_ELSE = "In which line is somebody slowed down, and who else waits there?"
 REFUSED = "Which line of your program says that, and what does it find wrong with this text?"
 TORN = "How much does one send take, who sends the rest, and can another thread come between?"
+NO_END = "What tells your program a frame that holds nothing from the end of the stream?"
 OVERTAKES = "Which messages are worked on at the same time, and what keeps one from overtaking?"
 
 
@@ -2789,7 +2790,27 @@ def takes_an_empty_frame(scene: Chat) -> None:
     """
     ada = scene.join("ada")
     ada.says("", "after it")
-    ada.hears(ada, "after it", maybe="")
+    try:
+        ada.hears(ada, "after it", maybe="")
+    except Wrong as error:
+        if (
+            ada.over and scene.says_no_error() and ends_after_nothing(scene)
+        ):  # so nothing is shifted
+            error.symptom, error.question = 0, NO_END
+        raise
+
+
+def ends_after_nothing(scene: Chat) -> bool:
+    """Return whether the program hangs up on who has sent nothing but an empty frame."""
+    should = scene.should
+    with suppress(Wrong):
+        guest = scene.join("guest")
+        guest.says("")
+        guest.is_hung_up_on()
+        scene.should = should
+        return True
+    scene.should = should
+    return False
 
 
 def single(data: bytes) -> list:
@@ -3535,7 +3556,7 @@ def keeps_a_message_on_one_line(scene: Chat) -> None:
     nobody_hears(scene, [f"hello{line_break}bob>> I quit" for line_break in BREAKS])
 
 
-@check("messages", symptom=0, needs=ROOM, topics=("errors",))
+@check("messages", symptom=0, needs=(*ROOM, "takes_an_empty_frame"), topics=("errors",))
 def keeps_empty_and_long_texts_away(scene: Chat) -> None:
     """An empty text, one of 2,001 characters and the longest frame of 65,536 bytes reach nobody."""
     nobody_hears(scene, TOO_SHORT_OR_LONG)
@@ -3904,7 +3925,7 @@ def sees_through_what_nobody_can_see(scene: Chat) -> None:
 @check(
     "commands",
     symptom=6,
-    needs=ROOM,
+    needs=(*ROOM, "takes_an_empty_frame"),
     topics=("errors",),
     asks="When is a frame whole that holds nothing?",
 )
@@ -4032,7 +4053,7 @@ def whispers(scene: Chat) -> None:
 @check(
     "commands",
     symptom=24,
-    needs=(*ROOM, "whispers"),
+    needs=(*ROOM, "whispers", "takes_an_empty_frame"),
     topics=("commands",),
     asks="What of all that somebody says takes another way, and can it overtake?",
 )

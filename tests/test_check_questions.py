@@ -177,7 +177,20 @@ ASKS = {  # case -> (what is changed, what the checker says)
                 "                break\n            say(name + text)\n",
             )
         ],
-        ["hung up on", "What does your program take a frame for that holds nothing?"],
+        ["hung up on ada", "a frame that holds nothing from the end of the", "(symptom 0)"],
+    ),
+    "nothing is read as an end": (
+        [
+            (
+                '    data = b""\n    while len(data) < size:\n',
+                '    data = b""\n    while len(data) < size or not size:\n',
+            )
+        ],
+        ["hung up on ada", "a frame that holds nothing from the end of the", "(symptom 0)"],
+    ),
+    "an empty frame takes a byte of the next one": (
+        [("int(exactly(sock, 10)))", "int(exactly(sock, 10)) or 1)")],
+        ["take a frame for that holds nothing?", "(symptom 7)"],
     ),
     "who leaves takes all others off the list": (
         [("        everybody.remove(sock)\n", "        everybody.clear()\n")],

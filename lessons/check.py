@@ -524,7 +524,9 @@ workshop = []  # the folder of our own files, once there is one
 
 # What a Python program of any command finds where Python looks for sitecustomize.py. It takes
 # itself out of the way and lets the program run as it is; a signal (or, on Windows, a second)
-# makes Python write where each thread stands. That costs nothing until it is asked for.
+# makes Python write where each thread stands. That costs nothing until it is asked for. Behind the
+# threads stands where each task of asyncio waits, in the same form, if its loop runs in the main
+# thread (a task that does not wait is what its thread does). Only that needs a handler in Python.
 PRELUDE = """
 import faulthandler, os, signal, sys
 _folder = os.environ.pop("CHECK_STACKS", "")
@@ -535,9 +537,24 @@ if _folder in sys.path:
     sys.path.remove(_folder)
 _path = os.path.join(_folder, f"stacks-{os.getpid()}")
 _file = os.open(_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)  # a number: nothing warns of it
+def _write_tasks(*_):
+    try:
+        asyncio = sys.modules["asyncio"]
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            calls, part = "", task.get_coro()
+            while frame := getattr(part, "cr_frame", None):
+                place = f'  File "{frame.f_code.co_filename}", line {frame.f_lineno}'
+                calls = f"{place} in {frame.f_code.co_name}\\n{calls}"
+                part = part.cr_await
+            os.write(_file, f"Task 0x0\\n{calls}".encode("utf-8", "replace"))
+    except Exception:
+        pass  # no asyncio, or no loop here: the program shall not hear of it
+    finally:
+        os.write(_file, b"END OF TASKS\\n")
 if hasattr(faulthandler, "register"):
     _number = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
-    faulthandler.register(_number, file=_file, all_threads=True)
+    signal.signal(_number, _write_tasks)
+    faulthandler.register(_number, file=_file, all_threads=True, chain=True)
 else:
     faulthandler.dump_traceback_later(1, repeat=True, file=_file)
 _ours = sys.modules.pop("sitecustomize")
@@ -546,6 +563,7 @@ try:
 except ImportError:
     sys.modules["sitecustomize"] = _ours
 """
+TASKS_END = "END OF TASKS"  # as it says there
 STACK_SIGNAL = None
 if hasattr(signal, "SIGUSR2"):
     STACK_SIGNAL = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
@@ -1085,9 +1103,9 @@ def clue_in(words: list, clues: dict) -> "int | None":
 
 
 class Stand(NamedTuple):
-    """Where one thread of a Python program stands."""
+    """Where one thread, or one task of asyncio, of a Python program stands."""
 
-    who: str  # main thread, or a thread
+    who: str  # main thread, a thread, or a task
     file: str
     line: int
     function: str
@@ -1103,12 +1121,12 @@ class Stand(NamedTuple):
 
 # What a line waits for, if the thread stands there. The first that fits counts.
 WAITS = [
-    (r"\baccept\(", "waits for a client"),
+    (r"\baccept\(|serve_forever\(", "waits for a client"),
     (
         r"\b(recv|recv_into|recvfrom)\(|\.read(line|exactly)?\(|read_frame|receive",
         "waits for bytes",
     ),
-    (r"\b(sendall|send)\(", "waits until the other side reads"),
+    (r"\b(sendall|send|drain)\(", "waits until the other side reads"),
     (r"\bselect\(|\.poll\(", "waits until something can be read"),
     (r"\binput\(|stdin", "waits for the keyboard"),
     (r"\bconnect\(|create_connection\(", "waits for a connection"),
@@ -1149,28 +1167,37 @@ def ask_for_stacks(pid: int, path: str) -> str:
             os.kill(pid, STACK_SIGNAL)
         except OSError:
             return ""
-    end, size = time.monotonic() + 1.5, before
+    end, text, earlier = time.monotonic() + 1.5, "", ""
     while time.monotonic() < end:
         time.sleep(0.03)
-        now = os.path.getsize(path)
-        if now == size and now > before:
+        earlier, text = text, text_behind(path, before)
+        has_tasks = STACK_SIGNAL is not None and " in run_forever" in text
+        if text and text == earlier and (TASKS_END in text or not has_tasks):
             break
-        size = now
+    return text
+
+
+def text_behind(path: str, start: int) -> str:
+    """Return what stands in a file from there on."""
     with open(path, encoding="utf-8", errors="replace") as file:
-        file.seek(before)
+        file.seek(start)
         return file.read()
 
 
 def read_stands(text: str) -> list:
-    """Return where threads stand, from what faulthandler writes; the main thread first."""
-    stands = []
-    blocks = re.split(r"(?m)^(?:Current thread|Thread) 0x.*$", text)[1:]
-    for number, block in enumerate(blocks):
-        who = "main thread" if number == len(blocks) - 1 else "a thread"
+    """Return where threads and tasks stand, from what the prelude writes; the main thread first."""
+    threads, tasks = [], []
+    words = re.split(r"(?m)^(Current thread|Thread|Task) 0x.*$", text)[1:]
+    for kind, block in zip(words[::2], words[1::2], strict=True):
         calls = re.findall(r'(?m)^  File "(.+)", line (\d+) in (.+)$', block)
-        if stand := stand_of(who, calls):
-            stands.insert(0, stand)
-    return stands
+        if kind == "Task":
+            tasks.append(stand_of("a task", calls))
+        else:
+            threads.insert(0, stand_of("a thread", calls))
+    if threads and threads[0]:
+        threads[0] = threads[0]._replace(who="main thread")
+    tasks.sort(key=lambda stand: stand.line if stand else 0)  # they come in any order
+    return [stand for stand in threads + tasks if stand]
 
 
 def stand_of(who: str, calls: list) -> "Stand | None":
@@ -1190,10 +1217,10 @@ def stand_of(who: str, calls: list) -> "Stand | None":
 
 
 def counted(stands: list) -> list:
-    """Return (who, where it stands): threads that stand at the same place once, with a number."""
+    """Return (who, where it stands): all that stand at the same place once, with a number."""
     counts = Counter((stand.who, stand.sentence()) for stand in stands)
     return [
-        (who if count == 1 else f"{count} threads", words)
+        (who if count == 1 else f"{count} {who.split()[1]}s", words)
         for (who, words), count in [*counts.items()][:6]
     ]
 
@@ -6438,7 +6465,8 @@ def has_died_of_sending(said: "Said | None", trouble: str) -> bool:
 
 def reads_twice(scene: Scene, stands: list) -> bool:
     """Return whether more threads read from sockets than there are clients."""
-    readers = sum(stand.waits == "waits for bytes" for stand in stands)
+    threads = [stand for stand in stands if stand.who != "a task"]  # a task may wait for one
+    readers = sum(stand.waits == "waits for bytes" for stand in threads)
     clients = [client for client in scene.clients if not client.label.startswith("other")]
     return isinstance(scene, Chat) and 0 < len(clients) < readers
 

@@ -166,7 +166,7 @@ SYMPTOMS = {
 # fmt: on
 # Errors that say what is wrong wherever they appear, in the words of any language.
 CLUES = {
-    4: r"Address already in use|WinError 10048|EADDRINUSE|AddrInUse",
+    4: r"[Aa]ddress already in use|WinError 10048|EADDRINUSE|AddrInUse",
     10: r"a bytes-like object is required|can't concat str to bytes|"
     r"can only concatenate str \(not \"bytes\"\)|startswith first arg must be bytes",
     39: r"file descriptor cannot be a negative|Invalid file descriptor: -1",  # select() says so
@@ -740,6 +740,8 @@ class Program:
                 break
             time.sleep(0.02)
         while not self.first:
+            if self.process.poll():  # whoever listens there now is another program
+                complain_of_server(self)
             try:
                 self.first.append(self.connection())
             except OSError:
@@ -974,11 +976,13 @@ class Target:
             parts = [part.replace("{folder}", folder) for part in parts]
         return parts
 
-    def start(self) -> Program:
-        """Return the program once it listens; Wrong, with the program, if it does not."""
+    def start(self, *options: str, **variables: str) -> Program:
+        """Return the program, started with these options and variables of its environment as well,
+        once it listens; Wrong, with the program, if it does not.
+        """
         for attempt in range(3):
             address = self.at or ("127.0.0.1", free_port())
-            program = Program(self.command_at(address), address)
+            program = Program([*self.command_at(address), *options], address, variables)
             program.target = self
             try:
                 if self.typed:
@@ -988,11 +992,19 @@ class Target:
             except Wrong as error:
                 error.program = program
                 program.kill()
-                taken = any(re.search(CLUES[4], line) for _, line in program.lines)
                 # Somebody may have been quicker than we: then another port.
-                if self.at or not taken or attempt == 2:
+                if self.at or attempt == 2 or not has_lost_its_port(program):
                     raise
         raise AssertionError("not reached")
+
+
+def has_lost_its_port(program: Program) -> bool:
+    """Return whether a program that has ended says that its port is taken, or others have it."""
+    if clue_in([line for _, line in program.lines], {4: CLUES[4]}):
+        return True
+    with suppress(OSError), socket.create_connection(program.address, 1):
+        return True
+    return False
 
 
 def filled(part: str, address: tuple, name: str = "ada") -> str:
@@ -1001,13 +1013,33 @@ def filled(part: str, address: tuple, name: str = "ada") -> str:
     return part.replace("{name}", name)
 
 
+own_ports = deque()  # those that no other checker takes; which was in use last stands last
+
+
 def free_port() -> int:
-    """Return a port that is free now, outside of those that systems give to clients."""
-    while True:
-        port = random.randrange(20_000, 32_000)
+    """Return a port that is free now, outside of those that systems give to clients.
+
+    Each checker has hundreds of its own: others may look for one at the same moment, or while our
+    program stops and starts again.
+    """
+    for _ in range(len(own_ports)):
+        port = own_ports.popleft()
+        own_ports.append(port)
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
+    take_a_hundred()
+    return free_port()
+
+
+def take_a_hundred() -> None:
+    """Take a hundred ports. Who holds the last one has them all, until the process ends."""
+    for first in random.sample(range(20_000, 32_000, 100), 120):  # if all are taken, we share one
+        with suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", first + 99))
+            sock.detach()  # it stays open, and nothing warns of it
+            break
+    own_ports.extend(range(first, first + 99))
 
 
 # ---- 3. What it says, and where it stands --------------------------------------------------------
@@ -4751,16 +4783,18 @@ def start_with(scene: Chat, *options: str, **variables: str) -> None:
     """Start the program anew, with these options and variables of its environment as well."""
     if not scene.program:
         return
-    address = "127.0.0.1", free_port()
-    program = Program([*scene.target.command_at(address), *options], address, variables)
-    program.target = scene.target
-    program.has_limits = True
     if scene.program.has_limits:
         scene.program.kill()
     else:
         scene.spare.append(scene.program)
-    scene.program, scene.names, scene.known = program, program.names, program.known
-    program.listens()
+    try:
+        scene.program = scene.target.start(*options, **variables)
+    except Wrong as error:
+        scene.program = error.program
+        raise
+    finally:
+        scene.program.has_limits = True
+        scene.names, scene.known = scene.program.names, scene.program.known
 
 
 def has_option(scene: Chat, option: str) -> bool:

@@ -835,6 +835,42 @@ def test_a_server_that_takes_no_port_is_found_at_its_own(tmp_path):
         other.stdout.close()
 
 
+def test_two_checkers_never_take_the_same_port(monkeypatch):
+    """Not even if luck leads both to the same place."""
+    monkeypatch.setattr(check.random, "sample", lambda some, count: [*some][:count])
+    taken = []
+    for _ in range(2):
+        monkeypatch.setattr(check, "own_ports", check.deque())
+        taken.append({check.free_port() for _ in range(50)})
+    assert len(taken[0] | taken[1]) == 100
+
+
+TAKEN = f"""
+import sys
+try:
+    {LISTEN.strip().replace(chr(10), chr(10) + "    ")}
+except OSError:
+    sys.exit("My port is gone.")
+print("listening")
+listener.accept()[0].recv(1)
+"""
+
+
+@pytest.mark.parametrize("start", [check.Target.start, check.start_with])
+def test_a_program_whose_port_others_have_taken_gets_another_one(tmp_path, monkeypatch, start):
+    target = check.Target([sys.executable, str(write(tmp_path, TAKEN)), "{port}"], None)
+    scene = check.Chat(target, None)
+    scene.program = program_like()
+    with socket.create_server(("127.0.0.1", 0)) as others:
+        ports = [others.getsockname()[1], check.free_port()]
+        monkeypatch.setattr(check, "free_port", iter(ports).__next__)
+        program = start(target if start is check.Target.start else scene) or scene.program
+    said = [line for _, line in program.lines]
+    program.kill()
+    check.remove_our_folder()
+    assert program.address[1] == ports[1] and said == ["listening"]
+
+
 def test_the_last_words_of_a_program_that_has_just_ended_are_waited_for():
     """It may end after we have waited for that, and before we look."""
 

@@ -3130,7 +3130,8 @@ UNSEEN_MARKS = (
 )
 SERVERS = ["server", "SERVER", "\uff33\uff45\uff52\uff56\uff45\uff52"]  # the last one in full width
 LONG_NAMES = [letter * 20 for letter in "x\u4e16\U0001f600"]
-GOOD_NAMES = [*LONG_NAMES, "\u4e16\u754c", "o'neil_-.;", "Zo\u00eb", "zoe", "server7"]
+# No other check uses these: where people stay on the list, a program takes them only once.
+GOOD_NAMES = [*LONG_NAMES, "\u4e16\u754c", "o'neil_-.;", "No\u00ebl", "noel", "server7"]
 
 
 @check(

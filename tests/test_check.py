@@ -942,6 +942,19 @@ def test_each_check_has_a_symptom_and_a_sentence():
     assert all(question.endswith("?") for _, question in check.SYMPTOMS.values())
 
 
+def test_what_is_a_good_name_in_one_check_is_no_name_in_another():
+    """All checks may be played on one program, and it may forget nobody who has left."""
+    good, taken = {name.casefold() for name in check.GOOD_NAMES}, []
+    for stage in check.SERVER_STAGES:
+        for act in stage.checks:
+            scene = check.Chat(None, None, act.symptom, stage.name)
+            act(scene)
+            scene.close()
+            names = {name.casefold() for name in scene.known if isinstance(name, str)}
+            taken += [(act.__name__, name) for name in names & good]
+    assert {who for who, _ in taken} == {"takes_good_names"}, taken
+
+
 def test_the_reports_say_what_came_out(tmp_path):
     step = LESSONS / "steps" / "03_framing.py"
     result = run(

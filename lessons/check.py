@@ -4277,21 +4277,22 @@ def bears_a_flood(scene: Chat) -> None:
     scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
 
 
-def sleeps_until_heard(listener: Client, sender: Client, text: str) -> tuple:
-    """Return at how many looks the program slept, and at how many it worked, while this was on its
-    way to the listener.
+def sleeps_until_heard(listener: Client, sender: Client, text: str) -> float:
+    """Return for how many seconds the program slept while this was on its way to the listener.
+
+    A slow computer makes all take longer, but then the program works, or waits for its turn.
     """
-    scene, slept, worked, heard = listener.scene, 0, 0, 0
-    began = news = time.monotonic()
+    scene, slept, slept_before, heard = listener.scene, 0.0, False, 0
+    began = news = now = time.monotonic()
     while time.monotonic() < began + LISTEN_SECONDS and not scene.is_quiet(news):
         with suppress(Silence):
             listener.hears_of(sender, text, 0.02)
-            return slept, worked
-        look = scene.program.look()
-        if look and look[0]:
-            slept += 1
-        elif look:  # None: we cannot know
-            worked += 1
+            return slept
+        look, before, now = scene.program.look(), now, time.monotonic()
+        sleeps = bool(look and look[0])  # None: we cannot know
+        if sleeps and slept_before:
+            slept += now - before
+        slept_before = sleeps
         if sum(listener.aside.values()) > heard:
             heard, news = sum(listener.aside.values()), time.monotonic()
     seconds = time.monotonic() - began
@@ -4311,8 +4312,9 @@ def forgets_who_is_gone(scene: Chat) -> None:
     eve.says(*texts)
     bob.says("and I?")
     scene.question, scene.symptom = WHO_ELSE, 23
-    slept, _ = sleeps_until_heard(ada, bob, "and I?")
-    if slept > 20:  # a right one sleeps when there is nothing to do
+    if (
+        sleeps_until_heard(ada, bob, "and I?") > 0.4
+    ):  # a right one sleeps when there is nothing to do
         raise Wrong(f"{bob.label} had to wait while {eve.label} was heard")
     scene.question, scene.symptom = "", 45
     ada.hears_of(eve, texts[0])
@@ -4445,30 +4447,40 @@ def slows_down_who_says_too_much(scene: Chat) -> None:
         return
     for_an_address = not scene.program or has_option(scene, "--max-per-address")
     start_with(scene, *RATE, *(BY_ADDRESS if for_an_address else ()))
-    people, began = scene.join("ada", "bob", "cyd"), time.monotonic()
-    slept, worked = says_too_much(*people, [f"{i} green bottles" for i in range(30)])
+    people, work = scene.join("ada", "bob", "cyd"), work_of(scene)
+    held = says_too_much(*people, [f"{i} green bottles" for i in range(30)])
     heard = time.monotonic()
-    if scene.program and heard < began + 0.5:
-        raise Wrong(f"all was heard within {heard - began:.1f} seconds")
-    if slept < 2 and worked > 4:  # a slow computer takes as long, but it works
+    if scene.program and work_of(scene) > work + 0.3:
         question = "What does your program do while it holds somebody back?"
         raise Wrong("your program was at work all that time", 13, question)
+    if scene.program and held < 0.3:
+        raise Wrong("nobody was held back: all was heard at once")
     if for_an_address:
         people[0].leaves()
         scene.question = "What does your program remember of who hangs up and comes again?"
         texts = [f"{i} {'bottle ' * 280}" for i in range(6)]  # long ones are not for nothing
-        again, began = scene.join("ada"), time.monotonic()
-        says_too_much(again, *people[1:], texts)
-        if scene.program and time.monotonic() < began + 0.15:  # so little, for we may be late
+        again = scene.join("ada")
+        late = time.monotonic() > heard + 1  # then much of it is forgiven
+        held = says_too_much(again, *people[1:], texts)
+        if scene.program and held < 0.15 and not late:
             raise Wrong("who was slowed down came again, and all was heard at once")
 
 
-def says_too_much(ada: Client, bob: Client, cyd: Client, texts: list) -> tuple:
-    """All hear what ada says in a row; return at how many looks the program slept and worked."""
+def work_of(scene: Chat) -> float:
+    """Return the processor time that the program has used; nothing where we cannot know."""
+    return (scene.program and scene.program.cpu_seconds()) or 0.0
+
+
+def says_too_much(ada: Client, bob: Client, cyd: Client, texts: list) -> float:
+    """All hear what ada says in a row. Return for how many seconds the program slept meanwhile, or
+    how many passed where we cannot know.
+    """
+    began = time.monotonic()
     ada.says(*texts)
-    looks = sleeps_until_heard(cyd, ada, texts[-1])
+    slept = sleeps_until_heard(cyd, ada, texts[-1])
+    passed = time.monotonic() - began
     ada.scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
-    return looks
+    return slept if sys.platform.startswith("linux") else passed
 
 
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))

@@ -137,6 +137,11 @@ class Program:
                 self.process.send_signal(number)
         return self.process.wait(TIMEOUT)
 
+    def stand_still(self) -> None:
+        """Stop the program where it is, and wait until it stands: that may take a moment."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+
     def ends_well(self) -> bool:
         """Press Ctrl-C and return whether it ends well; that cannot be seen on Windows: true."""
         return self.stop() == 0 or os.name == "nt"

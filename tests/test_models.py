@@ -111,7 +111,7 @@ def test_who_has_said_much_at_once_is_not_heard_to_the_end_before_others(model):
     """All is there when the server looks: what eve says, and behind it what ada says."""
     with Server("--max-rate", "0", script=model) as server:
         ada, eve = server.gather("ada", "eve")
-        server.process.send_signal(signal.SIGSTOP)
+        server.stand_still()
         eve.send(*["/who"] * 4000)
         ada.send("hello")
         server.process.send_signal(signal.SIGCONT)

@@ -190,8 +190,10 @@ class Server(Program):
             raise
 
     def client(self, name: "str | None" = None, **more) -> "Client":
-        self.clients.append(Client(self.port, name, **more))
-        return self.clients[-1]
+        client = Client(self.port, name, **more)
+        client.server = self
+        self.clients.append(client)
+        return client
 
     def gather(self, *names: str) -> list:
         """Return a client for each name; each of them has heard who came after it."""

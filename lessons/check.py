@@ -1199,7 +1199,7 @@ def ask_for_stacks(pid: int, path: str) -> str:
             os.kill(pid, STACK_SIGNAL)
         except OSError:
             return ""
-    end, text, earlier = time.monotonic() + 1.5, "", ""
+    end, text, earlier = time.monotonic() + 4, "", ""
     while time.monotonic() < end:
         time.sleep(0.03)
         earlier, text = text, text_behind(path, before)

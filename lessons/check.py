@@ -166,7 +166,7 @@ SYMPTOMS = {
 # fmt: on
 # Errors that say what is wrong wherever they appear, in the words of any language.
 CLUES = {
-    4: r"Address already in use|WinError 10048|EADDRINUSE|AddrInUse",
+    4: r"[Aa]ddress already in use|WinError 10048|EADDRINUSE|AddrInUse",
     10: r"a bytes-like object is required|can't concat str to bytes|"
     r"can only concatenate str \(not \"bytes\"\)|startswith first arg must be bytes",
     39: r"file descriptor cannot be a negative|Invalid file descriptor: -1",  # select() says so
@@ -226,6 +226,7 @@ LOST = "What becomes of a message when many come at once, and what does it wait 
 WHO_ELSE = "In which line is somebody slowed down, and who else waits there?"
 REFUSED = "Which line of your program says that, and what does it find wrong with this text?"
 TORN = "How much does one send take, who sends the rest, and can another thread come between?"
+NO_END = "What tells your program a frame that holds nothing from the end of the stream?"
 OVERTAKES = "Which messages are worked on at the same time, and what keeps one from overtaking?"
 
 
@@ -526,7 +527,9 @@ workshop = []  # the folder of our own files, once there is one
 
 # What a Python program of any command finds where Python looks for sitecustomize.py. It takes
 # itself out of the way and lets the program run as it is; a signal (or, on Windows, a second)
-# makes Python write where each thread stands. That costs nothing until it is asked for.
+# makes Python write where each thread stands. That costs nothing until it is asked for. Behind the
+# threads stands where each task of asyncio waits, in the same form, if its loop runs in the main
+# thread (a task that does not wait is what its thread does). Only that needs a handler in Python.
 PRELUDE = """
 import faulthandler, os, signal, sys
 _folder = os.environ.pop("CHECK_STACKS", "")
@@ -537,9 +540,24 @@ if _folder in sys.path:
     sys.path.remove(_folder)
 _path = os.path.join(_folder, f"stacks-{os.getpid()}")
 _file = os.open(_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)  # a number: nothing warns of it
+def _write_tasks(*_):
+    try:
+        asyncio = sys.modules["asyncio"]
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            calls, part = "", task.get_coro()
+            while frame := getattr(part, "cr_frame", None):
+                place = f'  File "{frame.f_code.co_filename}", line {frame.f_lineno}'
+                calls = f"{place} in {frame.f_code.co_name}\\n{calls}"
+                part = part.cr_await
+            os.write(_file, f"Task 0x0\\n{calls}".encode("utf-8", "replace"))
+    except Exception:
+        pass  # no asyncio, or no loop here: the program shall not hear of it
+    finally:
+        os.write(_file, b"END OF TASKS\\n")
 if hasattr(faulthandler, "register"):
     _number = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
-    faulthandler.register(_number, file=_file, all_threads=True)
+    signal.signal(_number, _write_tasks)
+    faulthandler.register(_number, file=_file, all_threads=True, chain=True)
 else:
     faulthandler.dump_traceback_later(1, repeat=True, file=_file)
 _ours = sys.modules.pop("sitecustomize")
@@ -548,6 +566,7 @@ try:
 except ImportError:
     sys.modules["sitecustomize"] = _ours
 """
+TASKS_END = "END OF TASKS"  # as it says there
 STACK_SIGNAL = None
 if hasattr(signal, "SIGUSR2"):
     STACK_SIGNAL = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
@@ -724,6 +743,8 @@ class Program:
                 break
             time.sleep(0.02)
         while not self.first:
+            if self.process.poll():  # whoever listens there now is another program
+                complain_of_server(self)
             try:
                 self.first.append(self.connection())
             except OSError:
@@ -958,11 +979,13 @@ class Target:
             parts = [part.replace("{folder}", folder) for part in parts]
         return parts
 
-    def start(self) -> Program:
-        """Return the program once it listens; Wrong, with the program, if it does not."""
+    def start(self, *options: str, **variables: str) -> Program:
+        """Return the program, started with these options and variables of its environment as well,
+        once it listens; Wrong, with the program, if it does not.
+        """
         for attempt in range(3):
             address = self.at or ("127.0.0.1", free_port())
-            program = Program(self.command_at(address), address)
+            program = Program([*self.command_at(address), *options], address, variables)
             program.target = self
             try:
                 if self.typed:
@@ -972,11 +995,19 @@ class Target:
             except Wrong as error:
                 error.program = program
                 program.kill()
-                taken = any(re.search(CLUES[4], line) for _, line in program.lines)
                 # Somebody may have been quicker than we: then another port.
-                if self.at or not taken or attempt == 2:
+                if self.at or attempt == 2 or not has_lost_its_port(program):
                     raise
         raise AssertionError("not reached")
+
+
+def has_lost_its_port(program: Program) -> bool:
+    """Return whether a program that has ended says that its port is taken, or others have it."""
+    if clue_in([line for _, line in program.lines], {4: CLUES[4]}):
+        return True
+    with suppress(OSError), socket.create_connection(program.address, 1):
+        return True
+    return False
 
 
 def filled(part: str, address: tuple, name: str = "ada") -> str:
@@ -985,13 +1016,33 @@ def filled(part: str, address: tuple, name: str = "ada") -> str:
     return part.replace("{name}", name)
 
 
+own_ports = deque()  # those that no other checker takes; which was in use last stands last
+
+
 def free_port() -> int:
-    """Return a port that is free now, outside of those that systems give to clients."""
-    while True:
-        port = random.randrange(20_000, 32_000)
+    """Return a port that is free now, outside of those that systems give to clients.
+
+    Each checker has hundreds of its own: others may look for one at the same moment, or while our
+    program stops and starts again.
+    """
+    for _ in range(len(own_ports)):
+        port = own_ports.popleft()
+        own_ports.append(port)
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
+    take_a_hundred()
+    return free_port()
+
+
+def take_a_hundred() -> None:
+    """Take a hundred ports. Who holds the last one has them all, until the process ends."""
+    for first in random.sample(range(20_000, 32_000, 100), 120):  # if all are taken, we share one
+        with suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", first + 99))
+            sock.detach()  # it stays open, and nothing warns of it
+            break
+    own_ports.extend(range(first, first + 99))
 
 
 # ---- 3. What it says, and where it stands --------------------------------------------------------
@@ -1097,9 +1148,9 @@ def clue_in(words: list, clues: dict) -> "int | None":
 
 
 class Stand(NamedTuple):
-    """Where one thread of a Python program stands."""
+    """Where one thread, or one task of asyncio, of a Python program stands."""
 
-    who: str  # main thread, or a thread
+    who: str  # main thread, a thread, or a task
     file: str
     line: int
     function: str
@@ -1115,12 +1166,12 @@ class Stand(NamedTuple):
 
 # What a line waits for, if the thread stands there. The first that fits counts.
 WAITS = [
-    (r"\baccept\(", "waits for a client"),
+    (r"\baccept\(|serve_forever\(", "waits for a client"),
     (
         r"\b(recv|recv_into|recvfrom)\(|\.read(line|exactly)?\(|read_frame|receive",
         "waits for bytes",
     ),
-    (r"\b(sendall|send)\(", "waits until the other side reads"),
+    (r"\b(sendall|send|drain)\(", "waits until the other side reads"),
     (r"\bselect\(|\.poll\(", "waits until something can be read"),
     (r"\binput\(|stdin", "waits for the keyboard"),
     (r"\bconnect\(|create_connection\(", "waits for a connection"),
@@ -1161,28 +1212,37 @@ def ask_for_stacks(pid: int, path: str) -> str:
             os.kill(pid, STACK_SIGNAL)
         except OSError:
             return ""
-    end, size = time.monotonic() + 1.5, before
+    end, text, earlier = time.monotonic() + 4, "", ""
     while time.monotonic() < end:
         time.sleep(0.03)
-        now = os.path.getsize(path)
-        if now == size and now > before:
+        earlier, text = text, text_behind(path, before)
+        has_tasks = STACK_SIGNAL is not None and " in run_forever" in text
+        if text and text == earlier and (TASKS_END in text or not has_tasks):
             break
-        size = now
+    return text
+
+
+def text_behind(path: str, start: int) -> str:
+    """Return what stands in a file from there on."""
     with open(path, encoding="utf-8", errors="replace") as file:
-        file.seek(before)
+        file.seek(start)
         return file.read()
 
 
 def read_stands(text: str) -> list:
-    """Return where threads stand, from what faulthandler writes; the main thread first."""
-    stands = []
-    blocks = re.split(r"(?m)^(?:Current thread|Thread) 0x.*$", text)[1:]
-    for number, block in enumerate(blocks):
-        who = "main thread" if number == len(blocks) - 1 else "a thread"
+    """Return where threads and tasks stand, from what the prelude writes; the main thread first."""
+    threads, tasks = [], []
+    words = re.split(r"(?m)^(Current thread|Thread|Task) 0x.*$", text)[1:]
+    for kind, block in zip(words[::2], words[1::2], strict=True):
         calls = re.findall(r'(?m)^  File "(.+)", line (\d+) in (.+)$', block)
-        if stand := stand_of(who, calls):
-            stands.insert(0, stand)
-    return stands
+        if kind == "Task":
+            tasks.append(stand_of("a task", calls))
+        else:
+            threads.insert(0, stand_of("a thread", calls))
+    if threads and threads[0]:
+        threads[0] = threads[0]._replace(who="main thread")
+    tasks.sort(key=lambda stand: stand.line if stand else 0)  # they come in any order
+    return [stand for stand in threads + tasks if stand]
 
 
 def stand_of(who: str, calls: list) -> "Stand | None":
@@ -1202,10 +1262,10 @@ def stand_of(who: str, calls: list) -> "Stand | None":
 
 
 def counted(stands: list) -> list:
-    """Return (who, where it stands): threads that stand at the same place once, with a number."""
+    """Return (who, where it stands): all that stand at the same place once, with a number."""
     counts = Counter((stand.who, stand.sentence()) for stand in stands)
     return [
-        (who if count == 1 else f"{count} threads", words)
+        (who if count == 1 else f"{count} {who.split()[1]}s", words)
         for (who, words), count in [*counts.items()][:6]
     ]
 
@@ -2805,7 +2865,27 @@ def takes_an_empty_frame(scene: Chat) -> None:
     """
     ada = scene.join("ada")
     ada.says("", "after it")
-    ada.hears(ada, "after it", maybe="")
+    try:
+        ada.hears(ada, "after it", maybe="")
+    except Wrong as error:
+        if (
+            ada.over and scene.says_no_error() and ends_after_nothing(scene)
+        ):  # so nothing is shifted
+            error.symptom, error.question = 0, NO_END
+        raise
+
+
+def ends_after_nothing(scene: Chat) -> bool:
+    """Return whether the program hangs up on who has sent nothing but an empty frame."""
+    should = scene.should
+    with suppress(Wrong):
+        guest = scene.join("guest")
+        guest.says("")
+        guest.is_hung_up_on()
+        scene.should = should
+        return True
+    scene.should = should
+    return False
 
 
 def single(data: bytes) -> list:
@@ -3070,7 +3150,8 @@ UNSEEN_MARKS = (
 )
 SERVERS = ["server", "SERVER", "\uff33\uff45\uff52\uff56\uff45\uff52"]  # the last one in full width
 LONG_NAMES = [letter * 20 for letter in "x\u4e16\U0001f600"]
-GOOD_NAMES = [*LONG_NAMES, "\u4e16\u754c", "o'neil_-.;", "Zo\u00eb", "zoe", "server7"]
+# No other check uses these: where people stay on the list, a program takes them only once.
+GOOD_NAMES = [*LONG_NAMES, "\u4e16\u754c", "o'neil_-.;", "No\u00ebl", "noel", "server7"]
 
 
 @check(
@@ -3555,7 +3636,7 @@ def keeps_a_message_on_one_line(scene: Chat) -> None:
     nobody_hears(scene, [f"hello{line_break}bob>> I quit" for line_break in BREAKS])
 
 
-@check("messages", symptom=0, needs=ROOM, topics=("errors",))
+@check("messages", symptom=0, needs=(*ROOM, "takes_an_empty_frame"), topics=("errors",))
 def keeps_empty_and_long_texts_away(scene: Chat) -> None:
     """An empty text, one of 2,001 characters and the longest frame of 65,536 bytes reach nobody."""
     nobody_hears(scene, TOO_SHORT_OR_LONG)
@@ -3924,7 +4005,7 @@ def sees_through_what_nobody_can_see(scene: Chat) -> None:
 @check(
     "commands",
     symptom=6,
-    needs=ROOM,
+    needs=(*ROOM, "takes_an_empty_frame"),
     topics=("errors",),
     asks="When is a frame whole that holds nothing?",
 )
@@ -4040,18 +4121,19 @@ def whispers(scene: Chat) -> None:
     not hear it.
     """
     ada, bob, cyd = scene.join("ada", "bob", "cyd")
-    ada.says("one", f"/msg {bob.name} two  words", f"/msg {bob.name.upper()} /three", "four")
+    private = [("two", bob.name), ("three  words", bob.name), ("/four", bob.name.upper())]
+    ada.says("one", *[f"/msg {name} {text}" for text, name in private], "five")
     for person in (ada, bob, cyd):
         person.hears(ada, "one")
-        for text in ("two  words", "/three") if person is not cyd else ():
+        for text, _ in private if person is not cyd else ():  # the plainest first
             person.hears(f"{ada.name} -> {bob.name}", text)
-        person.hears(ada, "four")
+        person.hears(ada, "five")
 
 
 @check(
     "commands",
     symptom=24,
-    needs=(*ROOM, "whispers"),
+    needs=(*ROOM, "whispers", "takes_an_empty_frame"),
     topics=("commands",),
     asks="What of all that somebody says takes another way, and can it overtake?",
 )
@@ -4215,21 +4297,22 @@ def bears_a_flood(scene: Chat) -> None:
     scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
 
 
-def sleeps_until_heard(listener: Client, sender: Client, text: str) -> tuple:
-    """Return at how many looks the program slept, and at how many it worked, while this was on its
-    way to the listener.
+def sleeps_until_heard(listener: Client, sender: Client, text: str) -> float:
+    """Return for how many seconds the program slept while this was on its way to the listener.
+
+    A slow computer makes all take longer, but then the program works, or waits for its turn.
     """
-    scene, slept, worked, heard = listener.scene, 0, 0, 0
-    began = news = time.monotonic()
+    scene, slept, slept_before, heard = listener.scene, 0.0, False, 0
+    began = news = now = time.monotonic()
     while time.monotonic() < began + LISTEN_SECONDS and not scene.is_quiet(news):
         with suppress(Silence):
             listener.hears_of(sender, text, 0.02)
-            return slept, worked
-        look = scene.program.look()
-        if look and look[0]:
-            slept += 1
-        elif look:  # None: we cannot know
-            worked += 1
+            return slept
+        look, before, now = scene.program.look(), now, time.monotonic()
+        sleeps = bool(look and look[0])  # None: we cannot know
+        if sleeps and slept_before:
+            slept += now - before
+        slept_before = sleeps
         if sum(listener.aside.values()) > heard:
             heard, news = sum(listener.aside.values()), time.monotonic()
     seconds = time.monotonic() - began
@@ -4249,8 +4332,9 @@ def forgets_who_is_gone(scene: Chat) -> None:
     eve.says(*texts)
     bob.says("and I?")
     scene.question, scene.symptom = WHO_ELSE, 23
-    slept, _ = sleeps_until_heard(ada, bob, "and I?")
-    if slept > 20:  # a right one sleeps when there is nothing to do
+    if (
+        sleeps_until_heard(ada, bob, "and I?") > 0.4
+    ):  # a right one sleeps when there is nothing to do
         raise Wrong(f"{bob.label} had to wait while {eve.label} was heard")
     scene.question, scene.symptom = "", 45
     ada.hears_of(eve, texts[0])
@@ -4383,30 +4467,40 @@ def slows_down_who_says_too_much(scene: Chat) -> None:
         return
     for_an_address = not scene.program or has_option(scene, "--max-per-address")
     start_with(scene, *RATE, *(BY_ADDRESS if for_an_address else ()))
-    people, began = scene.join("ada", "bob", "cyd"), time.monotonic()
-    slept, worked = says_too_much(*people, [f"{i} green bottles" for i in range(30)])
+    people, work = scene.join("ada", "bob", "cyd"), work_of(scene)
+    held = says_too_much(*people, [f"{i} green bottles" for i in range(30)])
     heard = time.monotonic()
-    if scene.program and heard < began + 0.5:
-        raise Wrong(f"all was heard within {heard - began:.1f} seconds")
-    if slept < 2 and worked > 4:  # a slow computer takes as long, but it works
+    if scene.program and work_of(scene) > work + 0.3:
         question = "What does your program do while it holds somebody back?"
         raise Wrong("your program was at work all that time", 13, question)
+    if scene.program and held < 0.3:
+        raise Wrong("nobody was held back: all was heard at once")
     if for_an_address:
         people[0].leaves()
         scene.question = "What does your program remember of who hangs up and comes again?"
         texts = [f"{i} {'bottle ' * 280}" for i in range(6)]  # long ones are not for nothing
-        again, began = scene.join("ada"), time.monotonic()
-        says_too_much(again, *people[1:], texts)
-        if scene.program and time.monotonic() < began + 0.15:  # so little, for we may be late
+        again = scene.join("ada")
+        late = time.monotonic() > heard + 1  # then much of it is forgiven
+        held = says_too_much(again, *people[1:], texts)
+        if scene.program and held < 0.15 and not late:
             raise Wrong("who was slowed down came again, and all was heard at once")
 
 
-def says_too_much(ada: Client, bob: Client, cyd: Client, texts: list) -> tuple:
-    """All hear what ada says in a row; return at how many looks the program slept and worked."""
+def work_of(scene: Chat) -> float:
+    """Return the processor time that the program has used; nothing where we cannot know."""
+    return (scene.program and scene.program.cpu_seconds()) or 0.0
+
+
+def says_too_much(ada: Client, bob: Client, cyd: Client, texts: list) -> float:
+    """All hear what ada says in a row. Return for how many seconds the program slept meanwhile, or
+    how many passed where we cannot know.
+    """
+    began = time.monotonic()
     ada.says(*texts)
-    looks = sleeps_until_heard(cyd, ada, texts[-1])
+    slept = sleeps_until_heard(cyd, ada, texts[-1])
+    passed = time.monotonic() - began
     ada.scene.all_hear([bob, ada], [(ada.name, text) for text in texts], ordered=True)
-    return looks
+    return slept if sys.platform.startswith("linux") else passed
 
 
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))
@@ -4722,16 +4816,18 @@ def start_with(scene: Chat, *options: str, **variables: str) -> None:
     """Start the program anew, with these options and variables of its environment as well."""
     if not scene.program:
         return
-    address = "127.0.0.1", free_port()
-    program = Program([*scene.target.command_at(address), *options], address, variables)
-    program.target = scene.target
-    program.has_limits = True
     if scene.program.has_limits:
         scene.program.kill()
     else:
         scene.spare.append(scene.program)
-    scene.program, scene.names, scene.known = program, program.names, program.known
-    program.listens()
+    try:
+        scene.program = scene.target.start(*options, **variables)
+    except Wrong as error:
+        scene.program = error.program
+        raise
+    finally:
+        scene.program.has_limits = True
+        scene.names, scene.known = scene.program.names, scene.program.known
 
 
 def has_option(scene: Chat, option: str) -> bool:
@@ -6433,7 +6529,8 @@ def has_died_of_sending(said: "Said | None", trouble: str) -> bool:
 
 def reads_twice(scene: Scene, stands: list) -> bool:
     """Return whether more threads read from sockets than there are clients."""
-    readers = sum(stand.waits == "waits for bytes" for stand in stands)
+    threads = [stand for stand in stands if stand.who != "a task"]  # a task may wait for one
+    readers = sum(stand.waits == "waits for bytes" for stand in threads)
     clients = [client for client in scene.clients if not client.label.startswith("other")]
     return isinstance(scene, Chat) and 0 < len(clients) < readers
 

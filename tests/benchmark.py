@@ -34,6 +34,8 @@ import zlib
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from kit import lasting_port
+
 WINDOW = 16  # messages of each person that are said, but not heard by all yet
 PATIENCE = 10  # seconds without a byte, where something is owed
 START_SECONDS = 20  # until a server listens: a loaded machine is slow, and what has ended is seen
@@ -260,7 +262,7 @@ class Crowd:
 @contextmanager
 def running(command: "str | list", people: int, patience: float):
     """Run a server for so many people; give its process and the first connection to it."""
-    # A Python file is asked which one it got; of others, we hope that nobody takes the free one.
+    # A Python file is asked which one it got; others get one that nobody else is given.
     port = 0
     if isinstance(command, str):
         known, options = (
@@ -270,8 +272,7 @@ def running(command: "str | list", people: int, patience: float):
         more = [f"{name}={value}" for name, value in options.items() if name in known]
         command = [sys.executable, "-u", command, "--port", "0", *more]
     else:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = lasting_port()
     command = [part.replace("{port}", str(port)) for part in command]
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "output"

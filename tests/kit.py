@@ -3,7 +3,6 @@
 import contextlib
 import os
 import queue
-import random
 import signal
 import socket
 import struct
@@ -14,6 +13,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "lessons"))
 CHECK = ROOT / "lessons" / "check.py"
 TIMEOUT = 15  # seconds: for anything that is waited for; a loaded machine is slow
 
@@ -67,11 +67,12 @@ def checker(*options, script: Path = CHECK) -> list:
 
 
 def lasting_port() -> int:
-    """Return a free port that stays free between two servers: no system gives it away by itself."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+    """Return a free port that stays free between two servers: nobody else is given it, neither by
+    the system, nor by another test or checker.
+    """
+    from check import free_port
+
+    return free_port()
 
 
 class Program:
@@ -136,6 +137,11 @@ class Program:
                 self.process.send_signal(number)
         return self.process.wait(TIMEOUT)
 
+    def stand_still(self) -> None:
+        """Stop the program where it is, and wait until it stands: that may take a moment."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+
     def ends_well(self) -> bool:
         """Press Ctrl-C and return whether it ends well; that cannot be seen on Windows: true."""
         return self.stop() == 0 or os.name == "nt"
@@ -184,8 +190,10 @@ class Server(Program):
             raise
 
     def client(self, name: "str | None" = None, **more) -> "Client":
-        self.clients.append(Client(self.port, name, **more))
-        return self.clients[-1]
+        client = Client(self.port, name, **more)
+        client.server = self
+        self.clients.append(client)
+        return client
 
     def gather(self, *names: str) -> list:
         """Return a client for each name; each of them has heard who came after it."""

@@ -9,7 +9,6 @@ best with the fonts Noto Sans and Noto Color Emoji.
 """
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -111,7 +110,7 @@ def find(window: gui.Window, server: Server) -> None:
 
 def lose(window: gui.Window, server: Program) -> None:
     """Say something that the server does not hear any more."""
-    os.kill(server.process.pid, signal.SIGSTOP)
+    server.stand_still()
     window.say(window.talk.say(["is anybody there?", "/msg bob can you hear me?"]))
     server.process.kill()
     wait_until(window, lambda: window.talk.state == "away")

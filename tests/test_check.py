@@ -574,8 +574,8 @@ SLIPS = {
         [
             (
                 "            if rate:\n",
-                "            end = time.monotonic() + 0.02\n"
-                "            while rate == 10 and time.monotonic() < end:\n"
+                "            end = time.thread_time() + 0.02\n"  # however busy we are
+                "            while rate == 10 and time.thread_time() < end:\n"
                 "                pass\n"
                 "            if rate != 10:\n",
             )
@@ -835,6 +835,42 @@ def test_a_server_that_takes_no_port_is_found_at_its_own(tmp_path):
         other.stdout.close()
 
 
+def test_two_checkers_never_take_the_same_port(monkeypatch):
+    """Not even if luck leads both to the same place."""
+    monkeypatch.setattr(check.random, "sample", lambda some, count: [*some][:count])
+    taken = []
+    for _ in range(2):
+        monkeypatch.setattr(check, "own_ports", check.deque())
+        taken.append({check.free_port() for _ in range(50)})
+    assert len(taken[0] | taken[1]) == 100
+
+
+TAKEN = f"""
+import sys
+try:
+    {LISTEN.strip().replace(chr(10), chr(10) + "    ")}
+except OSError:
+    sys.exit("My port is gone.")
+print("listening")
+listener.accept()[0].recv(1)
+"""
+
+
+@pytest.mark.parametrize("start", [check.Target.start, check.start_with])
+def test_a_program_whose_port_others_have_taken_gets_another_one(tmp_path, monkeypatch, start):
+    target = check.Target([sys.executable, str(write(tmp_path, TAKEN)), "{port}"], None)
+    scene = check.Chat(target, None)
+    scene.program = program_like()
+    with socket.create_server(("127.0.0.1", 0)) as others:
+        ports = [others.getsockname()[1], check.free_port()]
+        monkeypatch.setattr(check, "free_port", iter(ports).__next__)
+        program = start(target if start is check.Target.start else scene) or scene.program
+    said = [line for _, line in program.lines]
+    program.kill()
+    check.remove_our_folder()
+    assert program.address[1] == ports[1] and said == ["listening"]
+
+
 def test_the_last_words_of_a_program_that_has_just_ended_are_waited_for():
     """It may end after we have waited for that, and before we look."""
 
@@ -847,6 +883,26 @@ def test_the_last_words_of_a_program_that_has_just_ended_are_waited_for():
     program.collector.start()
     assert program.ended(0.1) == "your program has ended with exit code 1"
     assert not program.collector.is_alive()
+
+
+@pytest.mark.parametrize(
+    "looks, sleeps", [("sssss", True), ("wwwww", False), ("swsws", False), ("wwwws", False)]
+)
+def test_a_program_that_waits_for_its_turn_is_not_asleep(looks, sleeps):
+    """s: at this look it sleeps, w: it works. A slow computer does not hold anybody back."""
+    coming = [(look == "s", 0) for look in looks]
+    scene = check.Chat(None, None)
+    scene.program = SimpleNamespace(look=lambda: coming.pop(0))
+    scene.is_quiet = lambda since: False
+
+    def hears_of(sender, text, patience):
+        time.sleep(patience)
+        if coming:
+            raise check.Silence("nothing yet")
+
+    listener = SimpleNamespace(scene=scene, aside=check.Counter(), hears_of=hears_of)
+    slept = check.sleeps_until_heard(listener, None, "the last one")
+    assert slept >= 4 * 0.02 if sleeps else slept == 0
 
 
 def test_what_depends_on_something_wrong_is_left_out_and_the_rest_is_tried(tmp_path):
@@ -904,6 +960,19 @@ def test_each_check_has_a_symptom_and_a_sentence():
             assert "\n\n" not in act.__doc__, "it is shown as one sentence or two"
     assert sum(stage.points for stage in check.SERVER_STAGES) == 100
     assert all(question.endswith("?") for _, question in check.SYMPTOMS.values())
+
+
+def test_what_is_a_good_name_in_one_check_is_no_name_in_another():
+    """All checks may be played on one program, and it may forget nobody who has left."""
+    good, taken = {name.casefold() for name in check.GOOD_NAMES}, []
+    for stage in check.SERVER_STAGES:
+        for act in stage.checks:
+            scene = check.Chat(None, None, act.symptom, stage.name)
+            act(scene)
+            scene.close()
+            names = {name.casefold() for name in scene.known if isinstance(name, str)}
+            taken += [(act.__name__, name) for name in names & good]
+    assert {who for who, _ in taken} == {"takes_good_names"}, taken
 
 
 def test_the_reports_say_what_came_out(tmp_path):

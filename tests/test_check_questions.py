@@ -204,7 +204,20 @@ ASKS = {  # case -> (what is changed, what the checker says)
                 "                break\n            say(name + text)\n",
             )
         ],
-        ["hung up on", "What does your program take a frame for that holds nothing?"],
+        ["hung up on ada", "a frame that holds nothing from the end of the", "(symptom 0)"],
+    ),
+    "nothing is read as an end": (
+        [
+            (
+                '    data = b""\n    while len(data) < size:\n',
+                '    data = b""\n    while len(data) < size or not size:\n',
+            )
+        ],
+        ["hung up on ada", "a frame that holds nothing from the end of the", "(symptom 0)"],
+    ),
+    "an empty frame takes a byte of the next one": (
+        [("int(exactly(sock, 10)))", "int(exactly(sock, 10)) or 1)")],
+        ["take a frame for that holds nothing?", "(symptom 7)"],
     ),
     "who leaves takes all others off the list": (
         [("        everybody.remove(sock)\n", "        everybody.clear()\n")],
@@ -760,3 +773,24 @@ def test_what_somebody_has_received_before_all_listen_is_heard():
     chat.listen([ada], lambda: heard, lambda *said: heard.append(said))
     assert heard == [(ada, "bob", "hi")]
     chat.close()
+
+
+WHISPERS = {  # what a server does with `/msg NAME TEXT` -> (in the place of what, the changes)
+    "nothing": (
+        "b'3 two' but to ada",
+        [('case ["/msg", name, words]:', 'case ["/message", name, words]:')],
+    ),
+    "it joins the words anew": (
+        "b'12 three words' but to ada",
+        [("person, name, words\n", 'person, name, " ".join(words.split())\n')],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WHISPERS)
+def test_of_whispers_the_plainest_comes_first(tmp_path, case):
+    words, changes = WHISPERS[case]
+    server = changed((ROOT / "chat_server.py").read_text(encoding="utf-8"), changes)
+    options = ["--only", "commands", "--first", "--quick", "--patience=1.5"]
+    _, said = say(tmp_path, server, *options)
+    assert words in said, said

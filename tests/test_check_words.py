@@ -328,6 +328,83 @@ def test_the_program_sees_nothing_of_it(tmp_path):
     assert "| path [] False" in said
 
 
+TASKS = """
+import asyncio, sys
+async def exactly(reader, size):
+    return await reader.readexactly(size)
+async def read_frame(reader):
+    return await exactly(reader, 1000)
+async def serve(reader, writer):
+    while True:
+        writer.write(await asyncio.wait_for(read_frame(reader), 60))
+async def write(inbox):
+    print(await inbox.get())
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[-1]))
+    tasks = [asyncio.create_task(write(asyncio.Queue())) for _ in range(3)]
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason=UNIX)
+def test_where_each_task_of_a_silent_program_waits_is_shown(tmp_path):
+    _, said = check(tmp_path, TASKS)
+    assert "main thread: line 16, in <module>: asyncio.run(main()) [runs its loop]" in said, said
+    for words in (
+        r"tasks?: line 4, in exactly: return .*\(size\) \[waits for bytes, from line 6",
+        r"3 tasks: line 11, in write: print\(await inbox.get\(\)\) \[waits for a queue\]",
+        r"a task: line 15, in main: await server.serve_forever\(\) \[waits for a client\]",
+    ):
+        assert re.search(words, said), said
+    assert "(symptom 6)" in said, "a task that waits for another one is no second reader"
+
+
+ASKED = """
+import asyncio, signal, sys, threading
+async def main():
+    other = asyncio.create_task(asyncio.sleep(60))
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, print, "a signal")  # from here on, signals wake it
+    print("ready", flush=True)
+    print(await loop.run_in_executor(None, sys.stdin.readline), threading.active_count())
+asyncio.run(main())
+print(sys.stdin.readline())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason=UNIX)
+def test_a_program_that_is_asked_where_its_tasks_stand_goes_on_as_before(tmp_path):
+    sys.path.insert(0, str(CHECK.parent))
+    import check as checker
+
+    (tmp_path / "sitecustomize.py").write_text(checker.PRELUDE, encoding="utf-8")
+    (tmp_path / "program.py").write_text(ASKED, encoding="utf-8")
+    ours = {"CHECK_STACKS": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    run = subprocess.Popen(
+        [sys.executable, "-W", "error", tmp_path / "program.py"],
+        env=os.environ | ours,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert run.stdout.readline() == "ready\n"
+        path, end = tmp_path / f"stacks-{run.pid}", time.monotonic() + TIMEOUT
+        for times in (1, 2, 3):
+            os.kill(run.pid, checker.STACK_SIGNAL)
+            while path.read_text().count(checker.TASKS_END) < times:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        assert path.read_text().count(" in sleep\n") == 3
+        said, _ = run.communicate("first\nsecond\n", TIMEOUT)
+        assert (run.returncode, said) == (0, "first\n 2\nsecond\n\n")
+    finally:
+        run.kill()
+        run.communicate()
+
+
 def test_a_thread_that_died_of_an_error_is_wrong_and_its_line_is_shown(tmp_path):
     step = (ROOT / "lessons" / "steps" / "05_threads.py").read_text(encoding="utf-8")
     dies = step.replace("sock.sendall(", "sock.sendal(")

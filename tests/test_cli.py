@@ -1245,10 +1245,12 @@ def test_whoever_stops_reading_the_output_gets_no_complaint(server):
 
 @pytest.fixture
 def hurried(tmp_path):
-    """A copy of the client that waits only a moment for a welcome, and for answers."""
+    """A copy of the client that waits only a second for a welcome, and for answers: so much time
+    have the tests to speak.
+    """
     text = CLIENT.read_text(encoding="utf-8")
     for name in ("WELCOME_SECONDS", "ANSWER_SECONDS", "GOODBYE_SECONDS"):
-        text, count = re.subn(rf"\n{name} = \d+", f"\n{name} = 0.6", text)
+        text, count = re.subn(rf"\n{name} = \d+", f"\n{name} = 1", text)
         assert count == 1
     (tmp_path / "hurried.py").write_text(text, encoding="utf-8")
     return tmp_path / "hurried.py"
@@ -1297,7 +1299,7 @@ def test_a_pipe_ends_if_there_is_no_welcome(liar, hurried, data):
         liar.sock.sendall(data)
         code, lines, complaints = client.end()
     assert (code, lines) == (1, [""]) and is_one_sentence(complaints, liar.port)
-    assert "has not let us in for 0.6 seconds" in complaints
+    assert "has not let us in for 1 seconds" in complaints
 
 
 def test_a_pipe_ends_if_the_welcome_comes_in_drips_that_never_end(liar, hurried):
@@ -1570,7 +1572,7 @@ socket.getaddrinfo = getaddrinfo
 def impatient(tmp_path):
     """A copy of the client that waits only a moment for the server's first words."""
     text, count = re.subn(
-        r"WELCOME_SECONDS = \d+", "WELCOME_SECONDS = 0.5", CLIENT.read_text(encoding="utf-8")
+        r"WELCOME_SECONDS = \d+", "WELCOME_SECONDS = 1", CLIENT.read_text(encoding="utf-8")
     )
     assert count == 1
     (tmp_path / "impatient.py").write_text(text, encoding="utf-8")
@@ -1585,7 +1587,7 @@ def test_after_the_welcome_there_can_be_silence(liar, impatient):
     with Pipe(impatient, "ada", "--port", liar.port) as client:
         liar.meet(*WELCOME)
         client.wait_for("* welcome ada")
-        liar.sock.settimeout(1)  # longer than the patience for a welcome
+        liar.sock.settimeout(1.5)  # longer than the patience for a welcome
         with pytest.raises(TimeoutError):
             liar.sock.recv(1)
         liar.say("bob", "at last")

@@ -321,14 +321,14 @@ def test_who_does_not_say_welcome_is_given_up_at_the_deadline(listener, monkeypa
 
 
 def test_who_has_been_welcome_may_be_silent_for_ever(listener, monkeypatch):
-    monkeypatch.setattr(gui, "PATIENCE", 0.3)
+    monkeypatch.setattr(gui, "PATIENCE", 1)  # in that time the welcome has to come
     inbox = queue.SimpleQueue()
     connection = connect(inbox, listener.getsockname()[1])
     sock, _ = listener.accept()
     with sock:
         sock.sendall(frame("server") + frame("welcome ada"))
         assert next_event(inbox)[0] == "pair"
-        time.sleep(0.6)
+        time.sleep(1.3)
         sock.sendall(frame("bob") + frame("good morning"))
         assert next_event(inbox) == ("pair", connection, "bob", "good morning")
     assert next_event(inbox)[0] == "lost"

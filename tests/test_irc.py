@@ -15,7 +15,7 @@ import time
 
 import pytest
 from irc_kit import FOLDER, Bridge, FakeServer, Gateway, Raw, Wire
-from kit import CTRL_C, RESET, ROOT, TIMEOUT, WINE, Program, Server, frame
+from kit import CTRL_C, RESET, ROOT, TIMEOUT, WINE, Program, Server, frame, lasting_port
 
 pytestmark = pytest.mark.once
 signals = pytest.mark.skipif(os.name == "nt", reason=CTRL_C)
@@ -565,7 +565,7 @@ class Linked:
 
     def __init__(self, *options: str, **more):
         self.server = FakeServer()
-        self.room = Server()
+        self.room = Server("--port", str(lasting_port()))  # for a test that starts it again
         self.ada = self.room.client("ada")
         self.bridge = Bridge(self.room.port, self.server.port, *options, **more)
         self.wire = self.server.let_in()
@@ -823,19 +823,19 @@ def test_a_channel_in_which_we_may_not_speak_is_said_once():
 
 
 def test_a_side_that_is_silent_is_asked_and_then_given_up():
-    with Linked("--patience", "0.5") as linked:
+    with Linked("--patience", "1.5") as linked:  # until it is linked nobody may be given up
         server = f"#room on 127.0.0.1:{linked.server.port}"
-        reason = "nothing was heard for 1 seconds"
+        reason = "nothing was heard for 3 seconds"
         linked.ada.expect("bridge", f"* cut off from {server} ({reason}): {MISSING}")
         linked.server.let_in()
         linked.ada.expect("bridge", f"* linked with {server} again: {MISSING}")
 
 
 def test_a_room_that_is_silent_is_asked_who_is_there():
-    with FakeRoom() as room, Bridge(room.port, 1, "--patience", "0.4") as link:
+    with FakeRoom() as room, Bridge(room.port, 1, "--patience", "1") as link:
         sock = room.accept(("server", "welcome bridge"))
         assert sock.recv(14, socket.MSG_WAITALL) == frame("/who")
-        link.wait_for("nothing was heard for 0.8 seconds")
+        link.wait_for("nothing was heard for 2 seconds")
 
 
 def test_a_room_that_lies_cannot_put_lines_into_the_channel():

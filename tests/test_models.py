@@ -5,13 +5,14 @@ import contextlib
 import functools
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 import test_server_faults
 import test_server_program
 import test_server_protocol
-from kit import ROOT, TIMEOUT, Program, Server, checker, wrapped
+from kit import ROOT, TIMEOUT, UNIX, Program, Server, checker, wrapped
 from test_server_faults import LONGEST, Chat, cpu_seconds, linux, newcomer
 
 MODELS = ["asyncio_server.py", "selectors_server.py", "writer_threads_server.py"]
@@ -102,6 +103,19 @@ def test_a_stopped_reader_is_let_go_and_delays_nobody(server):
     ):  # what it did not read is lost, but its connection ends
         while stuck.sock.recv(1 << 20):
             pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason=UNIX)
+@pytest.mark.parametrize("model", ["asyncio_server.py", "selectors_server.py"], indirect=True)
+def test_who_has_said_much_at_once_is_not_heard_to_the_end_before_others(model):
+    """All is there when the server looks: what eve says, and behind it what ada says."""
+    with Server("--max-rate", "0", script=model) as server:
+        ada, eve = server.gather("ada", "eve")
+        server.stand_still()
+        eve.send(*["/who"] * 4000)
+        ada.send("hello")
+        server.process.send_signal(signal.SIGCONT)
+        assert len(eve.skip_to("ada", "hello")) < 1000
 
 
 def test_frames_that_wait_for_the_rate_limit_are_not_half_a_frame(model, tmp_path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import signal
 import sys
 import sysconfig
 import threading
@@ -47,34 +48,59 @@ def changed(folder: Path, **constants) -> Path:
 
 
 class Chat:
-    """Two people who talk in the background, and how long a message took at most."""
+    """Two people who talk in the background, and how long a message took at most.
+
+    On Linux that is how long the server worked or slept meanwhile: not its fault is how long it
+    waited for its turn, for others want the processor, too.
+    """
 
     def __init__(self, ada: Client, bob: Client, text: str = "hello", pause: float = 0.001):
         self.ada, self.bob, self.text, self.pause = ada, bob, text, pause
         self.worst, self.count, self.news, self.problem = 0, 0, [], None
+        self.slept = 0.0  # seconds
         self.stop = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.threads = [threading.Thread(target=self.run, daemon=True)]
+        if sys.platform.startswith("linux"):
+            self.threads.append(threading.Thread(target=self.watch, daemon=True))
 
     def run(self) -> None:
         try:
             while not self.stop.is_set() or not self.count:
-                text, start = f"{self.count} {self.text}"[:2000], time.monotonic()
+                text, start = f"{self.count} {self.text}"[:2000], self.clocks()
                 self.ada.send(text)
                 for person in (self.ada, self.bob):
                     self.news += person.skip_to(self.ada.name, text)
-                self.worst = max(self.worst, time.monotonic() - start)
+                took = [now - then for now, then in zip(self.clocks(), start, strict=True)]
+                self.worst = max(self.worst, min(took))
                 self.count += 1
                 self.stop.wait(self.pause)
         except (OSError, AssertionError) as problem:
             self.problem = problem
 
+    def clocks(self) -> list:
+        """Return the time, and how long the server has worked and slept so far."""
+        if len(self.threads) == 1:
+            return [time.monotonic()]
+        return [time.monotonic(), cpu_seconds(self.ada.server) + self.slept]
+
+    def watch(self) -> None:
+        """Watcher thread: add up the time in which the server slept at two looks in a row."""
+        before, slept_before = time.monotonic(), False
+        while not self.stop.wait(0.01):
+            now, sleeps = time.monotonic(), is_asleep(self.ada.server)
+            if sleeps and slept_before:
+                self.slept += now - before
+            before, slept_before = now, sleeps
+
     def __enter__(self) -> "Chat":
-        self.thread.start()
+        for thread in self.threads:
+            thread.start()
         return self
 
     def __exit__(self, *_) -> None:
         self.stop.set()
-        self.thread.join()
+        for thread in self.threads:
+            thread.join()
 
     def was_fine(self) -> bool:
         print(f"{self.count} messages, the slowest took {self.worst * 1000:.1f} ms")
@@ -88,6 +114,33 @@ class Chat:
             for sender, text in self.news
             if sender == "server" and f"{text} ".startswith(f"{kind} {name} ")
         ]
+
+
+@linux
+def test_a_server_that_does_not_get_its_turn_delays_nobody(server):
+    with Chat(*server.gather("ada", "bob")) as chat:
+        server.stand_still()
+        time.sleep(PATIENCE + 0.2)  # a time to be measured, not a guess
+        server.process.send_signal(signal.SIGCONT)
+    assert chat.was_fine()
+
+
+def test_a_server_that_sleeps_delays_everybody(tmp_path):
+    first = f"""
+import queue, time
+class Sleepy(queue.SimpleQueue):
+    count = 0
+    def put(self, item):
+        Sleepy.count += 1
+        time.sleep({PATIENCE + 0.2} if Sleepy.count == 40 else 0)
+        super().put(item)
+queue.SimpleQueue = Sleepy
+"""
+    with Server("--max-rate", "0", script=wrapped(tmp_path, first)) as server:
+        with Chat(*server.gather("ada", "bob")) as chat:
+            while chat.count < 60:
+                chat.stop.wait(0.01)
+        assert not chat.was_fine()
 
 
 # ---- Whose time is up: started first, looked at last, so that the rest runs meanwhile ------------
@@ -695,6 +748,15 @@ def memory(server: Server) -> int:
     """Return the most memory that a server has used so far, in MB."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024
+
+
+def is_asleep(server: Server) -> bool:
+    """Return whether all threads of a server sleep."""
+    states = []
+    for path in Path(f"/proc/{server.process.pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            states.append(path.read_text().rpartition(")")[2].split()[0])
+    return {*states} == {"S"}
 
 
 def cpu_seconds(server: Server) -> float:

@@ -178,13 +178,6 @@ def test_the_help_says_what_it_is_and_names_each_default():
         assert re.search(rf"--{option} \S+ [^-]*default {default}\b", text), option
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def impossible_address(case: str) -> list:
     """Return the options for an address that the server cannot listen on, or skip the test."""
     if case != "a port that it may not take":
@@ -864,7 +857,7 @@ def test_output_that_nobody_reads_stops_neither_the_chat_nor_the_stop(kind):
 @posix
 @pytest.mark.parametrize("where", [">&-", pytest.param(">/dev/full", marks=full_device), "| true"])
 def test_output_that_goes_nowhere_from_the_start_does_not_stop_the_chat(where):
-    port = free_port()
+    port = lasting_port()
     if where == "| true":
         reading, writing = os.pipe()
         os.close(reading)

@@ -4,13 +4,14 @@
     python3 asyncio_server.py        then, in other terminals: python3 chat_client_cli.py
 
 The chat of chat_server.py on the same wire, with another engine. Each client has a coroutine that
-reads like a thread: it waits for bytes, works them off, pauses. But at each `await` it hands the
-one thread back to asyncio's loop, which waits for all sockets at once, as selectors_server.py does
-by hand. Only there can another coroutine take over: so no lock is needed. A client costs some
-kilobytes, for its coroutine and its buffers. It breaks where a line takes long or waits without
-`await`, which holds up everybody, and where the work is more than one processor can do; and asyncio
-adds work of its own to each message. Its write() never waits: what a client does not take piles up
-inside asyncio, and nothing bounds that unless somebody looks, as flush() does.
+reads like a thread: it waits for bytes, works them off, pauses. But at each `await` that has to
+wait it hands the one thread back to asyncio's loop, which waits for all sockets at once, as
+selectors_server.py does by hand. Only there can another coroutine take over: so no lock is needed.
+A client costs some kilobytes, for its coroutine and its buffers. It breaks where a line takes long
+or waits without `await`, which holds up everybody, and where the work is more than one processor
+can do; and asyncio adds work of its own to each message. Its write() never waits: what a client
+does not take piles up inside asyncio, and nothing bounds that unless somebody looks, as flush()
+does.
 Left out, besides what chat_server.py leaves out: password, transcript, trace, a log."""
 
 import argparse
@@ -286,6 +287,7 @@ async def serve(room: Room, connections: set, person: Person, reader: asyncio.St
             ):  # who was let go is read, so that the last words are not lost, but not heard
                 person.buffer += chunk
                 await work_off(room, person)
+                await asyncio.sleep(0)  # read() waits only if nothing has come: others' turn
         reason = "hung up in the middle of a frame" if person.buffer else ""
     except OSError as error:  # reset
         reason = error.strerror or str(error)

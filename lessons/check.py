@@ -1980,10 +1980,10 @@ class Client:
             if self.over:
                 raise Wrong(f"the server hung up on {self.label}")
             self.push(frame(HELLO))  # it may have been lost with those that came too early
-        seconds, question = time.monotonic() - began, ""
+        passed, question = lasting(time.monotonic() - began), ""
         if self.scene.somebody_left(False) and sum(witness.aside.values()) == before:
             question = "Who is taken off your list when somebody leaves, and who is still here?"
-        text = f"to {witness.label} came nothing of that in {seconds:.0f} seconds; {STILL}"
+        text = f"to {witness.label} came nothing of that in {passed}; {STILL}"
         raise Silence(text, question=question)
 
     def hears_of(self, sender: "Client", text: str, patience: float = 0) -> None:
@@ -2263,7 +2263,7 @@ class Client:
         if self.buffer:
             more = " and so on" if len(self.buffer) > 500 else ""
             self.note(f"<- {show(bytes(self.buffer[:500]))}{more}", always=True)
-        text = f"{self.name}'s connection is still open after {seconds:.0f} seconds"
+        text = f"{self.name}'s connection is still open after {lasting(seconds)}"
         if self.scene.symptom == 13 and self.scene.program.rests(1):
             question = "Who closes the connection on your side once the other side has hung up?"
             raise Silence(f"{text}, and your program is at rest", 37, question)
@@ -2286,7 +2286,7 @@ class Client:
                 if time.monotonic() < end and not self.scene.is_quiet(began, quiet):
                     continue
                 came = f"only {show(self.buffer)}, and then nothing" if self.buffer else "nothing"
-                came += f" in {max(1, round(time.monotonic() - began))} seconds"
+                came += f" in {lasting(time.monotonic() - began)}"
                 if end - began > 0.4:  # else somebody asks again
                     self.note(f"<- {came}", always=True)
                 raise Silence(f"to {self.label} came {came}; {STILL}")
@@ -2360,6 +2360,12 @@ class Client:
             )
             raise Wrong(f"more and more comes to {self.label}")
         return True
+
+
+def lasting(seconds: float) -> str:
+    """Return whole seconds as one says it: 1 second, 2 seconds."""
+    whole = max(1, int(seconds))
+    return f"{whole} second" if whole == 1 else f"{whole} seconds"
 
 
 def squeezed(text: str) -> str:
@@ -4212,8 +4218,8 @@ def sleeps_until_heard(listener: Client, sender: Client, text: str) -> tuple:
             worked += 1
         if sum(listener.aside.values()) > heard:
             heard, news = sum(listener.aside.values()), time.monotonic()
-    seconds = time.monotonic() - began
-    raise Silence(f"to {listener.label} came nothing of that in {seconds:.0f} seconds; {STILL}")
+    passed = lasting(time.monotonic() - began)
+    raise Silence(f"to {listener.label} came nothing of that in {passed}; {STILL}")
 
 
 @check("deadlines", symptom=45, seconds=2, needs=TOLD, topics=("flood", "left"))
@@ -4335,11 +4341,11 @@ def refuses_who_finds_no_place(scene: Chat) -> None:
 @check("deadlines", symptom=0, needs=TOGETHER, topics=("orders",))
 def refuses_a_wrong_option(scene: Chat) -> None:
     """Where `--help` says "messages a second from each, at least 1": with `--max-rate 0.5` the
-    program ends with an exit code but 0.
+    exit code is another one than 0.
     """
     if scene.program and not has_option(scene, "messages a second from each, at least 1"):
         return
-    if scene.expect("from a second program, with --max-rate 0.5: its end, an exit code but 0"):
+    if scene.expect("from a second program, with --max-rate 0.5: an exit code other than 0"):
         command = scene.target.command_at(("127.0.0.1", free_port()))
         if exit_code([*command, "--max-rate", "0.5"], scene) in (None, 0):
             raise Wrong("it takes 0.5 for right, and cannot do that")
@@ -4742,11 +4748,11 @@ def what_it_says(command: list) -> bytes:
     asks="What becomes of a second one on the same port, and what does its exit code say?",
 )
 def leaves_a_taken_port_alone(scene: Chat) -> None:
-    """Started once more on the same port, the server ends with an exit code but 0, and the one that
-    runs goes on.
+    """Started once more on the same port, the server ends with an exit code other than 0, and the
+    one that runs goes on.
     """
     ada = scene.join("ada")
-    if scene.expect("from a second program on this port: its end, an exit code but 0"):
+    if scene.expect("from a second program on this port: its end, an exit code other than 0"):
         code = exit_code(scene.program.command, scene)
         if code is None:
             raise Wrong("two programs of yours run on one port")
@@ -5039,7 +5045,7 @@ class Desk(Scene):
         """The program ends by itself, well or not (or no matter); else the symptom is alive."""
         how = {
             True: "exit code 0",
-            False: "a sentence that says why, an exit code but 0",
+            False: "a sentence that says why, an exit code other than 0",
             None: "its end",
         }
         if not self.expect(f"from the program, in a few seconds: {how[well]}, no traceback"):
@@ -5053,14 +5059,14 @@ class Desk(Scene):
         spent += self.program.cpu_seconds() or 0
         if TRACE.search(self.screen()):
             question = "Which line could catch that error, and what should it say instead?"
-            text = "your program shows a traceback: who uses it needs a sentence"
+            text = "your program shows a traceback: its user needs a sentence"
             raise Wrong(text, question=question)
         if not ended:
             works = spent > BUSY_SECONDS
             self.symptom = 13 if works else alive
             work = f", and has worked for {spent:.1f} seconds meanwhile" if works else ""
-            passed = time.monotonic() - began
-            raise Silence(f"your program still runs after {passed:.0f} seconds{work}")
+            passed = lasting(time.monotonic() - began)
+            raise Silence(f"your program still runs after {passed}{work}")
         code = self.program.process.returncode
         if well and code != 0:
             question = "How does your program know who ended it: you, or the server?"
@@ -5144,7 +5150,7 @@ class Host(Client):
                 break
         self.scene.lives()
         came = f"only {show(self.buffer)}" if self.buffer else "nothing"
-        passed = "" if self.over else f" in {time.monotonic() - began:.0f} seconds"
+        passed = "" if self.over else f" in {lasting(time.monotonic() - began)}"
         raise Silence(f"came {came}{passed}")
 
 
@@ -5633,7 +5639,7 @@ def bears_what_is_not_utf8(desk: Desk) -> None:
     for pair in (("bob", b"ad\xff"), ("bob", b"\xed\xa0\x80"), (b"b\xc3", "hello")):
         desk.joins().sends(frames(*pair, "bob", "and so on"))
         line = desk.line_of("bob", "and so on")
-        desk.expect(f"on the screen: `{line}`; or a sentence and an exit code but 0")
+        desk.expect(f"on the screen: `{line}`; or a sentence and an exit code other than 0")
         if desk.program and not desk.matches(desk.pattern_of("bob", "and so on")):
             desk.ends(well=False, alive=9)
 
@@ -5864,6 +5870,10 @@ class Result(NamedTuple):
         if all(verdict.outcome == "right" for verdict in self.verdicts):
             return "right" if self.verdicts else "not tried"
         return "not tried"
+
+    @property
+    def tried(self) -> bool:
+        return any(verdict.outcome != "not tried" for verdict in self.verdicts)
 
     @property
     def right(self) -> int:
@@ -6262,16 +6272,16 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
     other_page = isinstance(error, OtherPage)
     outcome = "wrong" if said and not other_page else error.outcome
     symptom, users, question = diagnose(act, scene, error, trouble, said, printed, stands)
-    users = f'"{users}" (symptom {symptom})'
+    users = f'"{users}" (symptom {symptom})' if symptom else ""  # 0 says nothing
     came = what_came(error, trouble)
     story = story_of(scene, printed)
     above = [
-        f"stage {number}, {stage.name}: {stage.title}: {outcome}",
+        f"stage {number}, {stage.name}: {outcome}",
         *textwrap.wrap(sentence(act), WIDTH),
     ]
     below = [
         *what_is_wrong(scene, said, stands, came),
-        f"users say: {users}",
+        *([f"users say: {users}"] if users else []),
         *textwrap.wrap(f"ask yourself: {question}", WIDTH),
         f"read: {stage.page}",
     ]
@@ -6372,7 +6382,7 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
             symptom = clue
             words, question = scene.symptoms[symptom]
         elif said and error.symptom is None and re.match(SLIPS, said.error):
-            symptom, words = 0, "it stops with a traceback"
+            symptom = 0
             question = f"What does {said.where or 'that line'} meet here that it did not expect?"
     return symptom, words, question
 
@@ -6681,7 +6691,8 @@ def verdict_section(result: Result, verdict: Verdict, is_open: bool) -> str:
     ]
     if verdict.said:
         parts.append(f"<p>your program says: <code>{html.escape(verdict.said)}</code></p>")
-    parts.append(f'<p class="soft">users say: {html.escape(verdict.users)}</p>')
+    if verdict.users:
+        parts.append(f'<p class="soft">users say: {html.escape(verdict.users)}</p>')
     parts.append(f'<p class="ask">{html.escape(verdict.question)}</p>')
     if beside:
         parts.append(f'<div class="beside">{beside}</div>')
@@ -6756,7 +6767,8 @@ def conclude(results: list, options: argparse.Namespace) -> int:
     asked = asked_of(results)
     right = sum(result.outcome == "right" for result in asked)
     most = sum(result.stage.points for result in asked)
-    print(f"{right} of {len(asked)} stages are right, {total(asked)} of {most} points")
+    are = "is" if right == 1 else "are"
+    print(f"{right} of {len(asked)} stages {are} right, {total(asked)} of {most} points")
     for line in left_out(results, options):
         print(*textwrap.wrap(line, WIDTH), sep="\n")
     return 0 if right == len(asked) else 1
@@ -6766,10 +6778,16 @@ def left_out(results: list, options: argparse.Namespace) -> list:
     """Return sentences that say what was left out, and why."""
     lines = []
     left = sum(verdict.outcome == "not tried" for result in results for verdict in result.verdicts)
+    tried = "1 check was not tried: it" if left == 1 else f"{left} checks were not tried: they"
+    wrong = [result for result in results if result.first and not result.first.goes_on]
     if left and options.first:
-        lines.append(f"{left} checks not tried: it stops at the first stage that is not right")
+        lines.append(f"{tried} would come behind the first stage that is not right")
     elif left:
-        lines.append(f"{left} checks not tried, for they need what is wrong (--all tries them)")
+        needs = "needs" if left == 1 else "need"
+        more = "" if options.all else " (--all tries them, and explains each stage)"
+        lines.append(f"{tried} {needs} what is wrong above{more}")
+    elif len(wrong) > 1 and not options.all:
+        lines.append("--all explains each stage that is wrong")
     unasked = [result.stage.name for result in results if not result.verdicts]
     if unasked and not brief.is_page:
         lines.append(f"left out, for {brief.title} does not ask for it: {', '.join(unasked)}")
@@ -7014,19 +7032,23 @@ def address_given(options: argparse.Namespace) -> tuple:
 
 def check_program(options: argparse.Namespace, session: Session) -> int:
     """Run the stages, tell and report what comes out, and return the exit code."""
-    told = False
+    told, skipped = False, []
     try:
         for result in session.run():
             if result is None:
                 count_down(session)
                 continue
             clear_count()
-            if result.outcome != "not tried":
+            if result.verdicts and not result.tried:
+                skipped.append(result)
+            elif result.verdicts:
+                tell_skipped(skipped)
                 tell(result, options.all or not told)
             told = told or any(not verdict.goes_on for verdict in result.told)
     finally:
         clear_count()
         session.close()
+    tell_skipped(skipped)
     results = session.results()
     if options.all:
         tell_the_rest(results)
@@ -7036,12 +7058,22 @@ def check_program(options: argparse.Namespace, session: Session) -> int:
 
 def tell(result: Result, whole: bool) -> None:
     """Print what is known of a stage; of the first thing to mend, all there is to say."""
-    title = f"{result.stage.title} ({result.seconds:.1f} s)"
-    print(f"{result.outcome:14}{result.number:3}  {title}")
+    outcome = result.outcome.replace("not tried", "not all tried")  # else it was skipped
+    print(f"{outcome:14}{result.number:3}  {result.stage.title} ({result.seconds:.1f} s)")
     if whole:
         for verdict in result.told:
             print(*verdict.lines, sep="\n")
     sys.stdout.flush()
+
+
+def tell_skipped(skipped: list) -> None:
+    """Print in one line that nothing was tried of these stages, if there are any; forget them."""
+    if skipped:
+        first, last = skipped[0].number, skipped[-1].number
+        span = f"{first}-{last}" if first < last else first
+        names = ", ".join(result.stage.name for result in skipped)
+        print(f"{'not tried':14}{span:>3}  {textwrap.shorten(names, 75, placeholder=' ...')}")
+        skipped.clear()
 
 
 def tell_the_rest(results: list) -> None:

@@ -217,6 +217,7 @@ class Silence(Wrong):
 
 
 LAST_WORDS = "What should it say before it hangs up on somebody, and has that left by then?"
+AFTER_BYE = "What does your program do after its `bye`, and who hangs up?"
 JUST_LEFT = "What does your program do when it sends to somebody who has just left?"
 OWN = "Where do you keep what is one client's own, and what changes it as others come or go?"
 UNTIL_MORE = "What had your program not read yet, or waited for, until more was said?"
@@ -1128,8 +1129,28 @@ def look_where_it_stands(program: Program) -> list:
     for pid in processes_of(program):
         path = os.path.join(folder, f"stacks-{pid}")
         if os.path.exists(path):
-            stands += read_stands(ask_for_stacks(pid, path))
+            text = ask_for_stacks(pid, path)
+            stands += read_stands(text, *busy_threads(pid))
     return stands
+
+
+def ticks_of_threads(pid: int) -> dict:
+    """Return thread -> the processor time that it has used, in ticks, on Linux; else nothing."""
+    with suppress(OSError, ValueError, IndexError):
+        path = f"/proc/{pid}/task"
+        return {int(task): times_of(f"{path}/{task}/stat")[1] for task in os.listdir(path)}
+    return {}
+
+
+def busy_threads(pid: int) -> list:
+    """Return of each thread, the newest first, whether it is at work; nothing if none is."""
+    before = after = ticks_of_threads(pid)
+    for seconds in (0.1, 1):  # the threads of a Python program take turns: that takes time
+        time.sleep(seconds)
+        after = ticks_of_threads(pid)
+        if after == before:
+            return []  # most programs wait: no need to look for longer
+    return [used > before.get(task, used) for task, used in sorted(after.items())[::-1]]
 
 
 def processes_of(program: Program) -> list:
@@ -1160,14 +1181,20 @@ def ask_for_stacks(pid: int, path: str) -> str:
         return file.read()
 
 
-def read_stands(text: str) -> list:
-    """Return where threads stand, from what faulthandler writes; the main thread first."""
+def read_stands(text: str, *busy: bool) -> list:
+    """Return where threads stand, from what faulthandler writes; the main thread first.
+
+    It writes the newest thread first, as the list of those that are busy has them.
+    """
     stands = []
     blocks = re.split(r"(?m)^(?:Current thread|Thread) 0x.*$", text)[1:]
+    cut_off = text.rstrip().endswith("\n...")  # it writes of 100 threads: the main one is not there
     for number, block in enumerate(blocks):
-        who = "main thread" if number == len(blocks) - 1 else "a thread"
+        who = "a thread" if cut_off or number < len(blocks) - 1 else "main thread"
         calls = re.findall(r'(?m)^  File "(.+)", line (\d+) in (.+)$', block)
         if stand := stand_of(who, calls):
+            if len(busy) == len(blocks) and busy[number]:
+                stand = stand._replace(waits="waits for nothing: runs round and round here")
             stands.insert(0, stand)
     return stands
 
@@ -1184,7 +1211,10 @@ def stand_of(who: str, calls: list) -> "Stand | None":
     linecache.checkcache(file)
     code = linecache.getline(file, int(line)).strip()
     waits = next((words for pattern, words in WAITS if re.search(pattern, code)), "")
-    caller = ", ".join(f"from line {line}" for _, line, _ in own[1:4])
+    callers = ", ".join(line for _, line, _ in own[1:4])
+    if waits == "waits for a client":  # there it stands in every healthy server
+        callers = ""
+    caller = f"called from line {callers}" if callers else ""
     return Stand(who, file, int(line), function, code, waits, caller)
 
 
@@ -2249,21 +2279,29 @@ class Client:
         if not self.expect(": the end of its connection"):
             return
         began = news = time.monotonic()
+        spent = self.scene.program.cpu_seconds()
         while not self.over:
             if self.receive(time.monotonic() + 0.1):
                 news = time.monotonic()  # what the system still sends needs no program
             late = time.monotonic() > began + self.scene.patience
             if not self.over and (late or self.scene.is_quiet(news, TOLD_SECONDS)):
-                self.stays_open(time.monotonic() - began)
+                self.stays_open(began, news, spent)
         if self.buffer:
             self.note(f"<- {show(self.buffer)}")
 
-    def stays_open(self, seconds: float) -> None:
-        """The server has not hung up: say what came instead."""
-        if self.buffer:
-            more = " and so on" if len(self.buffer) > 500 else ""
-            self.note(f"<- {show(bytes(self.buffer[:500]))}{more}", always=True)
-        text = f"{self.name}'s connection is still open after {lasting(seconds)}"
+    def stays_open(self, began: float, news: float, spent: "float | None") -> None:
+        """The server has not hung up: say what came instead, and when."""
+        parts, size = pieces(bytes(self.buffer[:500])), 2 if brief.pairs else 1
+        for first in range(0, len(parts) if self.buffer else 0, size):
+            data = b"".join(parts[first : first + size])
+            self.scene.events.append((news, self.label, "<- ", data))
+        passed = time.monotonic() - began
+        text = f"{self.name}'s connection is still open after {lasting(passed)}"
+        works = self.scene.program.cpu_seconds() - spent if spent is not None else 0
+        if works > SURE_SECONDS:
+            text += f", and your program has worked for {works:.1f} seconds meanwhile"
+        if b"bye" in self.buffer:
+            raise Silence(text, question=AFTER_BYE)
         if self.scene.symptom == 13 and self.scene.program.rests(1):
             question = "Who closes the connection on your side once the other side has hung up?"
             raise Silence(f"{text}, and your program is at rest", 37, question)

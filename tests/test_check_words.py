@@ -310,7 +310,17 @@ def test_the_lines_that_called_where_it_stands_are_told_whole(tmp_path):
     text = f"{helper.format('nothing is ever enough, ' * 4)}{deep}\nserve(int(sys.argv[-1]))\n"
     _, said = check(tmp_path, text)
     calls = [number for number, line in enumerate(text.split("\n"), 1) if "exactly(sock))" in line]
-    assert f"[waits for bytes, from line {calls[0]}, from line {text.count(chr(10))}]" in said, said
+    assert f"[waits for bytes, called from line {calls[0]}, {text.count(chr(10))}]" in said, said
+
+
+@pytest.mark.skipif(not linux, reason=WORK)
+def test_a_thread_that_works_for_nothing_does_not_wait_for_bytes(tmp_path):
+    step = (ROOT / "lessons" / "steps" / "05_threads.py").read_text(encoding="utf-8")
+    burns = step.replace("        if not chunk:\n            break\n", "")
+    _, said = check(tmp_path, burns, "--only", "hanging-up")
+    assert re.search(r"main thread: .*accept\(\)\) +\[waits for a client\]", said), said
+    assert "[waits for nothing: runs round and round here, called from line" in said
+    assert "waits for bytes" not in said
 
 
 def test_the_program_sees_nothing_of_it(tmp_path):

@@ -108,7 +108,7 @@ SYMPTOMS = {
         "At which of this computer's addresses does your program listen, and what do others type?"),
     4: ("Address already in use",
         "What lets a server take its port again right after it has stopped?"),
-    5: ("messages come out merged",
+    5: ("messages come out merged, or one of two is lost",
         "Two messages can arrive in one recv(): how do you know where the first one ends?"),
     6: ("messages are cut, or it waits for ever",
         "One message can take several recv(): how do you know it is whole?"),
@@ -217,6 +217,8 @@ class Silence(Wrong):
 
 
 LAST_WORDS = "What should it say before it hangs up on somebody, and has that left by then?"
+BEHIND = "Your program took the first frame: where does it keep the bytes that came behind it?"
+KEPT = "Where does your program keep a message that is sent already, and what sends it again?"
 AFTER_BYE = "What does your program do after its `bye`, and who hangs up?"
 JUST_LEFT = "What does your program do when it sends to somebody who has just left?"
 OWN = "Where do you keep what is one client's own, and what changes it as others come or go?"
@@ -226,7 +228,11 @@ CHANGED = "Which lines do something to a text between reading and sending it?"
 LOST = "What becomes of a message when many come at once, and what does it wait for?"
 WHO_ELSE = "In which line is somebody slowed down, and who else waits there?"
 REFUSED = "Which line of your program says that, and what does it find wrong with this text?"
-TORN = "How much does one send take, who sends the rest, and can another thread come between?"
+LITTLE_ROOM = "How much does send() take where there is little room, and who keeps the rest?"
+TORN = "If one send takes only a part: who sends the rest, and what can come between?"
+ITS_BODY = "What in the body of that loop changes what the loop goes through?"
+ITS_BODY_OR = "What changes it while that loop goes through it: its own body, or another thread?"
+LETTERS = "What does your header count: the letters of the text, or its bytes?"
 OVERTAKES = "Which messages are worked on at the same time, and what keeps one from overtaking?"
 
 
@@ -1914,6 +1920,7 @@ class Client:
 
     def __init__(self, scene: Chat, label: str, name: "str | bytes", slow: bool):
         self.scene, self.label, self.name = scene, label, name
+        self.is_slow = slow
         self.quiet = False  # is it too much to note each pair?
         self.buffer = bytearray()  # received, but not a pair yet
         self.is_cut_off = False  # could something not be sent any more?
@@ -1967,10 +1974,13 @@ class Client:
                 self.note(f"cannot send: {error.strerror or error}")
             self.is_cut_off = True
 
-    def says(self, *texts: "str | bytes") -> None:
+    def says(self, *texts: "str | bytes", how: str = "") -> None:
         """Send each text as a frame, all in one piece."""
         self.scene.said.update((self.name, text) for text in texts)
-        self.sends(frames(*texts))
+        if how:
+            self.sends_cut(frames(*texts), how=how)
+        else:
+            self.sends(frames(*texts))
 
     def sends_cut(self, *pieces: bytes, how: str = "") -> None:
         """Send pieces one after the other, with a moment between them so that TCP does not join
@@ -2116,12 +2126,32 @@ class Client:
                 raise Wrong(f"the server hung up on {self.name}", *self.blamed_for_others())
             sender, text = pair
             if 0 < self.scene.said[pair] <= self.heard[pair] and text not in (HELLO, maybe):
-                question = "Which lines send a message to somebody, and how often does each run?"
-                raise Wrong(f"to {self.name} came once more: {show(message(*pair))}", 0, question)
+                raise self.once_more(pair)
             other = sender != self.name and sender in self.scene.known and not self.scene.room
             if sender != "server" and not other and text not in (HELLO, maybe):
                 raise self.in_place_of(wanted, pair)
         self.heard[wanted] += 1
+
+    def once_more(self, pair: tuple) -> Wrong:
+        """Return what to say of a message that came again: was it sent twice, or kept?
+
+        What is kept comes again with whatever is said next.
+        """
+        question = "Which lines send a message to somebody, and how often does each run?"
+        came = f"to {self.name} came once more: {show(message(*pair))}"
+        self.hears_what_is_left()
+        self.says("and now?")
+        if pair in self.hears_what_is_left():
+            return Wrong(f"{came}, and again whenever more was said", 0, KEPT)
+        return Wrong(f"{came}; not again when more was said", 0, question)
+
+    def hears_what_is_left(self) -> list:
+        """Return the messages that still come within a moment."""
+        heard = []
+        with suppress(Wrong):
+            while pair := self.pair(time.monotonic() + 0.4):
+                heard.append(pair)
+        return heard
 
     def next_for(self, wanted: tuple, end: float) -> "tuple | None":
         """Return the next message; Wrong if none comes, and this one came under another's name."""
@@ -2183,15 +2213,16 @@ class Client:
         """
         words = f"`{kind} {' '.join(sorted(names))}`"
         if len(names) > 9:
-            words = f"`{kind} ...` with {len(names)} names"
-        if not self.expect(f", then the notice {words}"):
+            words = f"`{kind} ...`, as often as it takes for all {len(names)} names"
+        if not self.expect(f", next: the notice {words}"):
             return
-        end = time.monotonic() + self.scene.patience
+        end, count = time.monotonic() + self.scene.patience, len(names)
         while names:
             try:
                 sender, text = self.pair(end) or ("", "")
             except Silence as error:
-                raise Silence(f"{error}; {len(names)} are missing: {min(names)} ...") from error
+                missing = f"of {count} names, {len(names)} never came, such as {min(names)}"
+                raise Silence(f"{error}; {missing}") from error
             if self.over and not text:
                 raise Wrong(f"the server hung up on {self.label}")
             first, *told = text.split(" ")
@@ -2343,8 +2374,7 @@ class Client:
             data = bytes(self.buffer[:end])
             self.last = understood(data, middle, brief)
         except UnicodeDecodeError as error:
-            text = f"to {self.name} came what is not UTF-8: {show(self.buffer)}"
-            raise self.torn(text, "") from error
+            raise self.not_utf8(middle, end) from error
         except ValueError as error:
             self.note(f"<- {show(self.buffer)}", always=True)
             raise self.torn(f"to {self.name} came what is no frame: {error}", COUNTS) from error
@@ -2354,8 +2384,25 @@ class Client:
             self.notices.append(self.last[1])
         return self.last
 
+    def not_utf8(self, middle: int, end: int) -> Wrong:
+        """Return what to say of a message that is not UTF-8: where it is wrong."""
+        data, rest = bytes(self.buffer[:middle]), bytes(self.buffer[middle : middle + 3])
+        at = place_of_rubbish(data)
+        if at is None:
+            data, rest = bytes(self.buffer[middle:end]), bytes(self.buffer[end : end + 3])
+            at = place_of_rubbish(data)
+        if left := rest_of_letter(data[at:], rest):
+            text = f"to {self.name} came {crop(data)}, and behind it {left}, the rest of a letter"
+            return self.torn(text, LETTERS)
+        where = crop(data)
+        if len(data) > 40:
+            where = f"byte {at + 1:,} of a frame and on, {bytes(data[at : at + 24])}"
+        return self.torn(f"to {self.name} came what is not UTF-8: {where}", "")
+
     def torn(self, text: str, alone: str) -> Wrong:
         """Return what to say of bytes that cannot be; alone: the question while only one talks."""
+        if self.is_slow:
+            return Wrong(text, 6, LITTLE_ROOM)
         if self.scene.many and self.scene.symptom != 7:  # a wrong header shifts what follows
             return Wrong(text, 6, TORN)
         return Wrong(text, question=alone)
@@ -2398,6 +2445,24 @@ class Client:
             )
             raise Wrong(f"more and more comes to {self.label}")
         return True
+
+
+def place_of_rubbish(data: bytes) -> "int | None":
+    """Return where a frame is not UTF-8; None if it is."""
+    try:
+        payload_of(data).decode()
+    except UnicodeDecodeError as error:
+        return brief.head + error.start
+    return None
+
+
+def rest_of_letter(start: bytes, behind: bytes) -> bytes:
+    """Return the bytes behind a frame that make its last letter whole; nothing if none do."""
+    for size in range(1, len(behind) + 1):
+        with suppress(UnicodeDecodeError):
+            if len((start + behind[:size]).decode()) == 1:
+                return behind[:size]
+    return b""
 
 
 def lasting(seconds: float) -> str:
@@ -2754,9 +2819,24 @@ def takes_frames_apart(scene: Chat) -> None:
     texts = ["one", "three", "5         hello", "x", "  and so on  "]
     if brief.lines:
         texts = ["one", "three", "x", "and so on"]
-    ada.says(ada.name, *texts)
+    ada.says(ada.name, *texts, how="all in one piece")
     for text in texts:
-        ada.hears(ada, text)
+        try:
+            ada.hears(ada, text)
+        except Silence as error:
+            look_if_they_are_lost(ada, error)
+            raise
+
+
+def look_if_they_are_lost(ada: Client, error: Silence) -> None:
+    """Let the error say so if the first frame was taken and those behind it are gone."""
+    should = ada.scene.should
+    ada.says("is anybody there?")
+    with suppress(Wrong):
+        ada.hears(ada, "is anybody there?")
+        error.args = (f"{error}: what came in one piece with the first frame is lost",)
+        error.question = BEHIND
+    ada.scene.should = should
 
 
 @check("frames", symptom=6, needs=("answers_in_pairs",))
@@ -2779,9 +2859,14 @@ def takes_frames_cut_anywhere(scene: Chat) -> None:
         ada.hears(ada, "345678901")
 
 
-@check("frames", symptom=7, needs=FRAMED)
+@check(
+    "frames",
+    symptom=7,
+    needs=FRAMED,
+    asks="What does a header count, in what you send and in what you read: letters, or bytes?",
+)
 def counts_bytes(scene: Chat) -> None:
-    """The header counts bytes of UTF-8, not letters, in names too."""
+    """A text is sent as UTF-8, and its header counts the bytes, not the letters; so with names."""
     zoe = scene.client("zoë")
     texts = ["é", "größer", "\U0001f600", "世界 \U0001f44b\U0001f3fd", "and plain again"]
     zoe.says(zoe.name, *texts)
@@ -3115,7 +3200,7 @@ def refuses_a_taken_name(scene: Chat) -> None:
             twin.is_refused()
         except Wrong as error:
             raise none_yet(error, scene) from error
-        scene.question = "What does your program forget when somebody leaves who was refused?"
+        scene.question = "Whom does your program take off its list when one goes who was refused?"
         ada.says("it is me")
         ada.hears(ada, "it is me")
         scene.question = ""
@@ -3398,7 +3483,9 @@ def says_who_left(scene: Chat) -> None:
         try:
             ada.is_told("left", eve.name)
         except Silence as error:
-            if leave is Client.hangs_up and not scene.program.ended():
+            if leave is not Client.hangs_up:
+                error.args = (f"{error}; when eve hung up politely, it came",)
+            elif not scene.program.ended():
                 question = "Which line tells the others who has left, and in which ways to leave?"
                 text = f"{error}: nobody is told yet that somebody has left"
                 raise NotYet(text, question=question) from error
@@ -3499,30 +3586,34 @@ def the_talk_goes_on(scene: Chat) -> None:
 
 @check("leaving", symptom=37, seconds=1, needs=ROOM)
 def gives_back_what_it_opens(scene: Chat) -> None:
-    """When forty people have come and gone, the server has no more files open than before; nor
-    when it has hung up on ten who do not.
+    """When forty people have come and gone, and ten more were hung up on, the server has no more
+    files open than before.
     """
     ada = scene.join("ada")
     ada.says("who comes?")
     ada.hears(ada, "who comes?")
-    before = open_files(scene)
+    before, came = open_files(scene), 40
     for leave in (Client.leaves, Client.resets) * 4:
         for guest in scene.join(*["guest"] * 5):
             leave(guest)
     if brief.asks(("headers",)):
+        came = 50
         for guest in scene.join(*["guest"] * 10):
             guest.sends(b"GET / HTTP/1.1\r\n\r\n")
             guest.is_hung_up_on()
-    has_given_back(scene, before)
+    has_given_back(scene, before, came)
 
 
-def has_given_back(scene: Chat, before: int) -> None:
+def has_given_back(scene: Chat, before: int, came: int) -> None:
     """The program has no more files open than before, apart from a few of its own."""
     if scene.expect("from the program: no more open files than before") and before:
         end = time.monotonic() + scene.patience
         while (now := open_files(scene)) > before + 5:
             if time.monotonic() > end:
-                text = f"your program had {before} files open before, and has {now} now"
+                text = (
+                    f"your program had {before} files open before, and has {now} now: "
+                    f"{now - before} more, for {came} who have come and gone meanwhile"
+                )
                 question = "Who closes each socket of your program, whoever hangs up first?"
                 raise Wrong(text, 37, question)
             scene.wait(0.2)
@@ -3620,7 +3711,12 @@ def hangs_up_after_a_wrong_header(scene: Chat) -> None:
             eve.sends(header + frame("hello") * 3)
             eve.is_hung_up_on()
         bob.says("is anybody there?")
-        bob.hears(bob, "is anybody there?")
+        try:
+            bob.hears(bob, "is anybody there?")
+        except Wrong:
+            if bob.last and bob.last[0] == known.name:
+                scene.should = f"to {bob.label}: nothing behind the wrong header {header}"
+            raise
         if not is_gone(known, bob):
             scene.symptom = 25
             bob.is_told("left", known.name)
@@ -3702,6 +3798,7 @@ def talk(ada: Client, enough) -> list:
         said += WAVE * TALK
         own = 0 if scene.echo else TALK
         due = dict.fromkeys(people, WAVE * TALK - own) | {ada: WAVE * TALK}
+        scene.expect(f"to {people[0].label} and {len(due) - 1} more: {said} long texts so far")
         scene.listen(
             [*due], lambda heard=heard, due=due: all(heard[p] >= due[p] for p in due), hear
         )
@@ -3717,12 +3814,10 @@ def talk(ada: Client, enough) -> list:
     seconds=3,
     needs=ROOM,
     topics=("slow",),
-    asks="How much does send() take where there is little room, and who keeps the rest?",
+    asks=LITTLE_ROOM,
 )
 def bears_a_short_pause(scene: Chat) -> None:
-    """pip stops reading for a moment, just until the system holds no more for it, then reads while
-    others go on: it misses nothing.
-    """
+    """pip stops reading until the system holds no more for it, then reads on: it misses nothing."""
     ada = scene.join("ada")
     pip = scene.client("pip", slow=True)
     pip.enters()
@@ -3833,7 +3928,7 @@ def welcomes_first(scene: Chat) -> None:
     asks="How many names does one `online` hold, and in what do all others come?",
 )
 def lists_a_big_room(scene: Chat) -> None:
-    """When 105 are here, it takes several `online` notices, of at most 100 names each."""
+    """When 106 are here, it takes several `online` notices, of at most 100 names each."""
     people = []
     for _ in range(7):  # not all at once: who is connected has to say a name within 10 seconds
         people += scene.join(*["guest"] * 15)
@@ -4057,7 +4152,7 @@ def two_slashes_say_one(scene: Chat) -> None:
     symptom=0,
     needs=(*ROOM, "knows_commands"),
     topics=("commands",),
-    asks="Who hears a private message, and when is a name in it that of who is here?",
+    asks="Whom does the name in a private message mean, and who hears what stands behind it?",
 )
 def whispers(scene: Chat) -> None:
     """`/msg NAME TEXT` comes to its receiver and its sender, at its place in the order; cyd does
@@ -4069,7 +4164,13 @@ def whispers(scene: Chat) -> None:
         person.hears(ada, "one")
         for text in ("two  words", "/three") if person is not cyd else ():
             person.hears(f"{ada.name} -> {bob.name}", text)
-        person.hears(ada, "four")
+        try:
+            person.hears(ada, "four")
+        except Wrong as error:
+            if cyd.last and cyd.last[0].startswith(f"{ada.name} -> "):
+                scene.should = f"to {cyd.label}: nothing that is private to {bob.label}"
+                error.question = "Which line says to whom a private message goes?"
+            raise
 
 
 @check(
@@ -4513,7 +4614,7 @@ def limits_one_address(scene: Chat) -> None:
         raise Wrong(f"who is refused is hung up on after {soonest:.1f} seconds", 0, question)
     ada.says("still here")
     bob.hears(ada, "still here")
-    has_given_back(scene, before)
+    has_given_back(scene, before, 8)
     bob.leaves()
     if scene.expect("to the next one: it is let in, as soon as the server has seen that bob left"):
         comes_again(cyd)
@@ -5030,8 +5131,11 @@ class Desk(Scene):
         found = re.search(pattern, self.screen())
         if found and "\ufffd" in found[1]:
             question = "What does your program print between the name and the text?"
-            text = f"between {sender} and {text} stands what nobody can read"
-            raise Wrong(text, 0, question)
+            came = "a byte that is not UTF-8"
+            if "\ufffd".encode() in self.program.output:
+                question = "What stood between the name and the text before it became a \ufffd?"
+                came = "a \ufffd, which your program prints itself for what it may not show"
+            raise Wrong(f"between {sender} and {text} stands {came}", 0, question)
         if found and re.search(r"\W", found[1]):
             self.line = self.target.line = "{name}" + found[1] + "{text}"
 
@@ -5311,9 +5415,9 @@ def comes_with_the_next(desk: Desk, server: Host, text: str) -> bool:
     return text.encode() in server.buffer
 
 
-@client_check("name", symptom=7, needs=SENDS)
+@client_check("name", symptom=7, needs=SENDS, asks=LETTERS)
 def sends_the_length_in_bytes(desk: Desk) -> None:
-    """The header counts bytes of UTF-8, not letters."""
+    """A text is sent as UTF-8, and its header counts the bytes, not the letters."""
     sends(
         desk,
         "\u00e9",
@@ -5400,7 +5504,13 @@ def takes_pairs_apart(desk: Desk) -> None:
     """Many pairs that arrive in one piece are all shown."""
     pairs = [(("bob", "eve")[i % 2], f"{i} green bottles") for i in range(60)]
     desk.joins().tells(*pairs)
-    desk.shows(*pairs)
+    try:
+        desk.shows(*pairs)
+    except Wrong as error:
+        first = rf"{desk.pattern_of(*pairs[0])}\s*$"
+        if desk.symptom == 5 and re.search(f"(?m){first}", desk.screen()):
+            error.question = error.question or BEHIND  # it knows where the first one ends
+        raise
 
 
 @client_check("frames", symptom=6, needs=SHOWS)
@@ -5572,7 +5682,8 @@ def reaches_nobody(desk: Desk, pairs: list, parts: list) -> None:
     desk.expect("on the screen: something else instead of such characters, such as ?")
     for part in parts if desk.program else ():
         if part.encode() in bytes(desk.program.output):
-            raise Wrong(f"your program prints {part!r} just as it came")
+            note = f"(where we write {part[0]!r}, your program printed one character)"
+            raise Wrong(f"your program prints {part!r} just as it came {note}")
 
 
 # Stage: troubles
@@ -5635,18 +5746,22 @@ def bears_a_sudden_end(desk: Desk) -> None:
     symptom=7,
     needs=SHOWS,
     topics=("headers",),
-    asks="What does your program do when what comes in place of a header is none?",
+    asks="What does your program do with ten bytes that are no header?",
 )
 def ends_with_a_wrong_header(desk: Desk) -> None:
     """After a wrong header the client trusts nothing that follows: it says so, and ends."""
-    for data in (
-        b"+5        hello",
-        b"HTTP/1.0 404 Not Found\r\n",
-        frame("bob") + b"5 5       hello",
-        b"65537     ",
+    for before, data in (
+        (b"", b"+5        hello"),
+        (b"", b"HTTP/1.0 404 Not Found\r\n"),
+        (frame("bob"), b"5 5       hello"),
+        (b"", b"65537     "),
     ):
-        talks(desk).sends(data + frames("bob", "hello") * 3)
-        desk.ends(well=False, alive=7)
+        talks(desk).sends(before + data + frames("bob", "hello") * 3)
+        try:
+            desk.ends(well=False, alive=7)
+        except Silence as error:
+            error.args = (f"{error}, although {data[:10]} is no header",)
+            raise
 
 
 @client_check("end", symptom=0, needs=SHOWS, topics=("notices",))
@@ -6419,10 +6534,33 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
         if clue is not None:
             symptom = clue
             words, question = scene.symptoms[symptom]
+            if clue == 24:
+                question = ITS_BODY_OR
+            if clue == 27 and said and "code(" in said.code:
+                question = "Which letters has the encoding in that line, and which ones has UTF-8?"
         elif said and error.symptom is None and re.match(SLIPS, said.error):
             symptom = 0
             question = f"What does {said.where or 'that line'} meet here that it did not expect?"
+    if question in ONE_THREAD and has_one_thread(scene.program):
+        question = ONE_THREAD[question]
     return symptom, words, question
+
+
+# Questions about threads, and what to ask of a program that has only one.
+ONE_THREAD = {
+    ITS_BODY_OR: ITS_BODY,
+    SYMPTOMS[12][1]: "Which line sends to one who is gone, and which line catches that?",
+    SYMPTOMS[24][1]: "In which order do those lines run that send a message to all?",
+    SYMPTOMS[26][1]: "What does your program wait for when Ctrl-C comes, and what happens then?",
+    SYMPTOMS[39][1]: "Which line closes a socket, and which line still uses it then?",
+    SYMPTOMS[43][1]: "How often, and where, does your program read from one socket?",
+}
+
+
+def has_one_thread(program: Program) -> bool:
+    """Return whether there is nothing in the program's text that could run at the same time."""
+    text = source_of(program)
+    return bool(text) and not re.search(r"thread|async|executor|\bgo \w", text, re.IGNORECASE)
 
 
 def symptom_of(act, scene: Scene, error: Wrong, trouble: str, said, stands) -> int:

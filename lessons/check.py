@@ -495,6 +495,10 @@ def show(data: bytes, room: int = WIDTH - 24) -> str:
     for number, part in enumerate(parts[1:], 1):
         longer = f"{shown} {crop(part)}"
         is_last = number == len(parts) - 1
+        if (
+            is_last and len(longer) > room
+        ):  # the beginning of a text says more than that it is there
+            longer = f"{shown} {crop(part, room - len(shown) - 15)}"
         if len(longer) > (room if is_last else room - 25):
             return f"{shown} and {len(parts) - number} more"
         shown = longer
@@ -513,11 +517,11 @@ def pieces(data: bytes) -> list:
     return parts
 
 
-def crop(data: bytes) -> str:
-    """Return data as Python writes it, the middle left out if it is long."""
+def crop(data: bytes, most: int = 64) -> str:
+    """Return data as Python writes it, the end left out if it is longer than most."""
     for size in (min(len(data), 64), 36, 24, 16, 12):
         some = repr(bytes(data[:size]))
-        if len(some) <= 64:
+        if len(some) <= most:
             break
     return some if size >= len(data) else f"{some}... ({len(data)} bytes)"
 
@@ -646,6 +650,7 @@ class Program:
         self.output = bytearray()  # the end of all that it printed, as it came
         self.names = Counter()  # how many clients were called ada, and so on
         self.known = set()  # the names of all clients
+        self.ports = set()  # from which they came
         self.seen = self.began  # what was printed before that belongs to an earlier check
         self.first = []  # the connection that proved that it listens: some client gets it
         self.ticks, self.rests_since = None, 0.0  # processor time, and since when it is the same
@@ -1546,6 +1551,8 @@ class Scene:
         self.question = ""  # a better one than the symptom's
         self.events = deque(maxlen=2000)  # (time, who, what, data): the last ones
         self.clients = []  # those who are still connected
+        self.ports = set()  # from which clients of this check came
+        self.until = float("inf")  # what is printed later belongs to no client of this check
         self.should = ""  # what should come now
         self.began = time.monotonic()
         self.seen, self.printed = self.began, 0
@@ -1939,6 +1946,10 @@ class Client:
             host, port = scene.program.address
             raise Wrong(f"nobody listens on {host}:{port} any more") from error
         scene.clients.append(self)
+        if scene.program:
+            port = self.sock.getsockname()[1]
+            scene.ports.add(port)
+            scene.program.ports.add(port)
 
     def connect(self, slow: bool) -> socket.socket:
         """Return a connection to the program; in a rehearsal, none."""
@@ -2646,7 +2657,7 @@ OTHER_WIRES = [
 def complain_of_silence(scene: Chat, ada: Client) -> None:
     """Say why nothing came: another wire, or no answers yet."""
     scene.program.stacks = look_where_it_stands(scene.program)
-    story, should = [*scene.events], scene.should
+    story, should, until = [*scene.events], scene.should, time.monotonic()
     ada.receive(time.monotonic())
     lives = scene.program.process.poll() is None
     for client in scene.clients:
@@ -2668,7 +2679,8 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
             )
         if scene.program.process.poll() is not None and not lives:
             break
-    scene.events, scene.should = deque(story), should  # what led to nothing says nothing
+    # What led to nothing says nothing.
+    scene.events, scene.should, scene.until = deque(story), should, until
     if scene.echo:
         raise NotYet(
             f"nothing came to {ada.label}: your program listens, but does not answer yet",
@@ -3210,10 +3222,10 @@ def none_yet(error: Wrong, scene: Chat) -> Wrong:
     """Return error, or NotYet if the server refuses nobody, not even somebody without a name."""
     if "was let in" not in str(error):  # it does refuse, but in another way
         return error
-    should = scene.should
+    should, story, until = scene.should, [*scene.events], time.monotonic()
     with suppress(Wrong):
         scene.client("nobody", "two words").is_refused()
-        scene.should = should
+        scene.should, scene.events, scene.until = should, deque(story), until
         return error
     if scene.program.ended():
         return error
@@ -3750,6 +3762,7 @@ def waits_for_nobody(scene: Chat) -> None:
         f"to all others: everything at once and, before {MANY} long texts, one `left {sam.name}`"
     ):
         return
+    sam.note("stops reading")
     talk(ada, lambda said: said >= MANY or is_gone(sam, ada))
     end = time.monotonic() + scene.patience
     while not is_gone(sam, ada):
@@ -3826,7 +3839,9 @@ def bears_a_short_pause(scene: Chat) -> None:
     if scene.expect(
         f"to {pip.label}, later: all {enough} texts, in the order in which the others heard them"
     ):
+        pip.note("stops reading")
         said = talk(ada, lambda count: count >= enough)
+        pip.note("reads again, a little at a time")
         pip.reads(150_000)
         texts = [f"{i} green bottles" for i in range(10)]
         ada.says(*texts)  # they may not overtake what still waits, though there is room now
@@ -6427,7 +6442,7 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
     symptom, users, question = diagnose(act, scene, error, trouble, said, printed, stands)
     users = f'"{users}" (symptom {symptom})' if symptom else ""  # 0 says nothing
     came = what_came(error, trouble)
-    story = story_of(scene, printed)
+    story = story_of(scene, [event for event in printed if not is_of_earlier(scene, event)])
     above = [
         f"stage {number}, {stage.name}: {outcome}",
         *textwrap.wrap(sentence(act), WIDTH),
@@ -6443,7 +6458,7 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
         outcome,
         seconds=time.monotonic() - scene.began,
         symptom=symptom,
-        lines=in_a_block(above, transcript(story), below),
+        lines=in_a_block(above, transcript(story, f"{scene.should} {came}", sentence(act)), below),
         should=scene.should,
         came=came,
         users=users,
@@ -6456,7 +6471,7 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
 
 
 def in_a_block(above: list, story: list, below: list) -> list:
-    """Return lines that fit on a screen: of the story, only as many as there is room for."""
+    """Return lines that fit on a screen: of the story, (weight, line), what there is room for."""
     room = max(4, BLOCK - 2 - len(above) - len(below))
     return [*above, *shorten(story, room), *below]
 
@@ -6466,6 +6481,12 @@ def story_of(scene: Scene, printed: list) -> list:
     began = scene.began if scene.events else scene.program.began
     events = sorted([*scene.noted(), *printed], key=lambda event: event[0])
     return [(max(0, when - began), who, what) for when, who, what in events]
+
+
+def is_of_earlier(scene: Scene, event: tuple) -> bool:
+    """Return whether the program prints this about a client that an earlier check had."""
+    ports = {int(number) for number in re.findall(r"\b\d{4,5}\b", event[2])}
+    return bool(ports & (scene.program.ports - scene.ports)) or event[0] > scene.until
 
 
 def what_came(error: Wrong, trouble: str) -> str:
@@ -6613,24 +6634,90 @@ def sentence(act) -> str:
     return promise.replace("`/quit`", f"`{brief.quit}`") if brief.quit else promise
 
 
-def transcript(story: list) -> list:
-    """Return events as lines: when, who, what. Of a lot that is printed, the end says most."""
-    lines, printed = [], []
-    for when, who, what in [*story, (0, "", "")]:
-        line = f"{when:6.2f} {who:>8} {what}"[:WIDTH]
-        if who != "program" or not what.startswith("|"):
-            lines += [*printed[:1], *shorten(printed[1:], 8), line]
-            printed = []
-        elif not printed or not printed[-1].endswith(what):
-            printed.append(line)  # the same line again and again says nothing new
-    return lines[:-1]
+# How much a line of the transcript says, where there is not room for all.
+DULL, USUAL, NAMED_HEARS, NAMED_DOES, ERROR, LAST = range(6)
+WITNESSES = ("ada", "bob")  # whom most promises name, and who mostly listen
+
+
+def transcript(story: list, complaint: str, promise: str) -> list:
+    """Return events as (weight, line): when, who, what.
+
+    Who is named in what is wrong says most, and an error in the program's own words.
+    """
+    error = named_error([what[2:] for _, who, what in story if who == "program"])
+    lines, seen, later = [], Counter(), ""
+    for when, who, what in reversed(story):
+        printed = who == "program" and what.startswith("|")
+        if printed and (what == later or not what.strip("| ^~")):
+            continue  # again and again the same, or marks below a line of a traceback
+        later, kind = what, (who, what[:2])
+        seen[kind] += 1
+        if printed:
+            weight = weight_of_print(what, error, seen[kind])
+        elif len(lines) < 3:
+            weight = LAST
+        else:
+            weight = weight_of_deed(what, is_named(who, complaint, promise), seen[kind])
+        line = f"{when:6.2f} {who:>8} {what}"
+        lines.append((weight, in_the_middle(line) if printed else line[:WIDTH]))
+    return lines[::-1]
+
+
+def weight_of_print(what: str, error: "Said | None", times: int) -> int:
+    """Return how much a line says that the program printed: of many, the last ones."""
+    if error and what.endswith(error.error):
+        return ERROR
+    return USUAL if times <= 8 else DULL
+
+
+def weight_of_deed(what: str, named: bool, times: int) -> int:
+    """Return how much it says what somebody did or heard; times: so often, up to the end."""
+    if not named or times > 3 or HELLO in what:
+        return USUAL
+    return NAMED_HEARS if what.startswith("<-") else NAMED_DOES
+
+
+def is_named(who: str, complaint: str, promise: str) -> bool:
+    """Return whether what is wrong names somebody, or the promise does: sam, who is sam7 now."""
+    name = who.rstrip("0123456789")
+    if re.search(rf"\b{re.escape(who)}\b", complaint):
+        return bool(who)
+    return name not in WITNESSES and bool(re.search(rf"\b{re.escape(name)}\b", promise))
+
+
+def in_the_middle(line: str) -> str:
+    """Return a line, its middle left out if it is long: at the end of an error stands its cause."""
+    return line if len(line) <= WIDTH else f"{line[:45]} ... {line[-50:]}"
 
 
 def shorten(lines: list, room: int) -> list:
-    """Return the last lines, as many as there is room for, and say how many are left out."""
-    if len(lines) <= room:
-        return lines
-    return [f"{'...':>15} {len(lines) - room + 1} lines", *lines[1 - room :]]
+    """Return as many lines as there is room for, and say how many are left out where.
+
+    Those of most weight come first, and of these the last.
+    """
+    order = sorted(range(len(lines)), key=lambda at: (-lines[at][0], -at))
+    kept = set()
+    for at in order:
+        if len(gaps(kept | {at}, len(lines))) + len(kept) < room:
+            kept.add(at)
+    left_out = gaps(kept, len(lines))
+    shown = []
+    for at, (_, line) in enumerate(lines):
+        if at in left_out:
+            shown.append(f"{'...':>15} {left_out[at]} line{'s' if left_out[at] > 1 else ''}")
+        if at in kept:
+            shown.append(line)
+    return shown
+
+
+def gaps(kept: set, count: int) -> dict:
+    """Return where lines are left out, and how many there."""
+    found, before = {}, -1
+    for at in sorted({*kept, count}):
+        if at > before + 1:
+            found[before + 1] = at - before - 1
+        before = at
+    return found
 
 
 def list_checks(stages: list, asked: list, kind: type) -> None:

@@ -323,6 +323,36 @@ def test_a_thread_that_works_for_nothing_does_not_wait_for_bytes(tmp_path):
     assert "waits for bytes" not in said
 
 
+def test_of_a_long_story_the_lines_of_who_matters_are_kept():
+    sys.path.insert(0, str(CHECK.parent))
+    import check as checker
+
+    error = "ValueError: " + "x" * 90 + " position 7"
+    trace = ["Traceback (most recent call last):", '  File "a.py", line 3, in f', "    f()", error]
+    story = [(0, "sam7", "-> b'hello'"), (0, "sam7", "stops reading"), (0, "bob", "closes")]
+    story += [(0, "program", f"| {line}") for line in trace]
+    story += [(1, "ada2", f"<- b'{i}'") for i in range(100)]
+    lines = checker.transcript(story, "but nothing came to ada2", "sam stops reading: all go on")
+    shown = checker.shorten(lines, 10)
+    assert len(shown) == 10, shown
+    assert shown[0].endswith("sam7 -> b'hello'") and shown[1].endswith("sam7 stops reading")
+    assert shown[2].split()[0] == "..." and shown[3].endswith(" position 7"), shown
+    assert [line.split()[-1] for line in shown[-3:]] == ["b'97'", "b'98'", "b'99'"]
+    whole = checker.shorten(lines, 200)
+    assert len(whole) == len(story) and "closes" in whole[2]
+
+
+def test_what_is_printed_of_an_earlier_checks_client_is_not_shown(tmp_path):
+    step = (ROOT / "lessons" / "steps" / "06_names.py").read_text(encoding="utf-8")
+    program = step.replace(" or not name.isprintable()", "")
+    late = program.replace('    print(f"- {person', '    time.sleep(0.01)\n    print(f"- {person')
+    late = late.replace("import sys\n", "import sys\nimport time\n")
+    assert late.count("time") > program.count("time")
+    _, said = check(tmp_path, late, "--only", "names")
+    assert "was let in under the name 'a\\nb'" in said, said
+    assert not re.search(r"0\.0\d program \| - 127\.0\.0\.1:\d+ left", said), said
+
+
 def test_the_program_sees_nothing_of_it(tmp_path):
     program = (
         "import os, sys, threading\n"

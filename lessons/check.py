@@ -108,7 +108,7 @@ SYMPTOMS = {
         "At which of this computer's addresses does your program listen, and what do others type?"),
     4: ("Address already in use",
         "What lets a server take its port again right after it has stopped?"),
-    5: ("messages come out merged",
+    5: ("messages come out merged, or one of two is lost",
         "Two messages can arrive in one recv(): how do you know where the first one ends?"),
     6: ("messages are cut, or it waits for ever",
         "One message can take several recv(): how do you know it is whole?"),
@@ -217,6 +217,9 @@ class Silence(Wrong):
 
 
 LAST_WORDS = "What should it say before it hangs up on somebody, and has that left by then?"
+BEHIND = "Your program took the first frame: where does it keep the bytes that came behind it?"
+KEPT = "Where does your program keep a message that is sent already, and what sends it again?"
+AFTER_BYE = "What does your program do after its `bye`, and who hangs up?"
 JUST_LEFT = "What does your program do when it sends to somebody who has just left?"
 OWN = "Where do you keep what is one client's own, and what changes it as others come or go?"
 UNTIL_MORE = "What had your program not read yet, or waited for, until more was said?"
@@ -225,8 +228,12 @@ CHANGED = "Which lines do something to a text between reading and sending it?"
 LOST = "What becomes of a message when many come at once, and what does it wait for?"
 WHO_ELSE = "In which line is somebody slowed down, and who else waits there?"
 REFUSED = "Which line of your program says that, and what does it find wrong with this text?"
-TORN = "How much does one send take, who sends the rest, and can another thread come between?"
 NO_END = "What tells your program a frame that holds nothing from the end of the stream?"
+LITTLE_ROOM = "How much does send() take where there is little room, and who keeps the rest?"
+TORN = "If one send takes only a part: who sends the rest, and what can come between?"
+ITS_BODY = "What in the body of that loop changes what the loop goes through?"
+ITS_BODY_OR = "What changes it while that loop goes through it: its own body, or another thread?"
+LETTERS = "What does your header count: the letters of the text, or its bytes?"
 OVERTAKES = "Which messages are worked on at the same time, and what keeps one from overtaking?"
 
 
@@ -489,6 +496,10 @@ def show(data: bytes, room: int = WIDTH - 24) -> str:
     for number, part in enumerate(parts[1:], 1):
         longer = f"{shown} {crop(part)}"
         is_last = number == len(parts) - 1
+        if (
+            is_last and len(longer) > room
+        ):  # the beginning of a text says more than that it is there
+            longer = f"{shown} {crop(part, room - len(shown) - 15)}"
         if len(longer) > (room if is_last else room - 25):
             return f"{shown} and {len(parts) - number} more"
         shown = longer
@@ -507,14 +518,14 @@ def pieces(data: bytes) -> list:
     return parts
 
 
-def crop(data: bytes) -> str:
-    """Return data as Python writes it, the middle left out if it is long."""
+def crop(data: bytes, most: int = 64) -> str:
+    """Return data as Python writes it, the end left out if it is longer than most."""
     wide = max(0, brief.head - 10)  # a wider header is mostly spaces: nobody has to see them all
     for size in (min(len(data), 64 + wide), 36 + wide, 24 + wide, 16 + wide, 12 + wide):
         some = repr(bytes(data[:size]))
         if wide:
             some = re.sub(" {12,}", " ... ", some)
-        if len(some) <= 64:
+        if len(some) <= most:
             break
     return some if size >= len(data) else f"{some}... ({len(data)} bytes)"
 
@@ -661,6 +672,7 @@ class Program:
         self.output = bytearray()  # the end of all that it printed, as it came
         self.names = Counter()  # how many clients were called ada, and so on
         self.known = set()  # the names of all clients
+        self.ports = set()  # from which they came
         self.seen = self.began  # what was printed before that belongs to an earlier check
         self.first = []  # the connection that proved that it listens: some client gets it
         self.ticks, self.rests_since = None, 0.0  # processor time, and since when it is the same
@@ -1192,8 +1204,28 @@ def look_where_it_stands(program: Program) -> list:
     for pid in processes_of(program):
         path = os.path.join(folder, f"stacks-{pid}")
         if os.path.exists(path):
-            stands += read_stands(ask_for_stacks(pid, path))
+            text = ask_for_stacks(pid, path)
+            stands += read_stands(text, *busy_threads(pid))
     return stands
+
+
+def ticks_of_threads(pid: int) -> dict:
+    """Return thread -> the processor time that it has used, in ticks, on Linux; else nothing."""
+    with suppress(OSError, ValueError, IndexError):
+        path = f"/proc/{pid}/task"
+        return {int(task): times_of(f"{path}/{task}/stat")[1] for task in os.listdir(path)}
+    return {}
+
+
+def busy_threads(pid: int) -> list:
+    """Return of each thread, the newest first, whether it is at work; nothing if none is."""
+    before = after = ticks_of_threads(pid)
+    for seconds in (0.1, 1):  # the threads of a Python program take turns: that takes time
+        time.sleep(seconds)
+        after = ticks_of_threads(pid)
+        if after == before:
+            return []  # most programs wait: no need to look for longer
+    return [used > before.get(task, used) for task, used in sorted(after.items())[::-1]]
 
 
 def processes_of(program: Program) -> list:
@@ -1229,20 +1261,27 @@ def text_behind(path: str, start: int) -> str:
         return file.read()
 
 
-def read_stands(text: str) -> list:
-    """Return where threads and tasks stand, from what the prelude writes; the main thread first."""
-    threads, tasks = [], []
-    words = re.split(r"(?m)^(Current thread|Thread|Task) 0x.*$", text)[1:]
-    for kind, block in zip(words[::2], words[1::2], strict=True):
-        calls = re.findall(r'(?m)^  File "(.+)", line (\d+) in (.+)$', block)
-        if kind == "Task":
-            tasks.append(stand_of("a task", calls))
-        else:
-            threads.insert(0, stand_of("a thread", calls))
-    if threads and threads[0]:
-        threads[0] = threads[0]._replace(who="main thread")
-    tasks.sort(key=lambda stand: stand.line if stand else 0)  # they come in any order
-    return [stand for stand in threads + tasks if stand]
+CALL = re.compile(r'(?m)^  File "(.+)", line (\d+) in (.+)$')
+
+
+def read_stands(text: str, *busy: bool) -> list:
+    """Return where threads and tasks stand, from what the prelude writes; the main thread first.
+
+    It writes the newest thread first, as the list of those that are busy has them, then the tasks.
+    """
+    text, *tasks = re.split(rf"(?m)^Task 0x.*$|{TASKS_END}", text)
+    threads = re.split(r"(?m)^(?:Current thread|Thread) 0x.*$", text)[1:]
+    cut_off = text.rstrip().endswith("\n...")  # it writes of 100 threads: the main one is not there
+    stands = []
+    for number, block in enumerate(threads):
+        who = "a thread" if cut_off or number < len(threads) - 1 else "main thread"
+        if stand := stand_of(who, CALL.findall(block)):
+            if len(busy) == len(threads) and busy[number]:
+                stand = stand._replace(waits="waits for nothing: runs round and round here")
+            stands.insert(0, stand)
+    waiting = [stand_of("a task", CALL.findall(block)) for block in tasks]
+    by_line = sorted(filter(None, waiting), key=lambda stand: stand.line)  # they come in any order
+    return stands + by_line
 
 
 def stand_of(who: str, calls: list) -> "Stand | None":
@@ -1257,7 +1296,10 @@ def stand_of(who: str, calls: list) -> "Stand | None":
     linecache.checkcache(file)
     code = linecache.getline(file, int(line)).strip()
     waits = next((words for pattern, words in WAITS if re.search(pattern, code)), "")
-    caller = ", ".join(f"from line {line}" for _, line, _ in own[1:4])
+    callers = ", ".join(line for _, line, _ in own[1:4])
+    if waits == "waits for a client":  # there it stands in every healthy server
+        callers = ""
+    caller = f"called from line {callers}" if callers else ""
     return Stand(who, file, int(line), function, code, waits, caller)
 
 
@@ -1583,6 +1625,8 @@ class Scene:
         self.question = ""  # a better one than the symptom's
         self.events = deque(maxlen=2000)  # (time, who, what, data): the last ones
         self.clients = []  # those who are still connected
+        self.ports = set()  # from which clients of this check came
+        self.until = float("inf")  # what is printed later belongs to no client of this check
         self.should = ""  # what should come now
         self.began = time.monotonic()
         self.seen, self.printed = self.began, 0
@@ -1957,6 +2001,7 @@ class Client:
 
     def __init__(self, scene: Chat, label: str, name: "str | bytes", slow: bool):
         self.scene, self.label, self.name = scene, label, name
+        self.is_slow = slow
         self.quiet = False  # is it too much to note each pair?
         self.buffer = bytearray()  # received, but not a pair yet
         self.is_cut_off = False  # could something not be sent any more?
@@ -1975,6 +2020,10 @@ class Client:
             host, port = scene.program.address
             raise Wrong(f"nobody listens on {host}:{port} any more") from error
         scene.clients.append(self)
+        if scene.program:
+            port = self.sock.getsockname()[1]
+            scene.ports.add(port)
+            scene.program.ports.add(port)
 
     def connect(self, slow: bool) -> socket.socket:
         """Return a connection to the program; in a rehearsal, none."""
@@ -2010,10 +2059,13 @@ class Client:
                 self.note(f"cannot send: {error.strerror or error}")
             self.is_cut_off = True
 
-    def says(self, *texts: "str | bytes") -> None:
+    def says(self, *texts: "str | bytes", how: str = "") -> None:
         """Send each text as a frame, all in one piece."""
         self.scene.said.update((self.name, text) for text in texts)
-        self.sends(frames(*texts))
+        if how:
+            self.sends_cut(frames(*texts), how=how)
+        else:
+            self.sends(frames(*texts))
 
     def sends_cut(self, *pieces: bytes, how: str = "") -> None:
         """Send pieces one after the other, with a moment between them so that TCP does not join
@@ -2053,10 +2105,10 @@ class Client:
             if self.over:
                 raise Wrong(f"the server hung up on {self.label}")
             self.push(frame(HELLO))  # it may have been lost with those that came too early
-        seconds, question = time.monotonic() - began, ""
+        passed, question = lasting(time.monotonic() - began), ""
         if self.scene.somebody_left(False) and sum(witness.aside.values()) == before:
             question = "Who is taken off your list when somebody leaves, and who is still here?"
-        text = f"to {witness.label} came nothing of that in {seconds:.0f} seconds; {STILL}"
+        text = f"to {witness.label} came nothing of that in {passed}; {STILL}"
         raise Silence(text, question=question)
 
     def hears_of(self, sender: "Client", text: str, patience: float = 0) -> None:
@@ -2159,12 +2211,32 @@ class Client:
                 raise Wrong(f"the server hung up on {self.name}", *self.blamed_for_others())
             sender, text = pair
             if 0 < self.scene.said[pair] <= self.heard[pair] and text not in (HELLO, maybe):
-                question = "Which lines send a message to somebody, and how often does each run?"
-                raise Wrong(f"to {self.name} came once more: {show(message(*pair))}", 0, question)
+                raise self.once_more(pair)
             other = sender != self.name and sender in self.scene.known and not self.scene.room
             if sender != "server" and not other and text not in (HELLO, maybe):
                 raise self.in_place_of(wanted, pair)
         self.heard[wanted] += 1
+
+    def once_more(self, pair: tuple) -> Wrong:
+        """Return what to say of a message that came again: was it sent twice, or kept?
+
+        What is kept comes again with whatever is said next.
+        """
+        question = "Which lines send a message to somebody, and how often does each run?"
+        came = f"to {self.name} came once more: {show(message(*pair))}"
+        self.hears_what_is_left()
+        self.says("and now?")
+        if pair in self.hears_what_is_left():
+            return Wrong(f"{came}, and again whenever more was said", 0, KEPT)
+        return Wrong(f"{came}; not again when more was said", 0, question)
+
+    def hears_what_is_left(self) -> list:
+        """Return the messages that still come within a moment."""
+        heard = []
+        with suppress(Wrong):
+            while pair := self.pair(time.monotonic() + 0.4):
+                heard.append(pair)
+        return heard
 
     def next_for(self, wanted: tuple, end: float) -> "tuple | None":
         """Return the next message; Wrong if none comes, and this one came under another's name."""
@@ -2229,15 +2301,16 @@ class Client:
         """
         words = f"`{kind} {' '.join(sorted(names))}`"
         if len(names) > 9:
-            words = f"`{kind} ...` with {len(names)} names"
-        if not self.expect(f", then the notice {words}"):
+            words = f"`{kind} ...`, as often as it takes for all {len(names)} names"
+        if not self.expect(f", next: the notice {words}"):
             return
-        end = time.monotonic() + self.scene.patience
+        end, count = time.monotonic() + self.scene.patience, len(names)
         while names:
             try:
                 sender, text = self.pair(end) or ("", "")
             except Silence as error:
-                raise Silence(f"{error}; {len(names)} are missing: {min(names)} ...") from error
+                missing = f"of {count} names, {len(names)} never came, such as {min(names)}"
+                raise Silence(f"{error}; {missing}") from error
             if self.over and not text:
                 raise Wrong(f"the server hung up on {self.label}")
             first, *told = text.split(" ")
@@ -2325,21 +2398,29 @@ class Client:
         if not self.expect(": the end of its connection"):
             return
         began = news = time.monotonic()
+        spent = self.scene.program.cpu_seconds()
         while not self.over:
             if self.receive(time.monotonic() + 0.1):
                 news = time.monotonic()  # what the system still sends needs no program
             late = time.monotonic() > began + self.scene.patience
             if not self.over and (late or self.scene.is_quiet(news, TOLD_SECONDS)):
-                self.stays_open(time.monotonic() - began)
+                self.stays_open(began, news, spent)
         if self.buffer:
             self.note(f"<- {show(self.buffer)}")
 
-    def stays_open(self, seconds: float) -> None:
-        """The server has not hung up: say what came instead."""
-        if self.buffer:
-            more = " and so on" if len(self.buffer) > 500 else ""
-            self.note(f"<- {show(bytes(self.buffer[:500]))}{more}", always=True)
-        text = f"{self.name}'s connection is still open after {seconds:.0f} seconds"
+    def stays_open(self, began: float, news: float, spent: "float | None") -> None:
+        """The server has not hung up: say what came instead, and when."""
+        parts, size = pieces(bytes(self.buffer[:500])), 2 if brief.pairs else 1
+        for first in range(0, len(parts) if self.buffer else 0, size):
+            data = b"".join(parts[first : first + size])
+            self.scene.events.append((news, self.label, "<- ", data))
+        passed = time.monotonic() - began
+        text = f"{self.name}'s connection is still open after {lasting(passed)}"
+        works = self.scene.program.cpu_seconds() - spent if spent is not None else 0
+        if works > SURE_SECONDS:
+            text += f", and your program has worked for {works:.1f} seconds meanwhile"
+        if b"bye" in self.buffer:
+            raise Silence(text, question=AFTER_BYE)
         if self.scene.symptom == 13 and self.scene.program.rests(1):
             question = "Who closes the connection on your side once the other side has hung up?"
             raise Silence(f"{text}, and your program is at rest", 37, question)
@@ -2362,7 +2443,7 @@ class Client:
                 if time.monotonic() < end and not self.scene.is_quiet(began, quiet):
                     continue
                 came = f"only {show(self.buffer)}, and then nothing" if self.buffer else "nothing"
-                came += f" in {max(1, round(time.monotonic() - began))} seconds"
+                came += f" in {lasting(time.monotonic() - began)}"
                 if end - began > 0.4:  # else somebody asks again
                     self.note(f"<- {came}", always=True)
                 raise Silence(f"to {self.label} came {came}; {STILL}")
@@ -2381,8 +2462,7 @@ class Client:
             data = bytes(self.buffer[:end])
             self.last = understood(data, middle, brief)
         except UnicodeDecodeError as error:
-            text = f"to {self.name} came what is not UTF-8: {show(self.buffer)}"
-            raise self.torn(text, "") from error
+            raise self.not_utf8(middle, end) from error
         except ValueError as error:
             self.note(f"<- {show(self.buffer)}", always=True)
             raise self.torn(f"to {self.name} came what is no frame: {error}", COUNTS) from error
@@ -2392,8 +2472,25 @@ class Client:
             self.notices.append(self.last[1])
         return self.last
 
+    def not_utf8(self, middle: int, end: int) -> Wrong:
+        """Return what to say of a message that is not UTF-8: where it is wrong."""
+        data, rest = bytes(self.buffer[:middle]), bytes(self.buffer[middle : middle + 3])
+        at = place_of_rubbish(data)
+        if at is None:
+            data, rest = bytes(self.buffer[middle:end]), bytes(self.buffer[end : end + 3])
+            at = place_of_rubbish(data)
+        if left := rest_of_letter(data[at:], rest):
+            text = f"to {self.name} came {crop(data)}, and behind it {left}, the rest of a letter"
+            return self.torn(text, LETTERS)
+        where = crop(data)
+        if len(data) > 40:
+            where = f"byte {at + 1:,} of a frame and on, {bytes(data[at : at + 24])}"
+        return self.torn(f"to {self.name} came what is not UTF-8: {where}", "")
+
     def torn(self, text: str, alone: str) -> Wrong:
         """Return what to say of bytes that cannot be; alone: the question while only one talks."""
+        if self.is_slow:
+            return Wrong(text, 6, LITTLE_ROOM)
         if self.scene.many and self.scene.symptom != 7:  # a wrong header shifts what follows
             return Wrong(text, 6, TORN)
         return Wrong(text, question=alone)
@@ -2436,6 +2533,30 @@ class Client:
             )
             raise Wrong(f"more and more comes to {self.label}")
         return True
+
+
+def place_of_rubbish(data: bytes) -> "int | None":
+    """Return where a frame is not UTF-8; None if it is."""
+    try:
+        payload_of(data).decode()
+    except UnicodeDecodeError as error:
+        return brief.head + error.start
+    return None
+
+
+def rest_of_letter(start: bytes, behind: bytes) -> bytes:
+    """Return the bytes behind a frame that make its last letter whole; nothing if none do."""
+    for size in range(1, len(behind) + 1):
+        with suppress(UnicodeDecodeError):
+            if len((start + behind[:size]).decode()) == 1:
+                return behind[:size]
+    return b""
+
+
+def lasting(seconds: float) -> str:
+    """Return whole seconds as one says it: 1 second, 2 seconds."""
+    whole = max(1, int(seconds))
+    return f"{whole} second" if whole == 1 else f"{whole} seconds"
 
 
 def squeezed(text: str) -> str:
@@ -2613,7 +2734,7 @@ OTHER_WIRES = [
 def complain_of_silence(scene: Chat, ada: Client) -> None:
     """Say why nothing came: another wire, or no answers yet."""
     scene.program.stacks = look_where_it_stands(scene.program)
-    story, should = [*scene.events], scene.should
+    story, should, until = [*scene.events], scene.should, time.monotonic()
     ada.receive(time.monotonic())
     lives = scene.program.process.poll() is None
     for client in scene.clients:
@@ -2635,7 +2756,8 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
             )
         if scene.program.process.poll() is not None and not lives:
             break
-    scene.events, scene.should = deque(story), should  # what led to nothing says nothing
+    # What led to nothing says nothing.
+    scene.events, scene.should, scene.until = deque(story), should, until
     if scene.echo:
         raise NotYet(
             f"nothing came to {ada.label}: your program listens, but does not answer yet",
@@ -2786,9 +2908,24 @@ def takes_frames_apart(scene: Chat) -> None:
     texts = ["one", "three", "5         hello", "x", "  and so on  "]
     if brief.lines:
         texts = ["one", "three", "x", "and so on"]
-    ada.says(ada.name, *texts)
+    ada.says(ada.name, *texts, how="all in one piece")
     for text in texts:
-        ada.hears(ada, text)
+        try:
+            ada.hears(ada, text)
+        except Silence as error:
+            look_if_they_are_lost(ada, error)
+            raise
+
+
+def look_if_they_are_lost(ada: Client, error: Silence) -> None:
+    """Let the error say so if the first frame was taken and those behind it are gone."""
+    should = ada.scene.should
+    ada.says("is anybody there?")
+    with suppress(Wrong):
+        ada.hears(ada, "is anybody there?")
+        error.args = (f"{error}: what came in one piece with the first frame is lost",)
+        error.question = BEHIND
+    ada.scene.should = should
 
 
 @check("frames", symptom=6, needs=("answers_in_pairs",))
@@ -2811,9 +2948,14 @@ def takes_frames_cut_anywhere(scene: Chat) -> None:
         ada.hears(ada, "345678901")
 
 
-@check("frames", symptom=7, needs=FRAMED)
+@check(
+    "frames",
+    symptom=7,
+    needs=FRAMED,
+    asks="What does a header count, in what you send and in what you read: letters, or bytes?",
+)
 def counts_bytes(scene: Chat) -> None:
-    """The header counts bytes of UTF-8, not letters, in names too."""
+    """A text is sent as UTF-8, and its header counts the bytes, not the letters; so with names."""
     zoe = scene.client("zoë")
     texts = ["é", "größer", "\U0001f600", "世界 \U0001f44b\U0001f3fd", "and plain again"]
     zoe.says(zoe.name, *texts)
@@ -3172,7 +3314,7 @@ def refuses_a_taken_name(scene: Chat) -> None:
             twin.is_refused()
         except Wrong as error:
             raise none_yet(error, scene) from error
-        scene.question = "What does your program forget when somebody leaves who was refused?"
+        scene.question = "Whom does your program take off its list when one goes who was refused?"
         ada.says("it is me")
         ada.hears(ada, "it is me")
         scene.question = ""
@@ -3182,10 +3324,10 @@ def none_yet(error: Wrong, scene: Chat) -> Wrong:
     """Return error, or NotYet if the server refuses nobody, not even somebody without a name."""
     if "was let in" not in str(error):  # it does refuse, but in another way
         return error
-    should = scene.should
+    should, story, until = scene.should, [*scene.events], time.monotonic()
     with suppress(Wrong):
         scene.client("nobody", "two words").is_refused()
-        scene.should = should
+        scene.should, scene.events, scene.until = should, deque(story), until
         return error
     if scene.program.ended():
         return error
@@ -3455,7 +3597,9 @@ def says_who_left(scene: Chat) -> None:
         try:
             ada.is_told("left", eve.name)
         except Silence as error:
-            if leave is Client.hangs_up and not scene.program.ended():
+            if leave is not Client.hangs_up:
+                error.args = (f"{error}; when eve hung up politely, it came",)
+            elif not scene.program.ended():
                 question = "Which line tells the others who has left, and in which ways to leave?"
                 text = f"{error}: nobody is told yet that somebody has left"
                 raise NotYet(text, question=question) from error
@@ -3556,30 +3700,34 @@ def the_talk_goes_on(scene: Chat) -> None:
 
 @check("leaving", symptom=37, seconds=1, needs=ROOM)
 def gives_back_what_it_opens(scene: Chat) -> None:
-    """When forty people have come and gone, the server has no more files open than before; nor
-    when it has hung up on ten who do not.
+    """When forty people have come and gone, and ten more were hung up on, the server has no more
+    files open than before.
     """
     ada = scene.join("ada")
     ada.says("who comes?")
     ada.hears(ada, "who comes?")
-    before = open_files(scene)
+    before, came = open_files(scene), 40
     for leave in (Client.leaves, Client.resets) * 4:
         for guest in scene.join(*["guest"] * 5):
             leave(guest)
     if brief.asks(("headers",)):
+        came = 50
         for guest in scene.join(*["guest"] * 10):
             guest.sends(b"GET / HTTP/1.1\r\n\r\n")
             guest.is_hung_up_on()
-    has_given_back(scene, before)
+    has_given_back(scene, before, came)
 
 
-def has_given_back(scene: Chat, before: int) -> None:
+def has_given_back(scene: Chat, before: int, came: int) -> None:
     """The program has no more files open than before, apart from a few of its own."""
     if scene.expect("from the program: no more open files than before") and before:
         end = time.monotonic() + scene.patience
         while (now := open_files(scene)) > before + 5:
             if time.monotonic() > end:
-                text = f"your program had {before} files open before, and has {now} now"
+                text = (
+                    f"your program had {before} files open before, and has {now} now: "
+                    f"{now - before} more, for {came} who have come and gone meanwhile"
+                )
                 question = "Who closes each socket of your program, whoever hangs up first?"
                 raise Wrong(text, 37, question)
             scene.wait(0.2)
@@ -3677,7 +3825,12 @@ def hangs_up_after_a_wrong_header(scene: Chat) -> None:
             eve.sends(header + frame("hello") * 3)
             eve.is_hung_up_on()
         bob.says("is anybody there?")
-        bob.hears(bob, "is anybody there?")
+        try:
+            bob.hears(bob, "is anybody there?")
+        except Wrong:
+            if bob.last and bob.last[0] == known.name:
+                scene.should = f"to {bob.label}: nothing behind the wrong header {header}"
+            raise
         if not is_gone(known, bob):
             scene.symptom = 25
             bob.is_told("left", known.name)
@@ -3711,6 +3864,7 @@ def waits_for_nobody(scene: Chat) -> None:
         f"to all others: everything at once and, before {MANY} long texts, one `left {sam.name}`"
     ):
         return
+    sam.note("stops reading")
     talk(ada, lambda said: said >= MANY or is_gone(sam, ada))
     end = time.monotonic() + scene.patience
     while not is_gone(sam, ada):
@@ -3759,6 +3913,7 @@ def talk(ada: Client, enough) -> list:
         said += WAVE * TALK
         own = 0 if scene.echo else TALK
         due = dict.fromkeys(people, WAVE * TALK - own) | {ada: WAVE * TALK}
+        scene.expect(f"to {people[0].label} and {len(due) - 1} more: {said} long texts so far")
         scene.listen(
             [*due], lambda heard=heard, due=due: all(heard[p] >= due[p] for p in due), hear
         )
@@ -3774,12 +3929,10 @@ def talk(ada: Client, enough) -> list:
     seconds=3,
     needs=ROOM,
     topics=("slow",),
-    asks="How much does send() take where there is little room, and who keeps the rest?",
+    asks=LITTLE_ROOM,
 )
 def bears_a_short_pause(scene: Chat) -> None:
-    """pip stops reading for a moment, just until the system holds no more for it, then reads while
-    others go on: it misses nothing.
-    """
+    """pip stops reading until the system holds no more for it, then reads on: it misses nothing."""
     ada = scene.join("ada")
     pip = scene.client("pip", slow=True)
     pip.enters()
@@ -3788,7 +3941,9 @@ def bears_a_short_pause(scene: Chat) -> None:
     if scene.expect(
         f"to {pip.label}, later: all {enough} texts, in the order in which the others heard them"
     ):
+        pip.note("stops reading")
         said = talk(ada, lambda count: count >= enough)
+        pip.note("reads again, a little at a time")
         pip.reads(150_000)
         texts = [f"{i} green bottles" for i in range(10)]
         ada.says(*texts)  # they may not overtake what still waits, though there is room now
@@ -3890,7 +4045,7 @@ def welcomes_first(scene: Chat) -> None:
     asks="How many names does one `online` hold, and in what do all others come?",
 )
 def lists_a_big_room(scene: Chat) -> None:
-    """When 105 are here, it takes several `online` notices, of at most 100 names each."""
+    """When 106 are here, it takes several `online` notices, of at most 100 names each."""
     people = []
     for _ in range(7):  # not all at once: who is connected has to say a name within 10 seconds
         people += scene.join(*["guest"] * 15)
@@ -4114,7 +4269,7 @@ def two_slashes_say_one(scene: Chat) -> None:
     symptom=0,
     needs=(*ROOM, "knows_commands"),
     topics=("commands",),
-    asks="Who hears a private message, and when is a name in it that of who is here?",
+    asks="Whom does the name in a private message mean, and who hears what stands behind it?",
 )
 def whispers(scene: Chat) -> None:
     """`/msg NAME TEXT` comes to its receiver and its sender, at its place in the order; cyd does
@@ -4127,7 +4282,13 @@ def whispers(scene: Chat) -> None:
         person.hears(ada, "one")
         for text, _ in private if person is not cyd else ():  # the plainest first
             person.hears(f"{ada.name} -> {bob.name}", text)
-        person.hears(ada, "five")
+        try:
+            person.hears(ada, "five")
+        except Wrong as error:
+            if cyd.last and cyd.last[0].startswith(f"{ada.name} -> "):
+                scene.should = f"to {cyd.label}: nothing that is private to {bob.label}"
+                error.question = "Which line says to whom a private message goes?"
+            raise
 
 
 @check(
@@ -4315,8 +4476,8 @@ def sleeps_until_heard(listener: Client, sender: Client, text: str) -> float:
         slept_before = sleeps
         if sum(listener.aside.values()) > heard:
             heard, news = sum(listener.aside.values()), time.monotonic()
-    seconds = time.monotonic() - began
-    raise Silence(f"to {listener.label} came nothing of that in {seconds:.0f} seconds; {STILL}")
+    passed = lasting(time.monotonic() - began)
+    raise Silence(f"to {listener.label} came nothing of that in {passed}; {STILL}")
 
 
 @check("deadlines", symptom=45, seconds=2, needs=TOLD, topics=("flood", "left"))
@@ -4439,11 +4600,11 @@ def refuses_who_finds_no_place(scene: Chat) -> None:
 @check("deadlines", symptom=0, needs=TOGETHER, topics=("orders",))
 def refuses_a_wrong_option(scene: Chat) -> None:
     """Where `--help` says "messages a second from each, at least 1": with `--max-rate 0.5` the
-    program ends with an exit code but 0.
+    exit code is another one than 0.
     """
     if scene.program and not has_option(scene, "messages a second from each, at least 1"):
         return
-    if scene.expect("from a second program, with --max-rate 0.5: its end, an exit code but 0"):
+    if scene.expect("from a second program, with --max-rate 0.5: an exit code other than 0"):
         command = scene.target.command_at(("127.0.0.1", free_port()))
         if exit_code([*command, "--max-rate", "0.5"], scene) in (None, 0):
             raise Wrong("it takes 0.5 for right, and cannot do that")
@@ -4583,7 +4744,7 @@ def limits_one_address(scene: Chat) -> None:
         raise Wrong(f"who is refused is hung up on after {soonest:.1f} seconds", 0, question)
     ada.says("still here")
     bob.hears(ada, "still here")
-    has_given_back(scene, before)
+    has_given_back(scene, before, 8)
     bob.leaves()
     if scene.expect("to the next one: it is let in, as soon as the server has seen that bob left"):
         comes_again(cyd)
@@ -4858,11 +5019,11 @@ def what_it_says(command: list) -> bytes:
     asks="What becomes of a second one on the same port, and what does its exit code say?",
 )
 def leaves_a_taken_port_alone(scene: Chat) -> None:
-    """Started once more on the same port, the server ends with an exit code but 0, and the one that
-    runs goes on.
+    """Started once more on the same port, the server ends with an exit code other than 0, and the
+    one that runs goes on.
     """
     ada = scene.join("ada")
-    if scene.expect("from a second program on this port: its end, an exit code but 0"):
+    if scene.expect("from a second program on this port: its end, an exit code other than 0"):
         code = exit_code(scene.program.command, scene)
         if code is None:
             raise Wrong("two programs of yours run on one port")
@@ -5102,8 +5263,11 @@ class Desk(Scene):
         found = re.search(pattern, self.screen())
         if found and "\ufffd" in found[1]:
             question = "What does your program print between the name and the text?"
-            text = f"between {sender} and {text} stands what nobody can read"
-            raise Wrong(text, 0, question)
+            came = "a byte that is not UTF-8"
+            if "\ufffd".encode() in self.program.output:
+                question = "What stood between the name and the text before it became a \ufffd?"
+                came = "a \ufffd, which your program prints itself for what it may not show"
+            raise Wrong(f"between {sender} and {text} stands {came}", 0, question)
         if found and re.search(r"\W", found[1]):
             self.line = self.target.line = "{name}" + found[1] + "{text}"
 
@@ -5169,14 +5333,14 @@ class Desk(Scene):
         spent += self.program.cpu_seconds() or 0
         if TRACE.search(self.screen()):
             question = "Which line could catch that error, and what should it say instead?"
-            text = "your program shows a traceback: who uses it needs a sentence"
+            text = "your program shows a traceback: its user needs a sentence"
             raise Wrong(text, question=question)
         if not ended:
             works = spent > BUSY_SECONDS
             self.symptom = 13 if works else alive
             work = f", and has worked for {spent:.1f} seconds meanwhile" if works else ""
-            passed = time.monotonic() - began
-            raise Silence(f"your program still runs after {passed:.0f} seconds{work}")
+            passed = lasting(time.monotonic() - began)
+            raise Silence(f"your program still runs after {passed}{work}")
         code = self.program.process.returncode
         if well and code != 0:
             question = "How does your program know who ended it: you, or the server?"
@@ -5257,7 +5421,7 @@ class Host(Client):
                 break
         self.scene.lives()
         came = f"only {show(self.buffer)}" if self.buffer else "nothing"
-        passed = "" if self.over else f" in {time.monotonic() - began:.0f} seconds"
+        passed = "" if self.over else f" in {lasting(time.monotonic() - began)}"
         raise Silence(f"came {came}{passed}")
 
 
@@ -5380,9 +5544,9 @@ def comes_with_the_next(desk: Desk, server: Host, text: str) -> bool:
     return text.encode() in server.buffer
 
 
-@client_check("name", symptom=7, needs=SENDS)
+@client_check("name", symptom=7, needs=SENDS, asks=LETTERS)
 def sends_the_length_in_bytes(desk: Desk) -> None:
-    """The header counts bytes of UTF-8, not letters."""
+    """A text is sent as UTF-8, and its header counts the bytes, not the letters."""
     sends(
         desk,
         "\u00e9",
@@ -5469,7 +5633,13 @@ def takes_pairs_apart(desk: Desk) -> None:
     """Many pairs that arrive in one piece are all shown."""
     pairs = [(("bob", "eve")[i % 2], f"{i} green bottles") for i in range(60)]
     desk.joins().tells(*pairs)
-    desk.shows(*pairs)
+    try:
+        desk.shows(*pairs)
+    except Wrong as error:
+        first = rf"{desk.pattern_of(*pairs[0])}\s*$"
+        if desk.symptom == 5 and re.search(f"(?m){first}", desk.screen()):
+            error.question = error.question or BEHIND  # it knows where the first one ends
+        raise
 
 
 @client_check("frames", symptom=6, needs=SHOWS)
@@ -5641,7 +5811,8 @@ def reaches_nobody(desk: Desk, pairs: list, parts: list) -> None:
     desk.expect("on the screen: something else instead of such characters, such as ?")
     for part in parts if desk.program else ():
         if part.encode() in bytes(desk.program.output):
-            raise Wrong(f"your program prints {part!r} just as it came")
+            note = f"(where we write {part[0]!r}, your program printed one character)"
+            raise Wrong(f"your program prints {part!r} just as it came {note}")
 
 
 # Stage: troubles
@@ -5704,18 +5875,22 @@ def bears_a_sudden_end(desk: Desk) -> None:
     symptom=7,
     needs=SHOWS,
     topics=("headers",),
-    asks="What does your program do when what comes in place of a header is none?",
+    asks="What does your program do with ten bytes that are no header?",
 )
 def ends_with_a_wrong_header(desk: Desk) -> None:
     """After a wrong header the client trusts nothing that follows: it says so, and ends."""
-    for data in (
-        b"+5        hello",
-        b"HTTP/1.0 404 Not Found\r\n",
-        frame("bob") + b"5 5       hello",
-        b"65537     ",
+    for before, data in (
+        (b"", b"+5        hello"),
+        (b"", b"HTTP/1.0 404 Not Found\r\n"),
+        (frame("bob"), b"5 5       hello"),
+        (b"", b"65537     "),
     ):
-        talks(desk).sends(data + frames("bob", "hello") * 3)
-        desk.ends(well=False, alive=7)
+        talks(desk).sends(before + data + frames("bob", "hello") * 3)
+        try:
+            desk.ends(well=False, alive=7)
+        except Silence as error:
+            error.args = (f"{error}, although {data[:10]} is no header",)
+            raise
 
 
 @client_check("end", symptom=0, needs=SHOWS, topics=("notices",))
@@ -5977,6 +6152,10 @@ class Result(NamedTuple):
         if all(verdict.outcome == "right" for verdict in self.verdicts):
             return "right" if self.verdicts else "not tried"
         return "not tried"
+
+    @property
+    def tried(self) -> bool:
+        return any(verdict.outcome != "not tried" for verdict in self.verdicts)
 
     @property
     def right(self) -> int:
@@ -6375,16 +6554,16 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
     other_page = isinstance(error, OtherPage)
     outcome = "wrong" if said and not other_page else error.outcome
     symptom, users, question = diagnose(act, scene, error, trouble, said, printed, stands)
-    users = f'"{users}" (symptom {symptom})'
+    users = f'"{users}" (symptom {symptom})' if symptom else ""  # 0 says nothing
     came = what_came(error, trouble)
-    story = story_of(scene, printed)
+    story = story_of(scene, [event for event in printed if not is_of_earlier(scene, event)])
     above = [
-        f"stage {number}, {stage.name}: {stage.title}: {outcome}",
+        f"stage {number}, {stage.name}: {outcome}",
         *textwrap.wrap(sentence(act), WIDTH),
     ]
     below = [
         *what_is_wrong(scene, said, stands, came),
-        f"users say: {users}",
+        *([f"users say: {users}"] if users else []),
         *textwrap.wrap(f"ask yourself: {question}", WIDTH),
         f"read: {stage.page}",
     ]
@@ -6393,7 +6572,7 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
         outcome,
         seconds=time.monotonic() - scene.began,
         symptom=symptom,
-        lines=in_a_block(above, transcript(story), below),
+        lines=in_a_block(above, transcript(story, f"{scene.should} {came}", sentence(act)), below),
         should=scene.should,
         came=came,
         users=users,
@@ -6406,7 +6585,7 @@ def explain(number: int, stage: Stage, act, scene: Scene, error: Wrong) -> Verdi
 
 
 def in_a_block(above: list, story: list, below: list) -> list:
-    """Return lines that fit on a screen: of the story, only as many as there is room for."""
+    """Return lines that fit on a screen: of the story, (weight, line), what there is room for."""
     room = max(4, BLOCK - 2 - len(above) - len(below))
     return [*above, *shorten(story, room), *below]
 
@@ -6416,6 +6595,12 @@ def story_of(scene: Scene, printed: list) -> list:
     began = scene.began if scene.events else scene.program.began
     events = sorted([*scene.noted(), *printed], key=lambda event: event[0])
     return [(max(0, when - began), who, what) for when, who, what in events]
+
+
+def is_of_earlier(scene: Scene, event: tuple) -> bool:
+    """Return whether the program prints this about a client that an earlier check had."""
+    ports = {int(number) for number in re.findall(r"\b\d{4,5}\b", event[2])}
+    return bool(ports & (scene.program.ports - scene.ports)) or event[0] > scene.until
 
 
 def what_came(error: Wrong, trouble: str) -> str:
@@ -6484,10 +6669,33 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
         if clue is not None:
             symptom = clue
             words, question = scene.symptoms[symptom]
+            if clue == 24:
+                question = ITS_BODY_OR
+            if clue == 27 and said and "code(" in said.code:
+                question = "Which letters has the encoding in that line, and which ones has UTF-8?"
         elif said and error.symptom is None and re.match(SLIPS, said.error):
-            symptom, words = 0, "it stops with a traceback"
+            symptom = 0
             question = f"What does {said.where or 'that line'} meet here that it did not expect?"
+    if question in ONE_THREAD and has_one_thread(scene.program):
+        question = ONE_THREAD[question]
     return symptom, words, question
+
+
+# Questions about threads, and what to ask of a program that has only one.
+ONE_THREAD = {
+    ITS_BODY_OR: ITS_BODY,
+    SYMPTOMS[12][1]: "Which line sends to one who is gone, and which line catches that?",
+    SYMPTOMS[24][1]: "In which order do those lines run that send a message to all?",
+    SYMPTOMS[26][1]: "What does your program wait for when Ctrl-C comes, and what happens then?",
+    SYMPTOMS[39][1]: "Which line closes a socket, and which line still uses it then?",
+    SYMPTOMS[43][1]: "How often, and where, does your program read from one socket?",
+}
+
+
+def has_one_thread(program: Program) -> bool:
+    """Return whether there is nothing in the program's text that could run at the same time."""
+    text = source_of(program)
+    return bool(text) and not re.search(r"thread|async|executor|\bgo \w", text, re.IGNORECASE)
 
 
 def symptom_of(act, scene: Scene, error: Wrong, trouble: str, said, stands) -> int:
@@ -6541,24 +6749,90 @@ def sentence(act) -> str:
     return promise.replace("`/quit`", f"`{brief.quit}`") if brief.quit else promise
 
 
-def transcript(story: list) -> list:
-    """Return events as lines: when, who, what. Of a lot that is printed, the end says most."""
-    lines, printed = [], []
-    for when, who, what in [*story, (0, "", "")]:
-        line = f"{when:6.2f} {who:>8} {what}"[:WIDTH]
-        if who != "program" or not what.startswith("|"):
-            lines += [*printed[:1], *shorten(printed[1:], 8), line]
-            printed = []
-        elif not printed or not printed[-1].endswith(what):
-            printed.append(line)  # the same line again and again says nothing new
-    return lines[:-1]
+# How much a line of the transcript says, where there is not room for all.
+DULL, USUAL, NAMED_HEARS, NAMED_DOES, ERROR, LAST = range(6)
+WITNESSES = ("ada", "bob")  # whom most promises name, and who mostly listen
+
+
+def transcript(story: list, complaint: str, promise: str) -> list:
+    """Return events as (weight, line): when, who, what.
+
+    Who is named in what is wrong says most, and an error in the program's own words.
+    """
+    error = named_error([what[2:] for _, who, what in story if who == "program"])
+    lines, seen, later = [], Counter(), ""
+    for when, who, what in reversed(story):
+        printed = who == "program" and what.startswith("|")
+        if printed and (what == later or not what.strip("| ^~")):
+            continue  # again and again the same, or marks below a line of a traceback
+        later, kind = what, (who, what[:2])
+        seen[kind] += 1
+        if printed:
+            weight = weight_of_print(what, error, seen[kind])
+        elif len(lines) < 3:
+            weight = LAST
+        else:
+            weight = weight_of_deed(what, is_named(who, complaint, promise), seen[kind])
+        line = f"{when:6.2f} {who:>8} {what}"
+        lines.append((weight, in_the_middle(line) if printed else line[:WIDTH]))
+    return lines[::-1]
+
+
+def weight_of_print(what: str, error: "Said | None", times: int) -> int:
+    """Return how much a line says that the program printed: of many, the last ones."""
+    if error and what.endswith(error.error):
+        return ERROR
+    return USUAL if times <= 8 else DULL
+
+
+def weight_of_deed(what: str, named: bool, times: int) -> int:
+    """Return how much it says what somebody did or heard; times: so often, up to the end."""
+    if not named or times > 3 or HELLO in what:
+        return USUAL
+    return NAMED_HEARS if what.startswith("<-") else NAMED_DOES
+
+
+def is_named(who: str, complaint: str, promise: str) -> bool:
+    """Return whether what is wrong names somebody, or the promise does: sam, who is sam7 now."""
+    name = who.rstrip("0123456789")
+    if re.search(rf"\b{re.escape(who)}\b", complaint):
+        return bool(who)
+    return name not in WITNESSES and bool(re.search(rf"\b{re.escape(name)}\b", promise))
+
+
+def in_the_middle(line: str) -> str:
+    """Return a line, its middle left out if it is long: at the end of an error stands its cause."""
+    return line if len(line) <= WIDTH else f"{line[:45]} ... {line[-50:]}"
 
 
 def shorten(lines: list, room: int) -> list:
-    """Return the last lines, as many as there is room for, and say how many are left out."""
-    if len(lines) <= room:
-        return lines
-    return [f"{'...':>15} {len(lines) - room + 1} lines", *lines[1 - room :]]
+    """Return as many lines as there is room for, and say how many are left out where.
+
+    Those of most weight come first, and of these the last.
+    """
+    order = sorted(range(len(lines)), key=lambda at: (-lines[at][0], -at))
+    kept = set()
+    for at in order:
+        if len(gaps(kept | {at}, len(lines))) + len(kept) < room:
+            kept.add(at)
+    left_out = gaps(kept, len(lines))
+    shown = []
+    for at, (_, line) in enumerate(lines):
+        if at in left_out:
+            shown.append(f"{'...':>15} {left_out[at]} line{'s' if left_out[at] > 1 else ''}")
+        if at in kept:
+            shown.append(line)
+    return shown
+
+
+def gaps(kept: set, count: int) -> dict:
+    """Return where lines are left out, and how many there."""
+    found, before = {}, -1
+    for at in sorted({*kept, count}):
+        if at > before + 1:
+            found[before + 1] = at - before - 1
+        before = at
+    return found
 
 
 def list_checks(stages: list, asked: list, kind: type) -> None:
@@ -6795,7 +7069,8 @@ def verdict_section(result: Result, verdict: Verdict, is_open: bool) -> str:
     ]
     if verdict.said:
         parts.append(f"<p>your program says: <code>{html.escape(verdict.said)}</code></p>")
-    parts.append(f'<p class="soft">users say: {html.escape(verdict.users)}</p>')
+    if verdict.users:
+        parts.append(f'<p class="soft">users say: {html.escape(verdict.users)}</p>')
     parts.append(f'<p class="ask">{html.escape(verdict.question)}</p>')
     if beside:
         parts.append(f'<div class="beside">{beside}</div>')
@@ -6870,7 +7145,8 @@ def conclude(results: list, options: argparse.Namespace) -> int:
     asked = asked_of(results)
     right = sum(result.outcome == "right" for result in asked)
     most = sum(result.stage.points for result in asked)
-    print(f"{right} of {len(asked)} stages are right, {total(asked)} of {most} points")
+    are = "is" if right == 1 else "are"
+    print(f"{right} of {len(asked)} stages {are} right, {total(asked)} of {most} points")
     for line in left_out(results, options):
         print(*textwrap.wrap(line, WIDTH), sep="\n")
     return 0 if right == len(asked) else 1
@@ -6880,10 +7156,16 @@ def left_out(results: list, options: argparse.Namespace) -> list:
     """Return sentences that say what was left out, and why."""
     lines = []
     left = sum(verdict.outcome == "not tried" for result in results for verdict in result.verdicts)
+    tried = "1 check was not tried: it" if left == 1 else f"{left} checks were not tried: they"
+    wrong = [result for result in results if result.first and not result.first.goes_on]
     if left and options.first:
-        lines.append(f"{left} checks not tried: it stops at the first stage that is not right")
+        lines.append(f"{tried} would come behind the first stage that is not right")
     elif left:
-        lines.append(f"{left} checks not tried, for they need what is wrong (--all tries them)")
+        needs = "needs" if left == 1 else "need"
+        more = "" if options.all else " (--all tries them, and explains each stage)"
+        lines.append(f"{tried} {needs} what is wrong above{more}")
+    elif len(wrong) > 1 and not options.all:
+        lines.append("--all explains each stage that is wrong")
     unasked = [result.stage.name for result in results if not result.verdicts]
     if unasked and not brief.is_page:
         lines.append(f"left out, for {brief.title} does not ask for it: {', '.join(unasked)}")
@@ -7128,19 +7410,23 @@ def address_given(options: argparse.Namespace) -> tuple:
 
 def check_program(options: argparse.Namespace, session: Session) -> int:
     """Run the stages, tell and report what comes out, and return the exit code."""
-    told = False
+    told, skipped = False, []
     try:
         for result in session.run():
             if result is None:
                 count_down(session)
                 continue
             clear_count()
-            if result.outcome != "not tried":
+            if result.verdicts and not result.tried:
+                skipped.append(result)
+            elif result.verdicts:
+                tell_skipped(skipped)
                 tell(result, options.all or not told)
             told = told or any(not verdict.goes_on for verdict in result.told)
     finally:
         clear_count()
         session.close()
+    tell_skipped(skipped)
     results = session.results()
     if options.all:
         tell_the_rest(results)
@@ -7150,12 +7436,22 @@ def check_program(options: argparse.Namespace, session: Session) -> int:
 
 def tell(result: Result, whole: bool) -> None:
     """Print what is known of a stage; of the first thing to mend, all there is to say."""
-    title = f"{result.stage.title} ({result.seconds:.1f} s)"
-    print(f"{result.outcome:14}{result.number:3}  {title}")
+    outcome = result.outcome.replace("not tried", "not all tried")  # else it was skipped
+    print(f"{outcome:14}{result.number:3}  {result.stage.title} ({result.seconds:.1f} s)")
     if whole:
         for verdict in result.told:
             print(*verdict.lines, sep="\n")
     sys.stdout.flush()
+
+
+def tell_skipped(skipped: list) -> None:
+    """Print in one line that nothing was tried of these stages, if there are any; forget them."""
+    if skipped:
+        first, last = skipped[0].number, skipped[-1].number
+        span = f"{first}-{last}" if first < last else first
+        names = ", ".join(result.stage.name for result in skipped)
+        print(f"{'not tried':14}{span:>3}  {textwrap.shorten(names, 75, placeholder=' ...')}")
+        skipped.clear()
 
 
 def tell_the_rest(results: list) -> None:

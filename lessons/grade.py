@@ -513,8 +513,9 @@ def judge_program(paper: Paper, work: Path, options, running: dict) -> dict:
         paper.notes.append(f"check.py gave no report: {ended['said'].strip()[-300:]}")
         results = {"score": 0, "tests": []}
     for test in results["tests"]:
-        users = re.search(r'^users say: "?(.*?)"? \(symptom (\d+)\)$', test["output"], re.M)
-        test["extra_data"]["says"] = users[1] if users else ""
+        words = r'^users say: "?(.*?)"? \(symptom \d+\)$|^ask yourself: (.*)'
+        found = re.search(words, test["output"], re.M)  # the first of both
+        test["extra_data"]["says"] = (found[1] or found[2]) if found else ""
     add_ending(paper, ended)
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     return {**results, "page": text}
@@ -1051,7 +1052,7 @@ def symptoms_table(results: dict) -> str:
     for student, known in sorted(results.items()):
         extra = (stuck_at(known) or {}).get("extra_data", {})
         if extra.get("says"):
-            number = "" if extra["symptom"] is None else f" (symptom {extra['symptom']})"
+            number = f" (symptom {extra['symptom']})" if extra["symptom"] else ""
             who.setdefault(f"{extra['says']}{number}", []).append(student)
     rows = ""
     for says, students in sorted(who.items(), key=lambda item: -len(item[1])):

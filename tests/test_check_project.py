@@ -177,7 +177,7 @@ def test_a_project_of_one_stage_plays_its_slow_checks(tmp_path):
     )
     command = checker("--project", project(tmp_path, checks), "--client", SERVER)
     result = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30)
-    assert "1 of 1 stages are right" in result.stdout, result.stdout + result.stderr
+    assert "1 of 1 stages is right" in result.stdout, result.stdout + result.stderr
 
 
 def test_a_project_of_a_server_is_not_played_with_a_client(tmp_path):

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kit import ROOT, UNIX, checker
@@ -146,7 +147,7 @@ ASKS = {  # case -> (what is changed, what the checker says)
     ),
     "it counts letters, and finds fault with what then looks like a header": (
         [("    data = exactly(sock, int(exactly(sock, 10)))\n", COUNTS_LETTERS)],
-        ["hung up on zo", "Which bytes may a header hold, and what exactly does it count?"],
+        ["hung up on zo", "What does a header count, in what you send and in what you read"],
     ),
     "it finds fault with letters beyond ASCII": (
         [
@@ -157,7 +158,7 @@ ASKS = {  # case -> (what is changed, what the checker says)
                 "                sock.sendall(b'6         server13        error too odd')\n",
             )
         ],
-        ["after the notice `error too odd`", "Which line of your program says that", "(symptom 0)"],
+        ["after the notice `error too odd`", "Which line of your program says that"],
     ),
     "it counts an emoji as two letters, and says so": (
         [
@@ -194,7 +195,7 @@ ASKS = {  # case -> (what is changed, what the checker says)
                 "            say(name + b'%-10d%b' % (len(text), text))\n",
             )
         ],
-        ["Which lines do something to a text", "(symptom 0)"],
+        ["Which lines do something to a text"],
     ),
     "an empty frame is an end": (
         [
@@ -204,7 +205,7 @@ ASKS = {  # case -> (what is changed, what the checker says)
                 "                break\n            say(name + text)\n",
             )
         ],
-        ["hung up on ada", "a frame that holds nothing from the end of the", "(symptom 0)"],
+        ["hung up on ada", "a frame that holds nothing from the end of the"],
     ),
     "nothing is read as an end": (
         [
@@ -213,7 +214,7 @@ ASKS = {  # case -> (what is changed, what the checker says)
                 '    data = b""\n    while len(data) < size or not size:\n',
             )
         ],
-        ["hung up on ada", "a frame that holds nothing from the end of the", "(symptom 0)"],
+        ["hung up on ada", "a frame that holds nothing from the end of the"],
     ),
     "an empty frame takes a byte of the next one": (
         [("int(exactly(sock, 10)))", "int(exactly(sock, 10)) or 1)")],
@@ -225,7 +226,14 @@ ASKS = {  # case -> (what is changed, what the checker says)
     ),
     "each message comes twice": (
         [("            sock.sendall(data)\n", "            sock.sendall(data + data)\n")],
-        ["came once more", "how often does each run?", "(symptom 0)"],
+        ["came once more", "how often does each run?"],
+    ),
+    "what was said is kept, and said again": (
+        [
+            ("def serve(sock):\n", "def serve(sock):\n    kept = b''\n"),
+            (SAYS, "            kept += name + read(sock)\n            say(kept)\n"),
+        ],
+        ["came once more", "again whenever more was said", check.KEPT],
     ),
     "who is refused takes another's place along": (
         [
@@ -238,7 +246,7 @@ ASKS = {  # case -> (what is changed, what the checker says)
             ),
             ("everybody = []\n", "everybody = []\nnames = []\n"),
         ],
-        ["What does your program forget when somebody leaves who was refused?", "(symptom 22)"],
+        ["Whom does your program take off its list when one goes who was refused?", "(symptom 22)"],
     ),
     "it says nothing to who is refused": (
         [
@@ -701,6 +709,19 @@ def test_behind_a_wide_header_one_sees_what_is_said():
     command = checker("--brief", "header64", "--list", "--only", "many")
     listed = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60).stdout
     assert "ada -> b'3 ... ada'" in listed and "ada: hello'" in listed, listed
+
+
+@pytest.mark.parametrize("line, alone", [("import threading", False), ("import select", True)])
+def test_a_program_of_one_thread_is_not_asked_about_others(tmp_path, line, alone):
+    (tmp_path / "a.py").write_text(line, encoding="utf-8")
+    program = SimpleNamespace(
+        target=SimpleNamespace(file=""), command=["x", str(tmp_path / "a.py")]
+    )
+    assert check.has_one_thread(program) == alone
+    room = check.WIDTH - len("ask yourself: ")
+    for question, other in check.ONE_THREAD.items():
+        assert "thread" in question and "thread" not in other
+        assert other.endswith("?") and len(question) <= room and len(other) <= room
 
 
 def test_who_has_said_the_same_has_stolen_nothing(tmp_path):

@@ -11,6 +11,7 @@ import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kit import FILES, ROOT, TIMEOUT, UNIX, WORK, checker
@@ -310,7 +311,48 @@ def test_the_lines_that_called_where_it_stands_are_told_whole(tmp_path):
     text = f"{helper.format('nothing is ever enough, ' * 4)}{deep}\nserve(int(sys.argv[-1]))\n"
     _, said = check(tmp_path, text)
     calls = [number for number, line in enumerate(text.split("\n"), 1) if "exactly(sock))" in line]
-    assert f"[waits for bytes, from line {calls[0]}, from line {text.count(chr(10))}]" in said, said
+    assert f"[waits for bytes, called from line {calls[0]}, {text.count(chr(10))}]" in said, said
+
+
+@pytest.mark.skipif(not linux, reason=WORK)
+def test_a_thread_that_works_for_nothing_does_not_wait_for_bytes(tmp_path):
+    step = (ROOT / "lessons" / "steps" / "05_threads.py").read_text(encoding="utf-8")
+    burns = step.replace("        if not chunk:\n            break\n", "")
+    _, said = check(tmp_path, burns, "--only", "hanging-up")
+    assert re.search(r"main thread: .*accept\(\)\) +\[waits for a client\]", said), said
+    assert "[waits for nothing: runs round and round here, called from line" in said
+    assert "waits for bytes" not in said
+
+
+def test_of_a_long_story_the_lines_of_who_matters_are_kept():
+    sys.path.insert(0, str(CHECK.parent))
+    import check as checker
+
+    error = "ValueError: " + "x" * 90 + " position 7"
+    trace = ["Traceback (most recent call last):", '  File "a.py", line 3, in f', "    f()", error]
+    story = [(0, "sam7", "-> b'hello'"), (0, "sam7", "stops reading"), (0, "bob", "closes")]
+    story += [(0, "program", f"| {line}") for line in trace]
+    story += [(1, "ada2", f"<- b'{i}'") for i in range(100)]
+    lines = checker.transcript(story, "but nothing came to ada2", "sam stops reading: all go on")
+    shown = checker.shorten(lines, 10)
+    assert len(shown) == 10, shown
+    assert shown[0].endswith("sam7 -> b'hello'") and shown[1].endswith("sam7 stops reading")
+    assert shown[2].split()[0] == "..." and shown[3].endswith(" position 7"), shown
+    assert [line.split()[-1] for line in shown[-3:]] == ["b'97'", "b'98'", "b'99'"]
+    whole = checker.shorten(lines, 200)
+    assert len(whole) == len(story) and "closes" in whole[2]
+
+
+def test_what_is_printed_of_an_earlier_checks_client_is_not_shown():
+    sys.path.insert(0, str(CHECK.parent))
+    import check as checker
+
+    scene = checker.Chat(None, None)
+    scene.program = SimpleNamespace(ports={50_001, 50_002})
+    scene.ports, scene.until = {50_002}, 7
+    for when, port, other in ((5, 50_001, True), (5, 50_002, False), (8, 50_002, True)):
+        event = (when, "program", f"| - 127.0.0.1:{port} left")
+        assert checker.is_of_earlier(scene, event) == other
 
 
 def test_the_program_sees_nothing_of_it(tmp_path):
@@ -352,7 +394,7 @@ def test_where_each_task_of_a_silent_program_waits_is_shown(tmp_path):
     _, said = check(tmp_path, TASKS)
     assert "main thread: line 16, in <module>: asyncio.run(main()) [runs its loop]" in said, said
     for words in (
-        r"tasks?: line 4, in exactly: return .*\(size\) \[waits for bytes, from line 6",
+        r"tasks?: line 4, in exactly: return .*\(size\) \[waits for bytes, called from line 6",
         r"3 tasks: line 11, in write: print\(await inbox.get\(\)\) \[waits for a queue\]",
         r"a task: line 15, in main: await server.serve_forever\(\) \[waits for a client\]",
     ):

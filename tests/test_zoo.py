@@ -37,9 +37,19 @@ ASKS = {  # of animals whose symptom alone would ask about something else: words
     "dies_of_a_reset": "which line catches that?",
     "eats_all_memory": "what becomes of a header that says more?",
     "out_for_a_pause": "How much may wait for one who does not read",
-    "no_way_out": "Which line knows the word for leaving",
-    "knows_no_capitals": "when is a name in it that of who is here?",
-    "private_to_all": "Who hears a private message",
+    "no_way_out": "What does your program do after its `bye`",
+    "swallows_the_second": "where does it keep the bytes that came behind it?",
+    "client_swallows_the_second": "where does it keep the bytes that came behind it?",
+    "changed_size": "its own body, or another thread?",
+    "hears_it_twice": "how often does each run?",
+    "shifted_by_umlauts": "the letters of the text, or its bytes?",
+    "allergic_to_emoji": "which ones has UTF-8?",
+    "loses_when_busy": "who keeps the rest?",
+    "thrown_out_by_a_twin": "Whom does your program take off its list",
+    "client_believes_all": "ten bytes that are no header?",
+    "client_who_said_that": "before it became a \ufffd?",
+    "knows_no_capitals": "Whom does the name in a private message mean",
+    "private_to_all": "to whom a private message goes?",
     "slash_slash": "what is taken off it?",
     "the_first_hundred": "How many names does one `online` hold",
     "never_ends": "what does it do then",
@@ -173,7 +183,7 @@ def test_the_mistake_is_found_in_its_stage_with_its_symptom(visits, name):
         pytest.skip(reason)
     code, stage, symptom, words = visits(outcome, name)
     assert (code, stage, symptom) == (1, ZOO[name].stage, ZOO[name].symptom), words
-    assert re.search(r"^users say: ", words, re.M), words
+    assert bool(re.search(r"^users say: ", words, re.M)) == (symptom > 0), words
     assert re.search(r"^ask yourself: .*\?$", words, re.M), words
     assert ASKS.get(name, "") in words, words
     assert check.SYMPTOMS[0][1] not in words, "a question that fits everything leads nowhere"

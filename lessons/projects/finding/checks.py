@@ -157,13 +157,13 @@ def answers_nothing_else(scene: Chat) -> None:
 @check("finding", symptom=0, needs=FOUND)
 def refuses_what_cannot_be_found(scene: Chat) -> None:
     """`--title` without `--host 0.0.0.0`, one of 61 bytes or one with an escape code: a sentence,
-    an exit code but 0, and no server.
+    an exit code other than 0, and no server.
     """
     everywhere = ("--host", "0.0.0.0", "--title")
     long = "\u00e9" * 30 + "x"
     for options in (("--title", "Class 7"), (*everywhere, long), (*everywhere, "\x1b[2J")):
         scene.note("program", f"is started with {' '.join(options)!r}")
-        if not scene.expect("from the program: a sentence, an exit code but 0"):
+        if not scene.expect("from the program: a sentence, an exit code other than 0"):
             continue
         address = "127.0.0.1", free_port()
         second = Program([*scene.target.command_at(address), *options], address)

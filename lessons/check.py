@@ -82,7 +82,6 @@ CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a c
 FLOOD_LINES = 20_000
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
-NOBODY_READS = errno.EPIPE, errno.EINVAL  # what a pipe says then; the second on Windows
 LANES = 6  # programs that are checked at the same time: most checks wait
 PAUSE_SECONDS = 1.2  # between two halves of a frame: who looks at a clock now and then has looked
 SILENCE_SECONDS = 5  # in which nobody says anything, and no client has a reason to leave
@@ -6808,15 +6807,20 @@ def main(argv: "list | None" = None) -> int:
                 report(options, session.results())
         return 130
     except OSError as error:
-        if error.errno not in NOBODY_READS:
+        if not nobody_reads(error):
             raise
-        # Our output goes into a pipe, and nobody reads it any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:
         for program in [*running]:
             program.kill()
         remove_our_folder()
+
+
+def nobody_reads(error: OSError) -> bool:
+    """Return whether our output goes into a pipe that nobody reads any more."""
+    windows_says = os.name == "nt" and error.errno == errno.EINVAL  # elsewhere that is a fault
+    return error.errno == errno.EPIPE or windows_says
 
 
 def prepare(options: argparse.Namespace, command: list) -> Session:

@@ -524,7 +524,7 @@ workshop = []  # the folder of our own files, once there is one
 # itself out of the way and lets the program run as it is; a signal (or, on Windows, a second)
 # makes Python write where each thread stands. That costs nothing until it is asked for.
 PRELUDE = """
-import faulthandler, os, signal, sys
+import _thread, faulthandler, os, signal, sys, time
 _folder = os.environ.pop("CHECK_STACKS", "")
 _rest = os.environ.pop("PYTHONPATH", "").partition(os.pathsep)[2]
 if _rest:
@@ -537,7 +537,11 @@ if hasattr(faulthandler, "register"):
     _number = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
     faulthandler.register(_number, file=_file, all_threads=True)
 else:
-    faulthandler.dump_traceback_later(1, repeat=True, file=_file)
+    def _write():  # faulthandler's own clock would look at threads while they run, and crash
+        while True:
+            time.sleep(1)
+            faulthandler.dump_traceback(_file)
+    _thread.start_new_thread(_write, ())
 _ours = sys.modules.pop("sitecustomize")
 try:
     import sitecustomize

@@ -69,7 +69,9 @@ FREE_SECONDS = 4  # for a name to come free: 2 are allowed
 DEADLINE_PATIENCE = PATIENCE  # for what has to come after 10 or 30 seconds of silence
 START_SECONDS = 20  # to listen at all; more as long as it works
 LONGEST_START = 90  # for who works all that time
+HELP_SECONDS = 20  # for --help to end, which it does at once where the computer is not slow
 LINE_SECONDS = 1.5  # for a line that says that it listens, before we just try
+FRESH_SECONDS = 5  # a connection that said nothing for longer gets no client: 10 are allowed
 LISTEN_SECONDS = 45  # for many messages together
 CHECK_SECONDS = 90  # for one check: a right server takes 4, or 30 where it has to wait
 STOP_SECONDS = 4  # to stop: it should take 2, but a loaded machine is slow
@@ -644,6 +646,7 @@ class Program:
         self.known = set()  # the names of all clients
         self.seen = self.began  # what was printed before that belongs to an earlier check
         self.first = []  # the connection that proved that it listens: some client gets it
+        self.first_since = 0.0
         self.ticks, self.rests_since = None, 0.0  # processor time, and since when it is the same
         self.closing = threading.Lock()
         self.stacks = []  # where its threads stood when we last looked
@@ -726,6 +729,7 @@ class Program:
         while not self.first:
             try:
                 self.first.append(self.connection())
+                self.first_since = time.monotonic()
             except OSError:
                 complain_of_server(self)
                 time.sleep(0.03)
@@ -742,7 +746,10 @@ class Program:
         """
         if not slow and not host:
             with suppress(IndexError):
-                return self.first.pop()
+                sock = self.first.pop()
+                if time.monotonic() < self.first_since + FRESH_SECONDS:
+                    return sock
+                sock.close()
         sock = socket.socket()
         try:
             if slow:
@@ -4349,9 +4356,10 @@ def refuses_a_wrong_option(scene: Chat) -> None:
 
 
 def exit_code(command: list, scene: Chat) -> "int | None":
-    """Return with what a second program ends, None if it does not."""
+    """Return with what a second program ends, None if it does not; it has to start before that."""
     second = Program(command, scene.program.address)
-    second.ended(scene.patience)
+    while not second.ended(0.2) and not second.is_late():
+        pass
     code = second.process.poll()
     second.kill()
     return code
@@ -4731,7 +4739,11 @@ def what_it_says(command: list) -> bytes:
     """Return what a command prints, as one line; nothing if it does not end soon."""
     with suppress(OSError, subprocess.TimeoutExpired):
         said = subprocess.run(
-            command, capture_output=True, timeout=5, stdin=subprocess.DEVNULL, env=environment()
+            command,
+            capture_output=True,
+            timeout=HELP_SECONDS,
+            stdin=subprocess.DEVNULL,
+            env=environment(),
         )
         return b" ".join(said.stdout.split())
     return b""

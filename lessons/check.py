@@ -69,7 +69,9 @@ FREE_SECONDS = 4  # for a name to come free: 2 are allowed
 DEADLINE_PATIENCE = PATIENCE  # for what has to come after 10 or 30 seconds of silence
 START_SECONDS = 20  # to listen at all; more as long as it works
 LONGEST_START = 90  # for who works all that time
+HELP_SECONDS = 20  # for --help to end, which it does at once where the computer is not slow
 LINE_SECONDS = 1.5  # for a line that says that it listens, before we just try
+FRESH_SECONDS = 5  # a connection that said nothing for longer gets no client: 10 are allowed
 LISTEN_SECONDS = 45  # for many messages together
 CHECK_SECONDS = 90  # for one check: a right server takes 4, or 30 where it has to wait
 STOP_SECONDS = 4  # to stop: it should take 2, but a loaded machine is slow
@@ -82,7 +84,6 @@ CLEAN_SECONDS = 1  # for a server to hang up on clients that have left, when a c
 FLOOD_LINES = 20_000
 MOST_OUTPUT = 1 << 20  # bytes of what is printed that are kept as they came
 MOST_BUFFER = 1 << 26  # bytes that came to a client and were not looked at: nobody says so much
-NOBODY_READS = errno.EPIPE, errno.EINVAL  # what a pipe says then; the second on Windows
 LANES = 6  # programs that are checked at the same time: most checks wait
 PAUSE_SECONDS = 1.2  # between two halves of a frame: who looks at a clock now and then has looked
 SILENCE_SECONDS = 5  # in which nobody says anything, and no client has a reason to leave
@@ -542,7 +543,7 @@ workshop = []  # the folder of our own files, once there is one
 # threads stands where each task of asyncio waits, in the same form, if its loop runs in the main
 # thread (a task that does not wait is what its thread does). Only that needs a handler in Python.
 PRELUDE = """
-import faulthandler, os, signal, sys
+import _thread, faulthandler, os, signal, sys, time
 _folder = os.environ.pop("CHECK_STACKS", "")
 _rest = os.environ.pop("PYTHONPATH", "").partition(os.pathsep)[2]
 if _rest:
@@ -570,7 +571,11 @@ if hasattr(faulthandler, "register"):
     signal.signal(_number, _write_tasks)
     faulthandler.register(_number, file=_file, all_threads=True, chain=True)
 else:
-    faulthandler.dump_traceback_later(1, repeat=True, file=_file)
+    def _write():  # faulthandler's own clock would look at threads while they run, and crash
+        while True:
+            time.sleep(1)
+            faulthandler.dump_traceback(_file)
+    _thread.start_new_thread(_write, ())
 _ours = sys.modules.pop("sitecustomize")
 try:
     import sitecustomize
@@ -675,6 +680,7 @@ class Program:
         self.ports = set()  # from which they came
         self.seen = self.began  # what was printed before that belongs to an earlier check
         self.first = []  # the connection that proved that it listens: some client gets it
+        self.first_since = 0.0
         self.ticks, self.rests_since = None, 0.0  # processor time, and since when it is the same
         self.closing = threading.Lock()
         self.stacks = []  # where its threads stood when we last looked
@@ -759,6 +765,7 @@ class Program:
                 complain_of_server(self)
             try:
                 self.first.append(self.connection())
+                self.first_since = time.monotonic()
             except OSError:
                 complain_of_server(self)
                 time.sleep(0.03)
@@ -775,7 +782,10 @@ class Program:
         """
         if not slow and not host:
             with suppress(IndexError):
-                return self.first.pop()
+                sock = self.first.pop()
+                if time.monotonic() < self.first_since + FRESH_SECONDS:
+                    return sock
+                sock.close()
         sock = socket.socket()
         try:
             if slow:
@@ -4611,9 +4621,10 @@ def refuses_a_wrong_option(scene: Chat) -> None:
 
 
 def exit_code(command: list, scene: Chat) -> "int | None":
-    """Return with what a second program ends, None if it does not."""
+    """Return with what a second program ends, None if it does not; it has to start before that."""
     second = Program(command, scene.program.address)
-    second.ended(scene.patience)
+    while not second.ended(0.2) and not second.is_late():
+        pass
     code = second.process.poll()
     second.kill()
     return code
@@ -5005,7 +5016,11 @@ def what_it_says(command: list) -> bytes:
     """Return what a command prints, as one line; nothing if it does not end soon."""
     with suppress(OSError, subprocess.TimeoutExpired):
         said = subprocess.run(
-            command, capture_output=True, timeout=5, stdin=subprocess.DEVNULL, env=environment()
+            command,
+            capture_output=True,
+            timeout=HELP_SECONDS,
+            stdin=subprocess.DEVNULL,
+            env=environment(),
         )
         return b" ".join(said.stdout.split())
     return b""
@@ -7204,15 +7219,20 @@ def main(argv: "list | None" = None) -> int:
                 report(options, session.results())
         return 130
     except OSError as error:
-        if error.errno not in NOBODY_READS:
+        if not nobody_reads(error):
             raise
-        # Our output goes into a pipe, and nobody reads it any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:
         for program in [*running]:
             program.kill()
         remove_our_folder()
+
+
+def nobody_reads(error: OSError) -> bool:
+    """Return whether our output goes into a pipe that nobody reads any more."""
+    windows_says = os.name == "nt" and error.errno == errno.EINVAL  # elsewhere that is a fault
+    return error.errno == errno.EPIPE or windows_says
 
 
 def prepare(options: argparse.Namespace, command: list) -> Session:

@@ -19,6 +19,7 @@ Do not open reference.diff before you have built your own.
 import argparse
 import difflib
 import errno
+import os
 import runpy
 import shutil
 import sys
@@ -29,7 +30,6 @@ HERE = Path(__file__).resolve().parent
 PROJECTS = HERE / "projects"
 SERVER = "chat_server.py"
 CONTEXT = 3  # lines around a change, by which its place is found
-NOBODY_READS = errno.EPIPE, errno.EINVAL  # what a pipe says then; the second on Windows
 
 
 class Trouble(Exception):
@@ -258,11 +258,17 @@ def main(argv: "list | None" = None) -> int:
         print(f"projects.py: {trouble}", file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno not in NOBODY_READS:
+        if not nobody_reads(error):
             print(f"projects.py: {error}", file=sys.stderr)
             return 1
         sys.stdout = None  # somebody has read only the first lines, as head does
     return 0
+
+
+def nobody_reads(error: OSError) -> bool:
+    """Return whether our output goes into a pipe that nobody reads any more."""
+    windows_says = os.name == "nt" and error.errno == errno.EINVAL  # elsewhere that is a fault
+    return error.errno == errno.EPIPE or windows_says
 
 
 def parse_options(argv: list) -> argparse.Namespace:

@@ -25,7 +25,6 @@ from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 WIDTH = 100  # columns of the list
-NOBODY_READS = errno.EPIPE, errno.EINVAL  # what a pipe says then; the second on Windows
 ECHO = "steps/02_echo.py"
 FRAMING = "steps/03_framing.py"
 HANGING_UP = "steps/04_hanging_up.py"
@@ -512,10 +511,16 @@ def main(argv: "list | None" = None) -> int:
         print(f"zoo.py: {trouble}", file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno not in NOBODY_READS:
+        if not nobody_reads(error):
             raise
         sys.stdout = None  # somebody has read only the first lines, as head does
     return 0
+
+
+def nobody_reads(error: OSError) -> bool:
+    """Return whether our output goes into a pipe that nobody reads any more."""
+    windows_says = os.name == "nt" and error.errno == errno.EINVAL  # elsewhere that is a fault
+    return error.errno == errno.EPIPE or windows_says
 
 
 def parse_options(argv: list) -> argparse.Namespace:

@@ -243,23 +243,36 @@ def test_a_tool_says_in_a_pipe_what_its_encoding_lacks(tool, tmp_path):
     assert "\\xe9" in said or "\\u674e" in said, said
 
 
-# On Windows a pipe that nobody reads is no BrokenPipeError.
+# On Windows a pipe that nobody reads is no BrokenPipeError but this one. From then on we are there.
 UNREAD = """
-import errno, io, sys
+import errno, io, os, sys
 class Unread(io.FileIO):
     def write(self, data):
         type(self).write = io.FileIO.write
+        os.name = {system!r}
         raise OSError(errno.EINVAL, "Invalid argument")
-sys.stdout = io.TextIOWrapper(io.BufferedWriter(Unread(1, "w")))
+sys.stdout = io.TextIOWrapper(io.BufferedWriter(Unread(1, "w")), encoding="utf-8")
 """
+LISTS = [(["zoo.py"], 0), (["projects.py"], 0), (["check.py", "--list"], 1)]
+
+
+def list_into_a_pipe(tool: list, system: str, folder: Path) -> "tuple[int, str]":
+    """Return the exit code and the complaint of a tool whose pipe says EINVAL on that system."""
+    script = wrapped(folder, UNREAD.format(system=system), ROOT / "lessons" / tool[0])
+    command = [sys.executable, script, *tool[1:]]
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=4 * TIMEOUT)
+    return run.returncode, run.stderr
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("tool", "code"), [(["zoo.py"], 0), (["projects.py"], 0), (["check.py", "--list"], 1)]
-)
+@pytest.mark.parametrize(("tool", "code"), LISTS)
 def test_a_list_that_nobody_reads_ends_quietly_as_windows_says_it(tool, code, tmp_path):
-    script = wrapped(tmp_path, UNREAD, ROOT / "lessons" / tool[0])
-    command = [sys.executable, script, *tool[1:]]
-    run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=4 * TIMEOUT)
-    assert (run.returncode, run.stderr) == (code, "")
+    assert list_into_a_pipe(tool, "nt", tmp_path) == (code, "")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("tool", [tool for tool, _ in LISTS])
+def test_what_only_windows_says_of_a_pipe_is_a_fault_elsewhere(tool, tmp_path):
+    code, complaint = list_into_a_pipe(tool, "posix", tmp_path)
+    assert code == 1
+    assert "Invalid argument" in complaint

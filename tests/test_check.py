@@ -581,6 +581,46 @@ SLIPS = {
             )
         ],
     ),
+    "a control character that the server says itself": (
+        "deadlines",
+        32,
+        [
+            (
+                "        if MESSAGE.fullmatch(text):\n            self.announce",
+                "        if True:\n            self.announce",
+            )
+        ],
+    ),
+    "a keyboard that one byte breaks": (
+        "deadlines",
+        8,
+        [('line.decode(errors="replace")', "line.decode()")],
+    ),
+    "any number of comings and goings": (
+        "deadlines",
+        0,
+        [("        if wait:\n            return f", "        if False:\n            return f")],
+    ),
+    "a room for nobody": (
+        "deadlines",
+        0,
+        [(" or options.max_clients < 1:", ":")],
+    ),
+    "an empty file that asks for no password": (
+        "deadlines",
+        0,
+        [("    if not password:\n        raise", "    if False:\n        raise")],
+    ),
+    "a name that is folded less in a private message": (
+        "commands",
+        0,
+        [
+            (
+                "        other = self.people.get(fold(name))",
+                "        other = self.people.get(name.lower())",
+            )
+        ],
+    ),
     "a rate limit that limits nothing": (
         "deadlines",
         0,

@@ -601,6 +601,16 @@ SLIPS = {
         0,
         [("        if wait:\n            return f", "        if False:\n            return f")],
     ),
+    "a place that who vanishes late keeps for ever": (
+        "deadlines",
+        "0|11",  # it prints a traceback, too
+        [("with person.sock, suppress(OSError):", "with person.sock, suppress():")],
+    ),
+    "a private message on the server's screen": (
+        "deadlines",
+        0,
+        [("        if room.options.trace:\n", "        if True:\n")],
+    ),
     "a room for nobody": (
         "deadlines",
         0,

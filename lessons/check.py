@@ -816,7 +816,7 @@ class Program:
 
     def types(self, *lines: str) -> None:
         """Type lines; Wrong if the program reads so little that there is no room for the rest."""
-        data = "".join(line + os.linesep for line in lines).encode()
+        data = "".join(line + os.linesep for line in lines).encode(errors="surrogateescape")
         typist = threading.Thread(target=self.write, args=(data,), name="typist", daemon=True)
         typist.start()
         typist.join(PATIENCE)
@@ -3356,16 +3356,20 @@ def knows_a_name_in_disguise(scene: Chat) -> None:
     letters are ada.
     """
     for owner in scene.join("ada", "gr\u00f6\u00dfe"):
-        wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in owner.name)
         for name in (
             owner.name.upper(),
             owner.name.title(),
             unicodedata.normalize("NFD", owner.name),
-            wide,
+            wide(owner.name),
         ):
             if name != owner.name:
                 twin = scene.client("twin", name)
                 twin.is_refused()
+
+
+def wide(name: str) -> str:
+    """Return a name in full-width letters."""
+    return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in name)
 
 
 @check(
@@ -4286,7 +4290,8 @@ def whispers(scene: Chat) -> None:
     not hear it.
     """
     ada, bob, cyd = scene.join("ada", "bob", "cyd")
-    private = [("two", bob.name), ("three  words", bob.name), ("/four", bob.name.upper())]
+    shout = wide(bob.name.upper()) if brief.asks(("name-rules",)) else bob.name.upper()
+    private = [("two", bob.name), ("three  words", bob.name), ("/four", shout)]
     ada.says("one", *[f"/msg {name} {text}" for text, name in private], "five")
     for person in (ada, bob, cyd):
         person.hears(ada, "one")
@@ -4416,6 +4421,12 @@ def its_last_words_arrive(scene: Chat) -> None:
 RATE = ("--max-rate", "10")
 BY_ADDRESS = ("--max-per-address", "20")  # else this computer's own address may be an exception
 GUESSES = 30  # wrong passwords: so many at once are nobody's typing mistakes
+COMINGS = 30  # of one who comes and goes: so many in a few seconds are no broken network
+WRONG_OPTIONS = [  # (what --help promises, an option, a value that cannot be; none: an empty file)
+    ("messages a second from each, at least 1", "--max-rate", "0.5"),
+    ("people in the room, at least 1", "--max-clients", "0"),
+    ("--password-file FILE its first line", "--password-file", ""),
+]
 NEIGHBOUR = "127.0.0.2"  # another address from which this computer can come, on most systems
 
 
@@ -4610,14 +4621,16 @@ def refuses_who_finds_no_place(scene: Chat) -> None:
 @check("deadlines", symptom=0, needs=TOGETHER, topics=("orders",))
 def refuses_a_wrong_option(scene: Chat) -> None:
     """Where `--help` says "messages a second from each, at least 1": with `--max-rate 0.5` the
-    exit code is another one than 0.
+    exit code is another one than 0; so it is with other values that cannot be.
     """
-    if scene.program and not has_option(scene, "messages a second from each, at least 1"):
-        return
-    if scene.expect("from a second program, with --max-rate 0.5: an exit code other than 0"):
-        command = scene.target.command_at(("127.0.0.1", free_port()))
-        if exit_code([*command, "--max-rate", "0.5"], scene) in (None, 0):
-            raise Wrong("it takes 0.5 for right, and cannot do that")
+    for promise, option, value in WRONG_OPTIONS:
+        if scene.program and not has_option(scene, promise):
+            continue
+        given = f"{option} {value or '(an empty file)'}"
+        if scene.expect(f"from a second program, with {given}: an exit code other than 0"):
+            command = scene.target.command_at(("127.0.0.1", free_port()))
+            if exit_code([*command, option, value or new_file("")], scene) in (None, 0):
+                raise Wrong(f"it takes {given} for right, and cannot do that")
 
 
 def exit_code(command: list, scene: Chat) -> "int | None":
@@ -4738,7 +4751,7 @@ def makes_guesses_slow(scene: Chat) -> None:
 @check("deadlines", symptom=0, needs=NAMED, topics=("full",))
 def limits_one_address(scene: Chat) -> None:
     """Where `--max-per-address 2` is an option: a third from the same address is refused at once,
-    costs no socket, and comes in when one has left.
+    costs no socket, and comes in when one has left; but not again and again.
     """
     if scene.program and not has_option(scene, "--max-per-address"):
         return
@@ -4756,9 +4769,29 @@ def limits_one_address(scene: Chat) -> None:
     ada.says("still here")
     bob.hears(ada, "still here")
     has_given_back(scene, before, 8)
-    bob.leaves()
+    bob.sends(b"GET / HTTP/1.1\r\n\r\n")
+    bob.is_hung_up_on()
+    bob.resets()  # while the server may still read what comes behind its last words
     if scene.expect("to the next one: it is let in, as soon as the server has seen that bob left"):
-        comes_again(cyd)
+        comes_again(cyd).leaves()
+    keeps_out_who_comes_and_goes(scene)
+
+
+def keeps_out_who_comes_and_goes(scene: Chat) -> None:
+    """Who comes and goes again and again is refused in the end: else all hear nothing else."""
+    should = f"to one of {COMINGS} who come and go from one address at once: `refused ...`"
+    if not scene.expect(should):
+        return
+    for _ in range(COMINGS):
+        scene.wait(0.05)  # so the server has seen that the last one left
+        guest = scene.client("guest")
+        guest.says(guest.name)
+        if guest.was_refused():
+            return
+        guest.leaves()
+    scene.should = should
+    question = "What does your program remember of an address from which all have left?"
+    raise Wrong("each of them was let in", 0, question)
 
 
 @check(
@@ -4828,6 +4861,10 @@ def keeps_a_transcript(scene: Chat) -> None:
     for text in ("dritt\u00e9", "fourth"):
         bob.hears(ada, text)
     stands_in(scene, path, ["yesterday", "first", "/second", "dritt\u00e9", "fourth"])
+    traces = scene.program and has_option(scene, "show every frame")
+    if traces and b"psst" in scene.program.output:
+        scene.should = "from the program: nothing of a private message, without --trace"
+        raise Wrong("it has printed one")
 
 
 def stands_in(scene: Chat, path: str, texts: list) -> None:
@@ -4879,7 +4916,7 @@ def own_address() -> str:
 @check("deadlines", symptom=0, needs=TOLD, topics=("orders",))
 def obeys_its_keyboard(scene: Chat) -> None:
     """Where `--help`, or `/help` at the server's own keyboard, names `/kick`: it says, kicks and
-    bans as told, and the end of the keyboard is not its end.
+    bans as told, and neither a byte that is no UTF-8 nor the end of the keyboard is its end.
     """
     if not knows_orders(scene):
         return
@@ -4889,10 +4926,13 @@ def obeys_its_keyboard(scene: Chat) -> None:
     for person in (ada, bob):
         if text not in person.is_told("says") and scene.program:
             raise Wrong(f"{person.name} was told something else than was typed")
-    for line in ("/kick nobody", "/ban nobody", "/say a\x1b[2Jb"):
+    for line in ("/kick nobody", "/ban nobody", "/say a\x1b[2Jb", "/kick \udcff"):  # not UTF-8
         types(scene, line)
     types(scene, f"/kick {bob.name.upper()}")
     lets_go(bob, ada)
+    if any("\x1b" in text for text in ada.notices):
+        scene.should = f"to {ada.label}: nothing of `/say` with a control character in it"
+        raise Wrong(f"to {ada.label} came what a terminal obeys", 32)
     comes_again(bob)
     if can_come_from(NEIGHBOUR):
         bans_an_address(scene, ada)

@@ -581,6 +581,56 @@ SLIPS = {
             )
         ],
     ),
+    "a control character that the server says itself": (
+        "deadlines",
+        32,
+        [
+            (
+                "        if MESSAGE.fullmatch(text):\n            self.announce",
+                "        if True:\n            self.announce",
+            )
+        ],
+    ),
+    "a keyboard that one byte breaks": (
+        "deadlines",
+        8,
+        [('line.decode(errors="replace")', "line.decode()")],
+    ),
+    "any number of comings and goings": (
+        "deadlines",
+        0,
+        [("        if wait:\n            return f", "        if False:\n            return f")],
+    ),
+    "a place that who vanishes late keeps for ever": (
+        "deadlines",
+        "0|11",  # it prints a traceback, too
+        [("with person.sock, suppress(OSError):", "with person.sock, suppress():")],
+    ),
+    "a private message on the server's screen": (
+        "deadlines",
+        0,
+        [("        if room.options.trace:\n", "        if True:\n")],
+    ),
+    "a room for nobody": (
+        "deadlines",
+        0,
+        [(" or options.max_clients < 1:", ":")],
+    ),
+    "an empty file that asks for no password": (
+        "deadlines",
+        0,
+        [("    if not password:\n        raise", "    if False:\n        raise")],
+    ),
+    "a name that is folded less in a private message": (
+        "commands",
+        0,
+        [
+            (
+                "        other = self.people.get(fold(name))",
+                "        other = self.people.get(name.lower())",
+            )
+        ],
+    ),
     "a rate limit that limits nothing": (
         "deadlines",
         0,

@@ -1156,7 +1156,7 @@ def ticks_of_threads(pid: int) -> dict:
 def busy_threads(pid: int) -> list:
     """Return of each thread, the newest first, whether it is at work; nothing if none is."""
     before = after = ticks_of_threads(pid)
-    for seconds in (0.1, 1):  # the threads of a Python program take turns: that takes time
+    for seconds in (0.3, 2):  # threads take turns, and a busy computer gives them little
         time.sleep(seconds)
         after = ticks_of_threads(pid)
         if after == before:

@@ -5522,9 +5522,8 @@ def takes_pairs_apart(desk: Desk) -> None:
     try:
         desk.shows(*pairs)
     except Wrong as error:
-        first = rf"{desk.pattern_of(*pairs[0])}\s*$"
-        if desk.symptom == 5 and re.search(f"(?m){first}", desk.screen()):
-            error.question = error.question or BEHIND  # it knows where the first one ends
+        if pairs[-1][1] not in desk.screen() and not desk.program.ended():
+            error.question = error.question or BEHIND  # merged, it would stand somewhere
         raise
 
 

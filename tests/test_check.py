@@ -90,7 +90,7 @@ PROGRAMS = {  # case -> (the program, what the checker has to say about it)
     ),
     "it crashes deep down": (
         f"{LISTEN}sock, _ = listener.accept()\ndef f(): f()\nsock.recv(100)\nf()",
-        ["wrong", "RecursionError", "lines"],
+        ["wrong", "RecursionError", "Previous line repeated"],
     ),
     "it ends after one client": (
         f"{LISTEN}sock, _ = listener.accept()\nsock.sendall(sock.recv(100))\nsock.recv(100)",

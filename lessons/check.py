@@ -235,6 +235,9 @@ TORN = "If one send takes only a part: who sends the rest, and what can come bet
 ITS_BODY = "What in the body of that loop changes what the loop goes through?"
 ITS_BODY_OR = "What changes it while that loop goes through it: its own body, or another thread?"
 LETTERS = "What does your header count: the letters of the text, or its bytes?"
+OWES = "When somebody hangs up, what becomes of what has come and is not answered yet?"
+WHOSE = "How does your program know whose message it shows?"
+WHO_SHOWS = "Which line shows what you say: the one that sends it, or the one that receives?"
 OVERTAKES = "Which messages are worked on at the same time, and what keeps one from overtaking?"
 
 
@@ -1090,7 +1093,7 @@ PYTHON_PLACE = re.compile(r'\s*File "(.+)", line (\d+)(?:, in (.+))?$')
 OTHER_ERRORS = [
     (
         r'(?:Exception in thread "[^"]*" )?((?:[\w$]+\.)+\w*(?:Exception|Error)\b.*)',
-        r"at (?!java|jdk|sun)[\w.$<>/]+\(([\w$]+\.\w+:\d+)\)",
+        r"at (?!java|jdk|sun|[\w.$]+\.valueOf\()[\w.$<>/]+\(([\w$]+\.\w+:\d+)\)",
     ),
     (
         r"((?:Uncaught )?\w*Error(?: \[\w+\])?: .*)",
@@ -2176,6 +2179,7 @@ class Client:
 
     def leaves(self) -> None:
         """Hang up politely, read to the end, and let go of the connection."""
+        self.note("hangs up")
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
             self.sock.settimeout(0.5)
@@ -2923,18 +2927,28 @@ def takes_frames_apart(scene: Chat) -> None:
         try:
             ada.hears(ada, text)
         except Silence as error:
-            look_if_they_are_lost(ada, error)
+            look_if_they_are_lost(ada, text, error)
             raise
 
 
-def look_if_they_are_lost(ada: Client, error: Silence) -> None:
-    """Let the error say so if the first frame was taken and those behind it are gone."""
+def look_if_they_are_lost(ada: Client, text: str, error: Silence) -> None:
+    """Let the error say so if the text, which came behind another one, is gone, or only late."""
     should = ada.scene.should
     ada.says("is anybody there?")
-    with suppress(Wrong):
-        ada.hears(ada, "is anybody there?")
-        error.args = (f"{error}: what came in one piece with the first frame is lost",)
-        error.question = BEHIND
+    with suppress(Silence):
+        try:
+            ada.hears(ada, "is anybody there?")
+            late = not ada.scene.echo and ada.scene.witness().aside[ada.name, text] > 0
+        except Silence:
+            raise
+        except Wrong:  # something else came: the text, most likely
+            late = not ada.over
+        if late:
+            error.args = (f"{error}; it came once more was said",)
+            error.symptom, error.question = 6, UNTIL_MORE
+        else:
+            error.args = (f"{error}: what came in one piece with the first frame is lost",)
+            error.question = BEHIND
     ada.scene.should = should
 
 
@@ -3066,7 +3080,7 @@ def ends_with_the_client(scene: Chat) -> None:
     "hanging-up",
     symptom=13,
     needs=FRAMED,
-    asks="When somebody hangs up, what becomes of what has come and is not answered yet?",
+    asks=OWES,
 )
 def answers_what_it_owes(scene: Chat) -> None:
     """A client that says all it has to say and hangs up at once, but reads on, gets all answers and
@@ -3077,7 +3091,12 @@ def answers_what_it_owes(scene: Chat) -> None:
     ada.says(ada.name, *texts)
     ada.hangs_up()
     for text in texts:
-        ada.hears(ada, text)
+        try:
+            ada.hears(ada, text)
+        except Wrong as error:
+            if ada.over and error.symptom is None:
+                error.symptom, error.question = 0, OWES  # nothing burns, nothing is repeated
+            raise
     ada.is_hung_up_on()
     serves_somebody(scene)
 
@@ -3288,6 +3307,23 @@ def keeps_names_apart(scene: Chat) -> None:
         text = f"{person.name} is here as before"
         person.says(text)
         person.hears(person, text)
+
+
+@check("many", symptom=6, needs=(*TOGETHER, "keeps_names_apart"), asks=OWN)
+def keeps_halves_apart(scene: Chat) -> None:
+    """Ada leaves in the middle of a frame, while cyd, who came last, is in the middle of one: the
+    rest of cyd's frame makes it whole.
+    """
+    ada, bob, cyd = scene.join("ada", "bob", "cyd")
+    cyd.sends(frame("hello")[: brief.head + 2])
+    ada.sends(frame("hello")[:1])
+    ada.leaves()
+    bob.says("still here")
+    bob.hears(bob, "still here")  # by then the server has seen that ada left
+    cyd.sends(frame("hello")[brief.head + 2 :])
+    cyd.hears(cyd, "hello")
+    cyd.says("and so on")
+    cyd.hears(cyd, "and so on")
 
 
 # Stage: names
@@ -4253,9 +4289,16 @@ def refuses_unknown_commands(scene: Chat) -> None:
 def gets_errors(bob: Client, texts: list) -> None:
     """Each text of a newcomer is answered by one `error`, and bob hears nothing of it."""
     eve = bob.scene.join("eve")
+    before = len(eve.notices)
     eve.says(*texts, "and I am still here")
     for person in (eve, bob):
-        person.hears(eve, "and I am still here")
+        try:
+            person.hears(eve, "and I am still here")
+        except Wrong as error:
+            answered = len(eve.notices) - before  # one after the other
+            if eve.over and answered < len(texts):
+                error.args = (f"{error} when {show(frame(texts[answered]))} had come",)
+            raise
     if bob.scene.expect(f"to {eve.label}: {len(texts)} notices `error ...`"):
         for person, count in ((eve, len(texts)), (bob, 0)):
             if (errors := [text.split()[:1] for text in person.notices].count(["error"])) != count:
@@ -5359,9 +5402,12 @@ class Desk(Scene):
         want, pattern = cut(self.line_of(*pair)), self.pattern_of(*pair)
         places = [found.start() for found in re.finditer(pattern, screen)]
         if not places:
-            raise Wrong(f"`{want}` is missing")
+            others = [line for line in screen.split("\n") if line.rstrip().endswith(pair[1])]
+            instead = f", but there stands `{cut(others[-1].strip())}`" if others else ""
+            raise Wrong(f"`{want}` is missing{instead}")
         if len(places) > 1:
-            raise Wrong(f"`{want}` appears twice")
+            own = (0, WHO_SHOWS) if pair[0] == NAME else ()
+            raise Wrong(f"`{want}` appears twice", *own)
         before = re.split(r"[\r\n]", screen[: places[0]])[-1]
         between = (self.line or "{name}>> {text}").partition("{name}")[2].partition("{text}")[0]
         if between.strip() and re.search(rf"\w{re.escape(between)}.", before):
@@ -5727,7 +5773,7 @@ def takes_pairs_cut_in_a_letter(desk: Desk) -> None:
     symptom=0,
     needs=(*SHOWS, "sends_lines"),
     topics=("own",),
-    asks="Which line shows what you say: the one that sends it, or the one that receives?",
+    asks=WHO_SHOWS,
 )
 def shows_its_own_once(desk: Desk) -> None:
     """What ada says is shown once, when the server's echo comes; what is not sent back was not said
@@ -5740,6 +5786,11 @@ def shows_its_own_once(desk: Desk) -> None:
     desk.types("hello all")
     server.hears("hello all")
     server.tells(("bob", "hello you"))
+    try:
+        desk.shows(("bob", "hello you"))
+    except Wrong as error:
+        error.question = error.question or WHOSE
+        raise
     desk.shows((NAME, "hello all"), ("bob", "hello you"))
     for text, times in (("into the wind", 0), ("hello all", 1)) if desk.program else ():
         lines = [
@@ -5823,6 +5874,7 @@ def does_both(desk: Desk) -> None:
     server.tells(*pairs)
     server.hears(*texts)
     own = [(NAME, text) for text in texts] if brief.echo else []
+    desk.shows(*pairs)
     desk.shows(*pairs, *own)
 
 
@@ -5947,7 +5999,13 @@ def ends_with_a_wrong_header(desk: Desk) -> None:
             raise
 
 
-@client_check("end", symptom=0, needs=SHOWS, topics=("notices",))
+@client_check(
+    "end",
+    symptom=0,
+    needs=SHOWS,
+    topics=("notices",),
+    asks="What does your program do with a notice whose first word it does not know?",
+)
 def bears_odd_notices(desk: Desk) -> None:
     """Notices of unknown kinds, without a name or without any words are no reason to end."""
     server = talks(desk)
@@ -6708,7 +6766,7 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
     """Return the number of the symptom, what users say, and what to ask oneself."""
     symptom = symptom_of(act, scene, error, trouble, said, stands)
     words, question = scene.symptoms[symptom]
-    if symptom == act.symptom and not trouble:
+    if symptom == act.symptom and (not trouble or symptom == 0):
         question = act.asks or question
     question = error.question or scene.question or question
     if error.outcome == "wrong" or said:
@@ -6739,7 +6797,7 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
 ONE_THREAD = {
     ITS_BODY_OR: ITS_BODY,
     SYMPTOMS[12][1]: "Which line sends to one who is gone, and which line catches that?",
-    SYMPTOMS[24][1]: "In which order do those lines run that send a message to all?",
+    SYMPTOMS[24][1]: "In which order do these lines of your program run, and what comes between?",
     SYMPTOMS[26][1]: "What does your program wait for when Ctrl-C comes, and what happens then?",
     SYMPTOMS[39][1]: "Which line closes a socket, and which line still uses it then?",
     SYMPTOMS[43][1]: "How often, and where, does your program read from one socket?",

@@ -150,6 +150,35 @@ WRONG = {
         0,
         "until one more line.*Who has read that line",
     ),
+    "shows what another says as its own": (
+        ("{sender}>> {text}", "{'ada' if text == 'hello you' else sender}>> {text}"),
+        "wrong",
+        3,
+        0,
+        "`bob>> hello you` is missing, but there stands `ada>> hello you`.*whose message it shows",
+    ),
+    "shows some of what is typed at once, and again": (
+        (
+            "            if line.strip():\n",
+            "            if line.endswith('red apples\\n'):\n"
+            "                sys.stdout.write(f'ada>> {line}')\n"
+            "            if line.strip():\n",
+        ),
+        "wrong",
+        4,
+        0,
+        "`ada>> 0 red apples` appears twice.*the one that sends it, or the one that receives",
+    ),
+    "ends at a notice that it does not know": (
+        (
+            '        line = f"* {rest} {kind}"',
+            "        assert kind != 'weather'\n        line = f\"* {rest} {kind}\"",
+        ),
+        "wrong",
+        6,
+        0,
+        "a notice whose first word it does not know",
+    ),
     "leaves with an error": (
         ("return 0\n\n\nif", "return 3\n\n\nif"),
         "wrong",

@@ -187,6 +187,41 @@ ASKS = {  # case -> (what is changed, what the checker says)
             "symptom 6",
         ],
     ),
+    "who leaves takes all halves of frames along": (
+        [
+            ("everybody = []\n", "everybody = []\nhalf = {}\n"),
+            (
+                '    data = b""\n    while len(data) < size:\n',
+                '    data = half[sock] = b""\n    while len(data) < size:\n',
+            ),
+            (
+                "        data += chunk\n",
+                "        data = half[sock] = half.get(sock, b'') + chunk\n",
+            ),
+            (
+                "        everybody.remove(sock)\n",
+                "        time.sleep(0.3)  # cyd's half has been read by then\n"
+                "        everybody.remove(sock)\n        half.clear()\n",
+            ),
+        ],
+        ["the rest of cyd's frame", "Where do you keep what is one client's own", "symptom 6"],
+    ),
+    "it takes one frame of all that come at once, the next one when more comes": (
+        [
+            ("everybody = []\n", "everybody = []\nrest = {}\n"),
+            (
+                "    data = exactly(sock, int(exactly(sock, 10)))\n",
+                "    while True:\n"
+                "        chunk = sock.recv(9999)\n"
+                "        rest[sock] = rest.get(sock, b'') + chunk\n"
+                "        if not chunk:\n            raise EOFError\n"
+                "        end = 10 + int(rest[sock][:10])\n"
+                "        if len(rest[sock]) >= end:\n            break\n"
+                "    data, rest[sock] = rest[sock][10:end], rest[sock][end:]\n",
+            ),
+        ],
+        ["it came once more was said", "What had your program not read yet", "symptom 6"],
+    ),
     "it keeps the first words": (
         [
             (
@@ -514,6 +549,12 @@ ERRORS = {  # what other languages print -> what of it is said
 \tfrom /home/ada/chat.rb:45:in `gets'
 \tfrom /home/ada/chat.rb:142:in `block (2 levels) in <main>'
 """: "/home/ada/chat.rb:45: Connection reset by peer (Errno::ECONNRESET)",
+    """\
+Exception in thread "main" java.lang.IllegalArgumentException: No enum constant Chat.Kind.WEATHER
+\tat java.base/java.lang.Enum.valueOf(Enum.java:273)
+\tat Chat$Kind.valueOf(Chat.java:11)
+\tat Chat.notice(Chat.java:57)
+""": "Chat.java:57: java.lang.IllegalArgumentException: No enum constant Chat.Kind.WEATHER",
     "chat.rb:9:in 'Kernel#Integer': invalid value for Integer(): \"x1\" (ArgumentError)\n": (
         'chat.rb:9: invalid value for Integer(): "x1" (ArgumentError)'
     ),
@@ -538,6 +579,19 @@ Unhandled exception. System.IO.IOException: Unable to read data from the transpo
         "connection"
     ),
 }
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="TCP_INFO is Linux's")
+def test_a_server_that_hangs_up_before_it_has_answered_is_not_said_to_burn(tmp_path):
+    closes = (
+        "    data = exactly(sock, int(exactly(sock, 10)))\n",
+        "    time.sleep(0.01)\n"
+        "    if sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == b'\\x08':\n"
+        "        raise EOFError  # CLOSE_WAIT: the client has hung up\n"
+        "    data = exactly(sock, int(exactly(sock, 10)))\n",
+    )
+    _, said = say(tmp_path, changed(ROOM, [closes]), "--first", "--patience=1.5")
+    assert "has come and is not answered yet?" in said and "symptom 13" not in said, said
 
 
 @pytest.mark.parametrize("text", ERRORS)

@@ -4698,10 +4698,10 @@ def slows_down_who_says_too_much(scene: Chat) -> None:
     people, work = scene.join("ada", "bob", "cyd"), work_of(scene)
     held = says_too_much(*people, [f"{i} green bottles" for i in range(30)])
     heard = time.monotonic()
-    if scene.program and work_of(scene) > work + 0.3:
-        question = "What does your program do while it holds somebody back?"
-        raise Wrong("your program was at work all that time", 13, question)
     if scene.program and held < 0.3:
+        if work_of(scene) > work + 0.1:  # so few messages are no work
+            question = "What does your program do while it holds somebody back?"
+            raise Wrong("your program was at work all that time", 13, question)
         raise Wrong("nobody was held back: all was heard at once")
     if for_an_address:
         people[0].leaves()

@@ -49,7 +49,7 @@ PARENT = (
 # It takes all lines that are there, and sends one of them.
 ONE_A_READ = """def one_a_read():
     lines = []
-    while data := os.read(0, 4096).decode():
+    while data := os.read(0, 4096).decode().replace("\\r\\n", "\\n"):
         lines += data.splitlines(keepends=True)
         yield lines.pop(0)
 

@@ -1344,7 +1344,7 @@ def complain_of_waiting(program: Program) -> None:
     asks = any(stand.waits == "waits for the keyboard" for stand in program.stacks)
     if asks or re.search(r"[:?>]$", last_words_of(program)):
         if only_connects(program):
-            raise Wrong(A_CLIENT, 2)
+            raise Wrong(A_CLIENT, 2, GOES_OR_WAITS)
         raise Wrong(
             f"your program waits for the keyboard: {what_it_asks(program)}, and nobody answers. "
             "Say what to type: --type LINE, for each line ({port} and {host} are filled in)",
@@ -1370,7 +1370,9 @@ def last_words_of(program: Program) -> str:
 def what_it_asks(program: Program) -> str:
     """Return what a program asks that waits for the keyboard."""
     question = last_words_of(program)
-    return f"it asks `{cut(question)}`" if question else "it waits for a line"
+    if len(question) > 50:  # what it asked first may stand there, too
+        question = f"...{question[-44:]}"
+    return f"it asks `{question}`" if question else "it waits for a line"
 
 
 def why_it_ended(program: Program, before: str) -> Wrong:
@@ -1450,18 +1452,18 @@ def package_missing(program: Program, said: "Said | None", text: str) -> "Wrong 
     if not found:
         return None
     name = found[1] or found[2] or found[3]
-    beside, symptom = "", 0
+    more, symptom = "; --python PATH runs it with another Python", 0
     if "tkinter" in name:
         symptom = 28
     elif name in OF_PYTHON_2:
-        beside = f", and which is a module of Python 2. In Python 3 it is {OF_PYTHON_2[name]}"
+        more = f", for it is of Python 2. In Python 3 it is {OF_PYTHON_2[name]}"
     elif name in sys.stdlib_module_names:
-        beside = ": Python has it on another system only"
+        more = ": Python has it on another system only"
     elif not found[3]:
-        beside = f", and there is no {name}.py beside it"
+        more = f", and there is no {name}.py beside it{more}"
     return Wrong(
         f"your program needs the package {name}, which {python_of(program)} "
-        f"({program.command[0]}) does not have{beside}; --python PATH runs it with another Python",
+        f"({program.command[0]}) does not have{more}",
         symptom,
         "" if symptom else SYMPTOMS[28][1],
     )
@@ -1520,14 +1522,16 @@ def other_role(program: Program, said: "Said | None", text: str) -> "Wrong | Non
     """Return what to say if a client was given for a server, or the other way round."""
     refused = re.search(r"refused|ECONNREFUSED|10061", text)
     if not program.is_client and refused and only_connects(program):
-        return Wrong(A_CLIENT, 2)
+        return Wrong(A_CLIENT, 2, GOES_OR_WAITS)
     source = source_of(program)
     if program.is_client and re.search(ACCEPTS, source) and not re.search(CONNECTS, source):
-        return Wrong("this is a server, not a client: check it without --client", 2)
+        return Wrong(A_SERVER, 2, GOES_OR_WAITS)
     return None
 
 
 A_CLIENT = "this is a client, not a server: check it with --client"
+A_SERVER = "this is a server, not a client: check it without --client"
+GOES_OR_WAITS = "Does this program go to others, or does it wait for them to come?"
 ACCEPTS = r"\b(accept|listen|create_server|start_server|createServer|serve_forever)\s*\(|TCPServer"
 CONNECTS = r"(?<!sqlite3\.)\b(connect|create_connection|open_connection)\s*\("
 
@@ -1593,7 +1597,7 @@ def complain_of_client(guest: "Guest") -> None:
     if guest.printed > FLOOD_LINES:
         raise Wrong("your program does nothing but print", 13)
     if guest.rests(STUCK_SECONDS) and listening_ports(guest):
-        raise Wrong("this is a server, not a client: check it without --client", 2)
+        raise Wrong(A_SERVER, 2, GOES_OR_WAITS)
     waits = []
     if guest.rests(STUCK_SECONDS) and time.monotonic() > guest.began + STUCK_SECONDS:
         guest.stacks = guest.stacks or look_where_it_stands(guest)
@@ -2148,7 +2152,8 @@ class Client:
                 raise Wrong(f"the server hung up on {self.label}")
             if not size or came.strip() != brief.first:
                 question = "Who speaks first on this page, and what does it say?"
-                raise Silence(f"to {self.label} came {show(self.buffer)}", 0, question)
+                text = show(self.buffer) if self.buffer else "nothing"
+                raise Silence(f"to {self.label} came {text}", 0, question)
             self.note(f"<- {show(self.buffer[:size])}")
             del self.buffer[:size]
 
@@ -2741,7 +2746,11 @@ def try_other_wires(scene: Chat, came: str, lives: bool = True) -> None:
             if scene.target.at:  # its port may not be free yet
                 break
             start_with(scene)  # it ends with its client
-        if answers_to(scene, wire):
+        try:
+            found = answers_to(scene, wire)
+        except Wrong:  # it listens for one client, and that one was ada
+            break
+        if found:
             scene.should = should
             hint = f"; or is another brief meant (--brief {name})?" if name else ""
             raise Wrong(

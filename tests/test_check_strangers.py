@@ -56,10 +56,15 @@ STARTS = {  # case -> (program, options, what it says)
         ["--client"],
         ["it asks `Server: Port:`", "in this order: --type LINE", "(symptom 2)"],
     ),
+    "it asks at length": (
+        "input('Which of the many servers of our school? ')\ninput('And at which port? ')",
+        ["--client"],
+        ["of our school? And at which port?`"],
+    ),
     "it is a client that asks for a name": (
         "import socket\nname = input('name? ')\nsocket.socket().connect(('127.0.0.1', 4099))",
         [],
-        ["this is a client, not a server", "--client"],
+        ["this is a client, not a server", "--client", "Does this program go to others"],
     ),
     "a module is there on another system only": (
         "raise ModuleNotFoundError(\"No module named 'msvcrt'\")",
@@ -191,9 +196,10 @@ def test_another_wire_is_known_also_where_one_does_not_hear_oneself(tmp_path, ca
 def test_a_program_that_ends_with_its_only_client_is_not_blamed_for_that(tmp_path):
     port = check.free_port()
     program = "import socket\nlistener = socket.create_server(('127.0.0.1', {}))\n"
-    program += "sock, _ = listener.accept()\nwhile sock.recv(100):\n    pass\n"
-    said = say(tmp_path, program.format(port), "--at", f"127.0.0.1:{port}")
-    assert "your program listens, but does not answer yet" in said, said
+    program += "sock, _ = listener.accept()\nwhile sock.recv(100):\n    pass\nlistener.close()\n"
+    for ends in ("", "input()"):
+        said = say(tmp_path, program.format(port) + ends, "--at", f"127.0.0.1:{port}")
+        assert "your program listens, but does not answer yet" in said, said
 
 
 CLIENT = """

@@ -454,6 +454,16 @@ def apart(sender: str, text: str) -> list:
     return [message(sender, text)]
 
 
+def no_header(data: bytes) -> str:
+    """Return what to say if a program sends text without any header; nothing if it may be one."""
+    if not brief.is_page or not re.match(rb"[^\x00-\x08 \d]", data):
+        return ""
+    return (
+        f"{bytes(data[: brief.head])} is no header: it begins with text. If another protocol is "
+        "meant, say so: --brief lines, or a file of your own"
+    )
+
+
 def end_of_frame(data: bytes, start: int = 0) -> int:
     """Return where the frame at start ends, 0 if it is not whole yet; ValueError if it is wrong."""
     if brief.lines:
@@ -546,25 +556,31 @@ workshop = []  # the folder of our own files, once there is one
 # threads stands where each task of asyncio waits, in the same form, if its loop runs in the main
 # thread (a task that does not wait is what its thread does). Only that needs a handler in Python.
 PRELUDE = """
-import _thread, faulthandler, os, signal, sys, time
+import os, signal, sys
+try:
+    import faulthandler
+except ImportError:  # Python 2: all of this has to be text that it reads, too
+    faulthandler = None
 _folder = os.environ.pop("CHECK_STACKS", "")
 _rest = os.environ.pop("PYTHONPATH", "").partition(os.pathsep)[2]
 if _rest:
     os.environ["PYTHONPATH"] = _rest
 if _folder in sys.path:
     sys.path.remove(_folder)
-_path = os.path.join(_folder, f"stacks-{os.getpid()}")
-_file = os.open(_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)  # a number: nothing warns of it
+_path = os.path.join(_folder, "stacks-%d" % os.getpid())
+if faulthandler:
+    _file = os.open(_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)  # a number: nothing warns of it
 def _write_tasks(*_):
     try:
         asyncio = sys.modules["asyncio"]
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             calls, part = "", task.get_coro()
-            while frame := getattr(part, "cr_frame", None):
-                place = f'  File "{frame.f_code.co_filename}", line {frame.f_lineno}'
-                calls = f"{place} in {frame.f_code.co_name}\\n{calls}"
+            while getattr(part, "cr_frame", None):
+                frame, code = part.cr_frame, part.cr_frame.f_code
+                place = '  File "%s", line %d in ' % (code.co_filename, frame.f_lineno)
+                calls = place + code.co_name + "\\n" + calls
                 part = part.cr_await
-            os.write(_file, f"Task 0x0\\n{calls}".encode("utf-8", "replace"))
+            os.write(_file, ("Task 0x0\\n" + calls).encode("utf-8", "replace"))
     except Exception:
         pass  # no asyncio, or no loop here: the program shall not hear of it
     finally:
@@ -573,7 +589,8 @@ if hasattr(faulthandler, "register"):
     _number = signal.SIGRTMAX - 2 if hasattr(signal, "SIGRTMAX") else signal.SIGUSR2
     signal.signal(_number, _write_tasks)
     faulthandler.register(_number, file=_file, all_threads=True, chain=True)
-else:
+elif faulthandler:
+    import _thread, time
     def _write():  # faulthandler's own clock would look at threads while they run, and crash
         while True:
             time.sleep(1)
@@ -1111,6 +1128,8 @@ OTHER_ERRORS = [
     ),
     (r"(?:PHP )?Fatal error: +(.*)", r"((?!/usr/)[^\s:(]+\.php(?::| on line )\d+)"),
     (r"Unhandled exception\. (.*)", r" in ([^\s:]+\.cs:line \d+)"),
+    # A compiler that is a part of the command.
+    (r"\S+\.(?:java|c|cc|cpp|rs|ts):\d+:(?:\d+:)? (?:fatal )?error: (.*)", r"^(\S+\.\w+:\d+):"),
     (r"(terminate called .*|.*[Ss]egmentation fault.*|.*AddressSanitizer: .*)", r"(?!)"),
 ]
 
@@ -1397,14 +1416,29 @@ def ports_said(program: Program) -> list:
 
 
 def in_the_text(program: Program) -> str:
-    """Return a hint if there is a port in the text of the program."""
-    text = source_of(program)
-    for line in text.split("\n"):
+    """Return a hint if there is an address or a port in the text of the program."""
+    if far := far_address(program):
+        return f" There is {far}, which is another computer: only 127.0.0.1 can be checked."
+    for line in lines_of_code(program):
         if re.search(r"port|bind|connect|addr", line, re.IGNORECASE):
             for number in re.findall(r"\b\d{4,5}\b", line):
                 if 1024 <= int(number) <= 65_535:
                     return f" There is {number}: --at 127.0.0.1:{number} checks it as it is."
     return ""
+
+
+def far_address(program: Program) -> str:
+    """Return an address in the program's text that is not this computer's own, if there is one."""
+    for line in lines_of_code(program):
+        for host in re.findall(r"[\"'](\d+\.\d+\.\d+\.\d+)[\"':]", line):
+            if not host.startswith(("127.", "0.")):
+                return host
+    return ""
+
+
+def lines_of_code(program: Program) -> list:
+    """Return the lines of the program's text, without their comments."""
+    return [re.sub(r"#.*|(?<!:)//.*", "", line) for line in source_of(program).split("\n")]
 
 
 def source_of(program: Program) -> str:
@@ -1422,30 +1456,46 @@ def complain_of_waiting(program: Program) -> None:
     if time.monotonic() < program.began + STUCK_SECONDS:
         return
     program.stacks = program.stacks or look_where_it_stands(program)
-    question = bytes(program.output).rpartition(b"\n")[2].decode(errors="replace").strip()
     asks = any(stand.waits == "waits for the keyboard" for stand in program.stacks)
-    if asks or re.search(r"[:?>]$", question):
-        asked = f"it asks `{cut(question)}`" if question else "it waits for a line"
+    if asks or re.search(r"[:?>]$", last_words_of(program)):
+        if only_connects(program):
+            raise Wrong(A_CLIENT, 2, GOES_OR_WAITS)
         raise Wrong(
-            f"your program waits for the keyboard: {asked}, and nobody answers. "
+            f"your program waits for the keyboard: {what_it_asks(program)}, and nobody answers. "
             "Say what to type: --type LINE, for each line ({port} and {host} are filled in)",
             0,
             "What should a program ask, and what should it be told when it is started?",
         )
     if any("mainloop" in stand.code for stand in program.stacks):
-        raise Wrong(
-            "your program opens a window and waits there: a window is no server, and as a client "
-            "it cannot be checked, for nobody types into it",
-            0,
-            "Which part of your program could be tried without its window?",
-        )
+        raise Wrong(A_WINDOW, 0, NO_WINDOW)
+
+
+A_WINDOW = (
+    "your program opens a window and waits there: a window is no server, and as a client it cannot "
+    "be checked, for nobody types into it"
+)
+NO_WINDOW = "Which part of your program could be tried without its window?"
+
+
+def last_words_of(program: Program) -> str:
+    """Return what stands on the last line of its screen: perhaps a question."""
+    return printable(bytes(program.output).rpartition(b"\n")[2]).strip()
+
+
+def what_it_asks(program: Program) -> str:
+    """Return what a program asks that waits for the keyboard."""
+    question = last_words_of(program)
+    if len(question) > 50:  # what it asked first may stand there, too
+        question = f"...{question[-44:]}"
+    return f"it asks `{question}`" if question else "it waits for a line"
 
 
 def why_it_ended(program: Program, before: str) -> Wrong:
     """Return what to say of a program that has ended before the first byte was sent."""
     lines = [line for _, line in [*program.lines]]
     said, text = named_error(lines), "\n".join(lines)
-    for reason in (a_name_taken, not_compiled, package_missing, other_words, no_screen, other_role):
+    reasons = (a_name_taken, not_compiled, package_missing, other_words, no_screen, other_role)
+    for reason in (*reasons, no_such_address):
         if error := reason(program, said, text):
             return error
     ended = program.ended().replace("has ended", "ended")
@@ -1457,7 +1507,11 @@ def why_it_ended(program: Program, before: str) -> Wrong:
                 "Which line of your program should run first, and who calls it?",
             )
         return NotYet(f"your program came to its end without an error, before {before}", 2)
-    return Wrong(f"{ended} before {before}", 2)
+    question = ""
+    of_addresses = r"(?i)errno|winerror|refused|timed out|address"
+    if said and said.where and not re.search(of_addresses, said.error):
+        question = f"What does {said.where} meet here that it did not expect?"
+    return Wrong(f"{ended} before {before}", 2, question)
 
 
 def a_name_taken(program: Program, said: "Said | None", text: str) -> "Wrong | None":
@@ -1484,7 +1538,7 @@ def not_compiled(program: Program, said: "Said | None", text: str) -> "Wrong | N
     """Return what to say if the program is not even Python, or not of this one."""
     if not said or not re.match(r"(Syntax|Indentation|Tab)Error", said.error):
         return None
-    two = ". It is written for Python 2" if "parentheses in call to" in said.error else ""
+    two = " It is written for Python 2" if "parentheses in call to" in said.error else ""
     return Wrong(
         f"your program does not compile under {python_of(program)}: {said.sentence()}{two}",
         0,
@@ -1513,28 +1567,56 @@ def package_missing(program: Program, said: "Said | None", text: str) -> "Wrong 
     if not found:
         return None
     name = found[1] or found[2] or found[3]
+    more, symptom = "; --python PATH runs it with another Python", 0
+    if "tkinter" in name:
+        symptom = 28
+    elif name in OF_PYTHON_2:
+        more = f", for it is of Python 2. In Python 3 it is {OF_PYTHON_2[name]}"
+    elif name in sys.stdlib_module_names:
+        more = ": Python has it on another system only"
+    elif not found[3]:
+        more = f", and there is no {name}.py beside it{more}"
     return Wrong(
         f"your program needs the package {name}, which {python_of(program)} "
-        f"({program.command[0]}) does not have; --python PATH runs it with another Python",
-        28 if "tkinter" in name else 0,
-        "" if "tkinter" in name else SYMPTOMS[28][1],
+        f"({program.command[0]}) does not have{more}",
+        symptom,
+        "" if symptom else SYMPTOMS[28][1],
     )
+
+
+OF_PYTHON_2 = {
+    "ConfigParser": "configparser",
+    "Queue": "queue",
+    "SocketServer": "socketserver",
+    "StringIO": "io",
+    "Tkinter": "tkinter",
+    "cPickle": "pickle",
+    "thread": "threading",
+    "tkMessageBox": "tkinter.messagebox",
+}
 
 
 def other_words(program: Program, said: "Said | None", text: str) -> "Wrong | None":
     """Return what to say if the program wants to be told its port in other words."""
     words = r"unrecognized arguments|the following arguments are required|(?im:^\s*usage\b)"
+    words += r"|(?i:\busage:)"
     taken = r"invalid literal for int\(\) with base 10: '--port'|'--port' is not|sys\.argv"
+    source = source_of(program)
+    if "argv" in source:  # it takes the word --port for the name of a computer
+        taken += "|gaierror"
     if not re.search(words, text) and not (said and re.search(taken, said.code + said.error)):
         return None
     example = os.path.basename(program.target.file or "program")
-    symptom, more = 2, ""
+    words = program.command[2:] if program.command[1:2] == ["-u"] else program.command[-2:]
+    symptom, ends = 2, "{host} {port}"
     if program.is_client:  # nobody was refused: it did not even try
-        symptom, more = 0, ", and {name} where it takes a name"
+        symptom, ends = 0, "{host} {port}, and {name} where it takes a name"
+    elif "argv[2]" not in source:
+        ends = "{port}, or {host} {port} if it takes an address, too"
     return Wrong(
-        f"your program does not understand how it was started ({' '.join(program.command[-2:])}): "
+        f"your program does not understand how it was started ({' '.join(words)}): "
         f"say how it takes its port. Write, in place of {example}, at the end of the command: "
-        f"-- python3 {example} {{host}} {{port}}{more}",
+        f"-- python3 {example} {ends}",
         symptom,
         "How does your program learn on which port it has to be?",
     )
@@ -1547,21 +1629,48 @@ def no_screen(program: Program, said: "Said | None", text: str) -> "Wrong | None
     return Wrong(
         "your program opens a window, and there is no screen here: a window cannot be checked",
         0,
-        "Which part of your program could be tried without its window?",
+        NO_WINDOW,
     )
 
 
 def other_role(program: Program, said: "Said | None", text: str) -> "Wrong | None":
     """Return what to say if a client was given for a server, or the other way round."""
-    source = source_of(program)
-    accepts = re.search(r"\b(accept|listen|create_server|start_server|createServer)\s*\(", source)
-    connects = re.search(r"\b(connect|create_connection|open_connection)\s*\(", source)
     refused = re.search(r"refused|ECONNREFUSED|10061", text)
-    if not program.is_client and connects and not accepts and refused:
-        return Wrong("this is a client, not a server: check it with --client", 2)
-    if program.is_client and accepts and not connects:
-        return Wrong("this is a server, not a client: check it without --client", 2)
+    if not program.is_client and refused and only_connects(program):
+        return Wrong(A_CLIENT, 2, GOES_OR_WAITS)
+    source = source_of(program)
+    if program.is_client and re.search(ACCEPTS, source) and not re.search(CONNECTS, source):
+        return Wrong(A_SERVER, 2, GOES_OR_WAITS)
     return None
+
+
+A_CLIENT = "this is a client, not a server: check it with --client"
+A_SERVER = "this is a server, not a client: check it without --client"
+GOES_OR_WAITS = "Does this program go to others, or does it wait for them to come?"
+ACCEPTS = r"\b(accept|listen|create_server|start_server|createServer|serve_forever)\s*\(|TCPServer"
+CONNECTS = r"(?<!sqlite3\.)\b(connect|create_connection|open_connection)\s*\("
+
+
+def only_connects(program: Program) -> bool:
+    """Return whether a program's text connects to others and accepts nobody."""
+    source = source_of(program)
+    return bool(re.search(CONNECTS, source)) and not re.search(ACCEPTS, source)
+
+
+def no_such_address(program: Program, said: "Said | None", text: str) -> "Wrong | None":
+    """Return what to say if a server wants to listen at the address of another computer."""
+    if program.is_client or not re.search(NO_ADDRESS, text):
+        return None
+    far = far_address(program) or "an address"
+    return Wrong(
+        f"your program wants to listen at {far}, which this computer does not have. Its own are "
+        "127.0.0.1 and, for all that it has, 0.0.0.0",
+        2,
+        "Which line says at which address it listens, and whose computer is that?",
+    )
+
+
+NO_ADDRESS = r"[Cc]an(no|')t assign requested address|WinError 10049|EADDRNOTAVAIL"
 
 
 def only_defines(source: str) -> bool:
@@ -1591,30 +1700,43 @@ def complain_of_client(guest: "Guest") -> None:
         guest.collector.join(1)
         error = why_it_ended(guest, "it came to {}:{}".format(*guest.address))
         lines = " ".join(line for _, line in [*guest.lines])
-        if error.symptom == 2 and re.search(r"refused|10061", lines):
+        if error.symptom == 2 and re.search(NOBODY_THERE, lines):
             error = Wrong(f"{error}. {PORT_HINT}{in_the_text(guest)}", 2)
         if isinstance(error, NotYet) and "only defines" not in str(error):
-            error = NotYet("your program came to its end without an error, but went nowhere", 2)
+            hint = in_the_text(guest)
+            where = "did not come to {}:{}".format(*guest.address) if hint else "went nowhere"
+            text = f"your program came to its end without an error, but {where}"
+            error = NotYet(f"{text}. {PORT_HINT}{hint}" if hint else text, 2)
         error.program = guest
         raise error
     if guest.printed > FLOOD_LINES:
         raise Wrong("your program does nothing but print", 13)
     if guest.rests(STUCK_SECONDS) and listening_ports(guest):
-        raise Wrong("this is a server, not a client: check it without --client", 2)
-    asks = False
+        raise Wrong(A_SERVER, 2, GOES_OR_WAITS)
+    waits = []
     if guest.rests(STUCK_SECONDS) and time.monotonic() > guest.began + STUCK_SECONDS:
         guest.stacks = guest.stacks or look_where_it_stands(guest)
-        asks = any(stand.waits == "waits for the keyboard" for stand in guest.stacks)
+        waits = [stand.waits for stand in guest.stacks]
         if any("mainloop" in stand.code for stand in guest.stacks):
             complain_of_waiting(guest)
-    if asks or guest.is_late():
+    calls_far = "waits for a connection" in waits and far_address(guest)
+    asks = "waits for the keyboard" in waits
+    if asks or calls_far or guest.is_late():
+        passed = time.monotonic() - guest.began
         where = "{}:{}".format(*guest.address)
-        more = "; it waits for more to be typed: --type LINE" if asks else ""
-        raise NotYet(
-            f"after {time.monotonic() - guest.began:.0f} seconds your program still runs, but has "
-            f"not come to {where}{more}. {PORT_HINT}{in_the_text(guest)}",
-            2,
-        )
+        text = f"after {passed:.0f} seconds your program still runs, but has not come to {where}"
+        if asks:
+            raise NotYet(f"{text}: {what_it_asks(guest)}. {TYPE_HINT}", 2, TYPED)
+        raise NotYet(f"{text}. {PORT_HINT}{in_the_text(guest)}", 2)
+
+
+TYPE_HINT = (
+    "Say what to type, in this order: --type LINE, for each line ({host}, {port} and {name} are "
+    "filled in)"
+)
+TYPED = "What does your program ask before it connects, in which order, and which is the name?"
+# What a client says of a server that it cannot reach.
+NOBODY_THERE = r"refused|100(51|60|61)\b|unreachable|timed out|No route to host"
 
 
 def cut(text: str) -> str:
@@ -2155,7 +2277,8 @@ class Client:
                 raise Wrong(f"the server hung up on {self.label}")
             if not size or came.strip() != brief.first:
                 question = "Who speaks first on this page, and what does it say?"
-                raise Silence(f"to {self.label} came {show(self.buffer)}", 0, question)
+                text = show(self.buffer) if self.buffer else "nothing"
+                raise Silence(f"to {self.label} came {text}", 0, question)
             self.note(f"<- {show(self.buffer[:size])}")
             del self.buffer[:size]
 
@@ -2479,6 +2602,8 @@ class Client:
             raise self.not_utf8(middle, end) from error
         except ValueError as error:
             self.note(f"<- {show(self.buffer)}", always=True)
+            if self.last is None and no_header(self.buffer):
+                raise Wrong(no_header(self.buffer), 41) from error
             raise self.torn(f"to {self.name} came what is no frame: {error}", COUNTS) from error
         del self.buffer[:end]
         self.note("<- ", data=data)
@@ -2677,8 +2802,13 @@ def answers(scene: Chat) -> None:
     ada.says(ada.name)
     scene.wait(0.05)  # two frames in one piece are a matter of the next stage
     ada.says("hello")
-    if not scene.expect(any_answer(ada)) or gets_anything(ada, scene.patience):
-        return
+    try:
+        if not scene.expect(any_answer(ada)) or gets_anything(ada, scene.patience):
+            return
+    except Wrong:
+        if not scene.program.ended(0.5):
+            try_other_wires(scene, f"the server hung up on {ada.label}")
+        raise
     complain_of_accept(scene)
     if brief.is_page and scene.echo and others_hear(scene, ada):
         scene.target.echo = False
@@ -2737,41 +2867,61 @@ def complain_of_delay(ada: Client) -> None:
         raise Silence("nothing came until more was said", 6, UNTIL_MORE)
 
 
-# Other ways to say "ada" and "hello" that programs of other pages understand.
+def with_header(size: int):
+    """Return what makes frames whose headers have so many bytes."""
+    return lambda data: str(len(data)).encode().ljust(size) + data
+
+
+# Other ways to say something that programs of other pages understand: their name, the brief for
+# them, and what makes a frame.
 OTHER_WIRES = [
-    ("headers of 64 bytes", b"3".ljust(64) + b"ada" + b"5".ljust(64) + b"hello", "header64"),
-    ("headers of 4 bytes", struct.pack("!I3sI5s", 3, b"ada", 5, b"hello"), ""),
-    ("lines", b"ada\nhello\n", "lines"),
+    ("headers of 64 bytes", "header64", with_header(64)),
+    ("headers of 4 bytes", "", lambda data: struct.pack("!I", len(data)) + data),
+    ("lines", "lines", lambda data: data + b"\n"),
 ]
+
+
+def other_wires(program: Program) -> list:
+    """Return other wires on which to try a program: perhaps its text names the size of a header."""
+    if not brief.is_page:
+        return []
+    for line in lines_of_code(program):
+        found = re.match(r"\s*\w*head\w*\s*=\s*(\d{1,3})\s*$", line, re.IGNORECASE)
+        if found and int(found[1]) not in (0, 4, 10, 64):
+            size = int(found[1])
+            hint = f"FILE, with header = {size} in it"
+            return [(f"headers of {size} bytes", hint, with_header(size)), *OTHER_WIRES]
+    return OTHER_WIRES
+
+
+def answers_to(scene: Chat, wire) -> bool:
+    """Return whether somebody who speaks in another way gets an answer, or is heard by others."""
+    other = scene.client("other")
+    other.sends(wire(b"ada") + wire(b"hello"))
+    if other.receive(time.monotonic() + 0.3) and other.buffer:
+        scene.note(other.label, f"<- {show(bytes(other.buffer))}")
+        return True
+    listener = scene.client("other")
+    listener.sends(wire(b"eve"))
+    for _ in range(2):
+        scene.wait(0.1)
+        other.sends(wire(b"hello"))
+        listener.receive(time.monotonic() + 0.2)
+        if b"hello" in listener.buffer:
+            scene.note(listener.label, f"<- {show(bytes(listener.buffer))}")
+            return True
+    return False
 
 
 def complain_of_silence(scene: Chat, ada: Client) -> None:
     """Say why nothing came: another wire, or no answers yet."""
     scene.program.stacks = look_where_it_stands(scene.program)
-    story, should, until = [*scene.events], scene.should, time.monotonic()
     ada.receive(time.monotonic())
     lives = scene.program.process.poll() is None
     for client in scene.clients:
         client.sock.close()  # a server for one client at a time would not hear the others
     scene.program.ended(scene.patience / 2)  # it may end with its client, if slowly
-    for what, data, name in OTHER_WIRES if brief.is_page else ():
-        if lives and scene.program.ended(0.1) and not scene.target.at:
-            start_with(scene)  # it ends with its client
-        other = scene.client("other")
-        other.sends(data)
-        if other.receive(time.monotonic() + 0.3) and other.buffer:
-            scene.note(other.label, f"<- {show(bytes(other.buffer))}")
-            scene.should = should
-            hint = f"; or is another brief meant (--brief {name})?" if name else ""
-            raise Wrong(
-                f"nothing came to {ada.label}, but your program answers to {what}. Our page has "
-                f"headers of 10 bytes, with digits{hint}",
-                41,
-            )
-        if scene.program.process.poll() is not None and not lives:
-            break
-    # What led to nothing says nothing.
-    scene.events, scene.should, scene.until = deque(story), should, until
+    try_other_wires(scene, f"nothing came to {ada.label}", lives)
     if scene.echo:
         raise NotYet(
             f"nothing came to {ada.label}: your program listens, but does not answer yet",
@@ -2781,6 +2931,32 @@ def complain_of_silence(scene: Chat, ada: Client) -> None:
         f"{answers_go_where(ada)}: your program listens, but tells nobody yet what others say",
         question="Which line sends on what somebody says, does it ever run, and to whom?",
     )
+
+
+def try_other_wires(scene: Chat, came: str, lives: bool = True) -> None:
+    """Raise Wrong if the program answers to who speaks in another way."""
+    story, should, until = [*scene.events], scene.should, time.monotonic()
+    for what, name, wire in other_wires(scene.program):
+        if lives and scene.program.ended(0.1):
+            if scene.target.at:  # its port may not be free yet
+                break
+            start_with(scene)  # it ends with its client
+        try:
+            found = answers_to(scene, wire)
+        except Wrong:  # it listens for one client, and that one was ada
+            break
+        if found:
+            scene.should = should
+            hint = f"; or is another brief meant (--brief {name})?" if name else ""
+            raise Wrong(
+                f"{came}, but your program answers to {what}. Our page has headers of 10 bytes, "
+                f"with digits{hint}",
+                41,
+            )
+        if scene.program.process.poll() is not None and not lives:
+            break
+    # What led to nothing says nothing.
+    scene.events, scene.should, scene.until = deque(story), should, until
 
 
 def answers_go_where(ada: Client) -> str:
@@ -2895,14 +3071,10 @@ def knows_frames(ada: Client, text: str) -> None:
         ada.scene.should = f"to {ada.label}: {show(message(ada.name, text))}"
         raise NotYet("your program sends back just the bytes that it gets, and knows no frames yet")
     start = bytes(ada.buffer[: brief.head])
-    if brief.is_page and start and not re.match(rb"[ \d]", start):
+    if no_header(start):
         ada.note(f"<- {show(bytes(ada.buffer))}")
         ada.scene.should = f"to {ada.label}: frames, each with a header of 10 bytes"
-        raise Wrong(
-            f"{start} is no header: it begins with text. If another protocol is meant, say so: "
-            "--brief lines, or a file of your own",
-            41,
-        )
+        raise Wrong(no_header(start), 41)
 
 
 def look_if_it_is_late(ada: Client, text: str, error: Silence) -> None:
@@ -5473,6 +5645,7 @@ class Host(Client):
     """The server that we play: what goes between a client and us, seen from the other end."""
 
     other = "your program"
+    taken = b""  # the frame that came last
 
     def tells(self, *pairs: tuple) -> None:
         """Send messages (sender, text), all in one piece."""
@@ -5507,8 +5680,9 @@ class Host(Client):
                     self.receives_more(end)
             except ValueError as error:
                 raise Wrong(f"came what is no frame: {error}") from error
-            data = payload_of(self.buffer[:size])
-            self.note(f"<- {show(self.buffer[:size])}")
+            self.taken = bytes(self.buffer[:size])
+            data = payload_of(self.taken)
+            self.note(f"<- {show(self.taken)}")
             del self.buffer[:size]
         return data
 
@@ -5573,16 +5747,45 @@ def says_its_name_first(desk: Desk) -> None:
     try:
         server.hears(brief.name.replace("{name}", NAME), echo=False)
     except Wrong as error:
-        came = bytes(server.buffer).strip()
-        wire = other_wire_of(came)
-        if wire:
-            raise Wrong(f"came {show(came)}: {wire}", 41) from error
-        nothing = isinstance(error, Silence) and not came
-        bare = came == NAME.encode()
-        if desk.program.ended() or not (nothing or bare):
+        better = why_no_name(desk, server, error)
+        if better is None:
             raise
-        came = show(came) if came else "nothing"
-        raise NotYet(f"came {came}: your program connects, but sends no frames yet") from error
+        raise better from error
+
+
+def why_no_name(desk: Desk, server: Host, error: Wrong) -> "Wrong | None":
+    """Return what to say if a program does not say its name as it should; None: the error does."""
+    came = server.taken + bytes(server.buffer)
+    if wire := other_wire_of(came):
+        return Wrong(f"came {show(came)}: {wire}", 41)
+    if screen := no_screen(desk.program, None, desk.screen()):
+        return screen
+    not_yet = "your program connects, but sends no frames yet"
+    if came.strip() == NAME.encode() and not desk.program.ended():
+        lines = "; or are lines meant (--brief lines)?" if came.endswith(b"\n") else ""
+        return NotYet(f"came {show(came.strip())}: {not_yet}{lines}")
+    if isinstance(error, Silence) and not came.strip() and not desk.program.ended():
+        return why_nothing(desk, server) or NotYet(f"came nothing: {not_yet}")
+    return Wrong(no_header(came), 41) if no_header(came) else None
+
+
+def why_nothing(desk: Desk, server: Host) -> "Wrong | None":
+    """Return what to say of a program that waits for a mouse, or for the server to speak first."""
+    if any("mainloop" in stand.code for stand in look_where_it_stands(desk.program)):
+        return Wrong(A_WINDOW, 0, NO_WINDOW)
+    should = desk.should
+    for words in (b"NICK", b"\n") if brief.is_page else ():
+        server.sends(words)
+        if server.receive(time.monotonic() + 0.5) and server.buffer:
+            server.note(f"<- {show(server.buffer)}")
+            desk.should = should
+            return Wrong(
+                "nothing came until the server had spoken: on our page the client speaks first. "
+                "If another protocol is meant, say so: --brief lines, or a file of your own",
+                41,
+                "Who speaks first on this page, and what does your program wait for?",
+            )
+    return None
 
 
 def other_wire_of(came: bytes) -> str:
@@ -6650,7 +6853,7 @@ LOCKED = "Who holds that lock, and what waits, fails or takes it again before it
 # What is a slip of the pen rather than a misunderstanding of networks.
 SLIPS = (
     r"(Name|Attribute|Type|UnboundLocal|Reference|NotImplemented|Key|Index)Error|"
-    r"NullPointerException"
+    r"NullPointerException|ValueError: (not enough|too many) values to unpack"
 )
 
 
@@ -7506,8 +7709,28 @@ def complain_of_file(path: str) -> None:
         start = file.read(2000)
     if path.endswith(".ipynb") or ('"cells"' in start and start.lstrip().startswith("{")):
         raise WrongCall(f"{path} is a notebook: write its program into a file of its own, .py")
-    if not path.endswith((".py", ".pyw")) and "\0" in start:
+    name, end = os.path.splitext(path)
+    if end in COMMANDS:
+        command = COMMANDS[end].replace("FILE", path).replace("NAME", os.path.basename(name))
+        raise WrongCall(f"{path} is no Python file: give its command, -- {command} {{port}}")
+    if end not in (".py", ".pyw") and "\0" in start:
         raise WrongCall(f"{path} is no Python file: give its command behind --")
+
+
+# How programs in other languages are started, perhaps once they are compiled.
+COMMANDS = {
+    ".c": "./NAME",
+    ".cpp": "./NAME",
+    ".cs": "./NAME",
+    ".go": "go run FILE",
+    ".java": "java FILE",
+    ".js": "node FILE",
+    ".mjs": "node FILE",
+    ".php": "php FILE",
+    ".pl": "perl FILE",
+    ".rb": "ruby FILE",
+    ".rs": "./NAME",
+}
 
 
 def address_given(options: argparse.Namespace) -> tuple:

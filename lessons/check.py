@@ -3096,11 +3096,16 @@ def takes_frames_apart(scene: Chat) -> None:
         texts = ["one", "three", "x", "and so on"]
     ada.says(ada.name, *texts, how="all in one piece")
     for text in texts:
-        try:
-            ada.hears(ada, text)
-        except Silence as error:
-            look_if_they_are_lost(ada, text, error)
-            raise
+        hears_behind_others(ada, text)
+
+
+def hears_behind_others(ada: Client, text: str) -> None:
+    """The text comes back; if not, say whether it is lost or comes once more is said."""
+    try:
+        ada.hears(ada, text)
+    except Silence as error:
+        look_if_they_are_lost(ada, text, error)
+        raise
 
 
 def look_if_they_are_lost(ada: Client, text: str, error: Silence) -> None:

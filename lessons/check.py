@@ -510,9 +510,8 @@ def show(data: bytes, room: int = WIDTH - 24) -> str:
     for number, part in enumerate(parts[1:], 1):
         longer = f"{shown} {crop(part)}"
         is_last = number == len(parts) - 1
-        if (
-            is_last and len(longer) > room
-        ):  # the beginning of a text says more than that it is there
+        if is_last and len(longer) > room:
+            # The beginning of a text says more than that it is there.
             longer = f"{shown} {crop(part, room - len(shown) - 15)}"
         if len(longer) > (room if is_last else room - 25):
             return f"{shown} and {len(parts) - number} more"
@@ -1241,23 +1240,23 @@ def look_where_it_stands(program: Program) -> list:
     return stands
 
 
-def ticks_of_threads(pid: int) -> dict:
-    """Return thread -> the processor time that it has used, in ticks, on Linux; else nothing."""
+def times_of_threads(pid: int) -> dict:
+    """Return thread -> (its state, the ticks that it has used), on Linux; else nothing."""
     with suppress(OSError, ValueError, IndexError):
         path = f"/proc/{pid}/task"
-        return {int(task): times_of(f"{path}/{task}/stat")[1] for task in os.listdir(path)}
+        return {int(task): times_of(f"{path}/{task}/stat") for task in os.listdir(path)}
     return {}
 
 
 def busy_threads(pid: int) -> list:
     """Return of each thread, the newest first, whether it is at work; nothing if none is."""
-    before = after = ticks_of_threads(pid)
-    for seconds in (0.3, 2):  # threads take turns, and a busy computer gives them little
+    before = after = times_of_threads(pid)
+    for seconds in (0.01, 0.3, 2):  # threads take turns, and a busy computer gives them little
         time.sleep(seconds)
-        after = ticks_of_threads(pid)
-        if after == before:
+        earlier, after = after, times_of_threads(pid)
+        if earlier == after and not any(state == "R" for state, _ in after.values()):
             return []  # most programs wait: no need to look for longer
-    return [used > before.get(task, used) for task, used in sorted(after.items())[::-1]]
+    return [after[task][1] > before.get(task, after[task])[1] for task in sorted(after)[::-1]]
 
 
 def processes_of(program: Program) -> list:
@@ -3211,10 +3210,8 @@ def takes_an_empty_frame(scene: Chat) -> None:
     try:
         ada.hears(ada, "after it", maybe="")
     except Wrong as error:
-        if (
-            ada.over and scene.says_no_error() and ends_after_nothing(scene)
-        ):  # so nothing is shifted
-            error.symptom, error.question = 0, NO_END
+        if ada.over and scene.says_no_error() and ends_after_nothing(scene):
+            error.symptom, error.question = 0, NO_END  # so nothing is shifted
         raise
 
 
@@ -4734,9 +4731,8 @@ def forgets_who_is_gone(scene: Chat) -> None:
     eve.says(*texts)
     bob.says("and I?")
     scene.question, scene.symptom = WHO_ELSE, 23
-    if (
-        sleeps_until_heard(ada, bob, "and I?") > 0.4
-    ):  # a right one sleeps when there is nothing to do
+    # A right one sleeps when there is nothing to do.
+    if sleeps_until_heard(ada, bob, "and I?") > 0.4:
         raise Wrong(f"{bob.label} had to wait while {eve.label} was heard")
     scene.question, scene.symptom = "", 45
     ada.hears_of(eve, texts[0])

@@ -914,9 +914,8 @@ def test_a_server_that_takes_no_port_is_found_at_its_own(tmp_path):
         [sys.executable, server], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
     try:
-        if (
-            "listening" in other.stdout.readline()
-        ):  # else its port is in TIME_WAIT after the first run
+        # If not, its port is in TIME_WAIT after the first run.
+        if "listening" in other.stdout.readline():
             result = run(*call, folder=tmp_path)
             assert (result.returncode, result.stdout) == (2, "")
             assert "somebody listens on" in result.stderr

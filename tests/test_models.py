@@ -98,9 +98,8 @@ def test_a_stopped_reader_is_let_go_and_delays_nobody(server):
     assert chat.heard("left", "stuck") == ["left stuck too slow a reader"] * 2, (
         "ada and bob hear it once each"
     )
-    with contextlib.suppress(
-        ConnectionError
-    ):  # what it did not read is lost, but its connection ends
+    # What it did not read is lost, but its connection ends.
+    with contextlib.suppress(ConnectionError):
         while stuck.sock.recv(1 << 20):
             pass
 

@@ -790,9 +790,8 @@ def test_a_flood_takes_no_memory_without_bound_and_delays_nobody(flood, heard):
                 pass  # cut off, or stopped by TCP
         print(f"{sent} bytes, {memory(server) - before} MB more")
         assert memory(server) - before < 60 * ROOMY
-        if (
-            heard and chat.problem
-        ):  # flooder and readers share a processor here: they may fall behind and be let go
+        if heard and chat.problem:
+            # Flooder and readers share a processor here: they may fall behind and be let go.
             assert "bye too slow a reader" in str(chat.problem)
         else:
             assert chat.was_fine() or heard

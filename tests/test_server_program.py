@@ -443,9 +443,8 @@ def test_a_stop_tells_everybody_and_frees_the_port_at_once(number):
 def test_a_stopped_reader_does_not_hold_up_the_stop(number):
     with Server("--max-rate", "0") as server:
         ada, stuck = server.gather("ada", "stuck")
-        for count in range(
-            1200
-        ):  # more than the system keeps for somebody, less than gets one cut off
+        # More than the system keeps for somebody, less than gets one cut off.
+        for count in range(1200):
             text = f"{count} " + "x" * 1900
             ada.send(text)
             ada.expect("ada", text)

@@ -282,9 +282,8 @@ async def serve(room: Room, connections: set, person: Person, reader: asyncio.St
     reason = ""
     try:
         while chunk := await reader.read(4096):
-            if (
-                not person.gone
-            ):  # who was let go is read, so that the last words are not lost, but not heard
+            # Who was let go is read, so that the last words are not lost, but not heard.
+            if not person.gone:
                 person.buffer += chunk
                 await work_off(room, person)
                 await asyncio.sleep(0)  # read() waits only if nothing has come: others' turn

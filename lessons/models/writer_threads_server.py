@@ -275,13 +275,11 @@ def read_from(person: Person, room: Room) -> None:
             with LOCK:
                 if not person.gone:
                     room.hear(person, data)
-                for other in [
-                    other for other in room.people.values() if other.owed - other.sent > MAX_BACKLOG
-                ]:
-                    room.dismiss(other, "too slow a reader", "bye")
-            if (
-                rate := room.options.max_rate
-            ):  # who is too fast has to wait, and TCP holds up the sender
+                for other in [*room.people.values()]:
+                    if other.owed - other.sent > MAX_BACKLOG:
+                        room.dismiss(other, "too slow a reader", "bye")
+            # Who is too fast has to wait, and TCP holds up the sender.
+            if rate := room.options.max_rate:
                 now = time.monotonic()
                 person.free_at = max(person.free_at, now - BURST_SECONDS) + 1 / rate
                 time.sleep(max(0, person.free_at - now))

@@ -645,6 +645,7 @@ UNSEEN = {  # slips that cannot be seen everywhere -> where not, and why
     "a reset instead of an end": (WINE, RESET),
     "an error at the end": (os.name == "nt", CTRL_C),
     "work while somebody is held back": (os.name == "nt", WORK),
+    "a rate limit that is only a slow computer": (os.name == "nt", WORK),
     "a keyboard whose end is work": (os.name == "nt", WORK),
 }
 

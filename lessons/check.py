@@ -5404,6 +5404,9 @@ def why_no_name(desk: Desk, server: Host, error: Wrong) -> "Wrong | None":
         lines = "; or are lines meant (--brief lines)?" if came.endswith(b"\n") else ""
         return NotYet(f"came {show(came.strip())}: {not_yet}{lines}")
     if isinstance(error, Silence) and not came.strip() and not desk.program.ended():
+        question = "Where does your program compare what comes, and what stands at its end?"
+        if brief.first:
+            return NotYet(f"came nothing after {show(frame(brief.first))}", 0, question)
         return why_nothing(desk, server) or NotYet(f"came nothing: {not_yet}")
     return Wrong(no_header(came), 41) if no_header(came) else None
 

@@ -247,6 +247,12 @@ def test_what_a_client_of_another_page_does_first_is_named(tmp_path, case):
         assert sentence in said, said
 
 
+def test_who_waits_for_a_word_without_the_end_of_its_line_is_asked_about_that(tmp_path):
+    waits = CLIENT + "while sock.recv(100) != b'NICK':\n    pass\n"
+    said = say(tmp_path, waits, "--client", "--brief", "lines")
+    assert "came nothing after b'NICK\\n'" in said and "what stands at its end?" in said, said
+
+
 def test_what_does_not_fit_a_list_of_names_is_a_slip(tmp_path):
     unpacks = HEADED.format(10).replace("other.sendall(data)", "first, second = data.split(b',')")
     unpacks = unpacks.replace(", ValueError)", ")")

@@ -1599,7 +1599,8 @@ def complain_of_client(guest: "Guest") -> None:
     if guest.rests(STUCK_SECONDS) and listening_ports(guest):
         raise Wrong(A_SERVER, 2, GOES_OR_WAITS)
     waits = []
-    if guest.rests(STUCK_SECONDS) and time.monotonic() > guest.began + STUCK_SECONDS:
+    stuck = guest.rests(STUCK_SECONDS) and time.monotonic() > guest.began + STUCK_SECONDS
+    if stuck or guest.is_late():
         guest.stacks = guest.stacks or look_where_it_stands(guest)
         waits = [stand.waits for stand in guest.stacks]
         if any("mainloop" in stand.code for stand in guest.stacks):

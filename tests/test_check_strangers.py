@@ -1,5 +1,6 @@
 """What the checker says first of programs as classes hand them in, which know nothing of it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -133,7 +134,7 @@ def test_python_2_sees_nothing_of_the_checker(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(hidden + check.PRELUDE, encoding="utf-8")
     ours = {"CHECK_STACKS": str(tmp_path), "PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-c", "print('hello')"]
-    run = subprocess.run(command, env=ours, capture_output=True, encoding="utf-8")
+    run = subprocess.run(command, env=os.environ | ours, capture_output=True, encoding="utf-8")
     assert (run.stdout.strip(), run.stderr) == ("hello", "")
     assert not [*tmp_path.glob("stacks-*")]
     assert 'f"' not in check.PRELUDE, "it could not even read that"

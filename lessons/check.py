@@ -1713,7 +1713,8 @@ def complain_of_client(guest: "Guest") -> None:
     if guest.rests(STUCK_SECONDS) and listening_ports(guest):
         raise Wrong(A_SERVER, 2, GOES_OR_WAITS)
     waits = []
-    if guest.rests(STUCK_SECONDS) and time.monotonic() > guest.began + STUCK_SECONDS:
+    stuck = guest.rests(STUCK_SECONDS) and time.monotonic() > guest.began + STUCK_SECONDS
+    if stuck or guest.is_late():
         guest.stacks = guest.stacks or look_where_it_stands(guest)
         waits = [stand.waits for stand in guest.stacks]
         if any("mainloop" in stand.code for stand in guest.stacks):
@@ -5766,6 +5767,9 @@ def why_no_name(desk: Desk, server: Host, error: Wrong) -> "Wrong | None":
         lines = "; or are lines meant (--brief lines)?" if came.endswith(b"\n") else ""
         return NotYet(f"came {show(came.strip())}: {not_yet}{lines}")
     if isinstance(error, Silence) and not came.strip() and not desk.program.ended():
+        question = "Where does your program compare what comes, and what stands at its end?"
+        if brief.first:
+            return NotYet(f"came nothing after {show(frame(brief.first))}", 0, question)
         return why_nothing(desk, server) or NotYet(f"came nothing: {not_yet}")
     return Wrong(no_header(came), 41) if no_header(came) else None
 

@@ -1,5 +1,6 @@
 """What the checker says first of programs as classes hand them in, which know nothing of it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -133,7 +134,7 @@ def test_python_2_sees_nothing_of_the_checker(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(hidden + check.PRELUDE, encoding="utf-8")
     ours = {"CHECK_STACKS": str(tmp_path), "PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-c", "print('hello')"]
-    run = subprocess.run(command, env=ours, capture_output=True, encoding="utf-8")
+    run = subprocess.run(command, env=os.environ | ours, capture_output=True, encoding="utf-8")
     assert (run.stdout.strip(), run.stderr) == ("hello", "")
     assert not [*tmp_path.glob("stacks-*")]
     assert 'f"' not in check.PRELUDE, "it could not even read that"
@@ -245,6 +246,12 @@ def test_what_a_client_of_another_page_does_first_is_named(tmp_path, case):
     said = say(tmp_path, CLIENT + acts, "--client")
     for sentence in sentences:
         assert sentence in said, said
+
+
+def test_who_waits_for_a_word_without_the_end_of_its_line_is_asked_about_that(tmp_path):
+    waits = CLIENT + "while sock.recv(100) != b'NICK':\n    pass\n"
+    said = say(tmp_path, waits, "--client", "--brief", "lines")
+    assert "came nothing after b'NICK\\n'" in said and "what stands at its end?" in said, said
 
 
 def test_what_does_not_fit_a_list_of_names_is_a_slip(tmp_path):

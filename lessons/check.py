@@ -6980,7 +6980,7 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
     if error.outcome == "wrong" or said:
         lines = [what for *_, what in printed]
         clue = clue_in(lines, CLUES)
-        if clue is None and said and act.symptom not in (11, 12):
+        if clue is None and said and act.symptom not in (11, 12) and error.symptom != 41:
             clue = clue_in([said.error], RESET_CLUES)
         if clue is None and act.symptom not in (7, 8, 9, 27) and error.symptom is None:
             clue = clue_in(lines, WEAK_CLUES)

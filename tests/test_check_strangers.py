@@ -178,10 +178,17 @@ PLAIN = ROOM.replace("READS", 'b"[%d] " % sock.fileno() + (sock.recv(1024) or ex
 LINES = ROOM.replace("READS", "next(lines)").replace(
     "    try:", '    lines = sock.makefile("rb")\n    try:'
 )
+DIES = """    def dies():
+        raise BrokenPipeError(32, "Broken pipe")
+    sock.sendall(b"Welcome")
+    threading.Thread(target=dies).start()
+"""
+DYING = PLAIN.replace("    try:", f"{DIES}    try:")
 WIRES = {  # case -> (program, what it says)
     "headers of 64 bytes": (HEADED.format(64), ["answers to headers of 64 bytes", "header64"]),
     "headers of 3 bytes": (HEADED.format(3), ["answers to headers of 3 bytes", "header = 3"]),
     "lines": (LINES, ["answers to lines", "(--brief lines)"]),
+    "text, while a thread dies": (DYING, ["Broken pipe", "How many bytes has a header"]),
     "text as it comes": (PLAIN, ["begins with text", "--brief lines, or a file of your own"]),
 }
 

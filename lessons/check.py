@@ -5979,6 +5979,23 @@ def takes_pairs_cut_in_a_letter(desk: Desk) -> None:
 @client_check(
     "frames",
     symptom=0,
+    needs=SHOWS,
+    asks="How does your program know where a text ends, and what stood behind it before?",
+)
+def shows_no_more_than_was_said(desk: Desk) -> None:
+    """Behind a short text nothing is left of the longer one that was said before."""
+    server = talks(desk)
+    for text in ("one, two, three, four, and so on", "short"):
+        server.tells(("bob", text))
+        desk.shows(("bob", text))
+    for line in desk.screen().split("\n") if desk.program else ():
+        if "short" in line and "four" in line:
+            raise Wrong(f"there stands `{cut(line.strip())}`")
+
+
+@client_check(
+    "frames",
+    symptom=0,
     needs=(*SHOWS, "sends_lines"),
     topics=("own",),
     asks=WHO_SHOWS,

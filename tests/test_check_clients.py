@@ -150,6 +150,21 @@ WRONG = {
         0,
         "until one more line.*Who has read that line",
     ),
+    "leaves the end of a longer text behind a shorter one": (
+        [
+            ("def show(", "memory = bytearray(99)\n\n\ndef show("),
+            (
+                "        show(sender.decode(), text.decode())\n",
+                "        memory[: len(text)] = text\n"
+                "        last = memory.rstrip(b'\\0') if sender == b'bob' else text\n"
+                "        show(sender.decode(), last.decode(errors='replace'))\n",
+            ),
+        ],
+        "wrong",
+        3,
+        0,
+        "there stands `bob>> short.*four.*where a text ends, and what stood behind it before",
+    ),
     "shows what another says as its own": (
         ("{sender}>> {text}", "{'ada' if text == 'hello you' else sender}>> {text}"),
         "wrong",

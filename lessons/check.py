@@ -223,7 +223,7 @@ KEPT = "Where does your program keep a message that is sent already, and what se
 AFTER_BYE = "What does your program do after its `bye`, and who hangs up?"
 JUST_LEFT = "What does your program do when it sends to somebody who has just left?"
 OWN = "Where do you keep what is one client's own, and what changes it as others come or go?"
-UNTIL_MORE = "What had your program not read yet, or waited for, until more was said?"
+UNTIL_MORE = "What did your program wait for, or keep in a buffer, until more was said?"
 COUNTS = "How many bytes has each header on our page, and what exactly does it count?"
 CHANGED = "Which lines do something to a text between reading and sending it?"
 LOST = "What becomes of a message when many come at once, and what does it wait for?"
@@ -3421,7 +3421,12 @@ def serves_others_than_the_silent(scene: Chat) -> None:
     """While clients are connected that have said nothing, or half a name, others are served."""
     for start in (b"", frame("ada")[:1], frame("ada")[:-2]):
         scene.client("silent").sends(start)
-    scene.join("bob")
+    try:
+        scene.join("bob")
+    except Wrong as error:
+        if not isinstance(error, Silence) and scene.says_no_error():
+            error.symptom, error.question = 6, OWN  # nobody waits: bob got the halves of others
+        raise
 
 
 @check(
@@ -4297,7 +4302,13 @@ def quits(scene: Chat) -> None:
         eve.says("before it", brief.quit, "behind it")
         eve.hears(eve, "before it")
         began = time.monotonic()
-        eve.is_hung_up_on()
+        try:
+            eve.is_hung_up_on()
+        except Silence as error:
+            if message(eve.name, brief.quit) in eve.buffer:
+                error.args = (f"{error}: `{brief.quit}` has come back as a message",)
+                error.question = "How does your program compare what was said with that word?"
+            raise
         passed = time.monotonic() - began
         eve.closes()
         bob.hears(eve, "before it")
@@ -7008,6 +7019,8 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
             words, question = scene.symptoms[symptom]
             if clue == 24:
                 question = ITS_BODY_OR
+            if clue == 11 and any("'error' event" in line for line in lines):  # as Node says it
+                question = "What in your program hears of the 'error' event of each socket?"
             if clue == 27 and said and "code(" in said.code:
                 question = "Which letters has the encoding in that line, and which ones has UTF-8?"
         elif said and error.symptom is None and re.match(SLIPS, said.error):
@@ -7083,6 +7096,8 @@ def reads_twice(scene: Scene, stands: list) -> bool:
 def sentence(act) -> str:
     """Return what a check promises, in a line, with the brief's word for leaving."""
     promise = " ".join(act.__doc__.split())
+    if not brief.pairs:
+        promise = re.sub(r"\b(P|p)air(s?)( of frames)?\b", r"message\2", promise)
     return promise.replace("`/quit`", f"`{brief.quit}`") if brief.quit else promise
 
 
@@ -7119,6 +7134,8 @@ def weight_of_print(what: str, error: "Said | None", times: int) -> int:
     """Return how much a line says that the program printed: of many, the last ones."""
     if error and what.endswith(error.error):
         return ERROR
+    if times <= 3 and re.search(r"\berror\b|exception|unhandled", what, re.IGNORECASE):
+        return ERROR
     return USUAL if times <= 8 else DULL
 
 
@@ -7139,6 +7156,8 @@ def is_named(who: str, complaint: str, promise: str) -> bool:
 
 def in_the_middle(line: str) -> str:
     """Return a line, its middle left out if it is long: at the end of an error stands its cause."""
+    if len(line) > WIDTH:
+        line = re.sub(" {12,}", " ... ", line)  # a header in an error is mostly spaces
     return line if len(line) <= WIDTH else f"{line[:45]} ... {line[-50:]}"
 
 

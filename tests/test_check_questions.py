@@ -126,7 +126,10 @@ ASKS = {  # case -> (what is changed, what the checker says)
     ),
     "a name is read before each message": (
         [(SAYS, f"            name = read(sock)\n{SAYS}")],
-        ["to ada: any answer but nothing came until more was said", "or waited for, until more"],
+        [
+            "to ada: any answer but nothing came until more was said",
+            "What did your program wait for",
+        ],
     ),
     "not all of a long text is sent": (
         [("sock.sendall(data)", "sock.send(data[:1500])")],
@@ -139,7 +142,11 @@ ASKS = {  # case -> (what is changed, what the checker says)
                 "    if len(data) > 4096:\n        sock.recv(1, socket.MSG_PEEK)\n    return b",
             )
         ],
-        ["it came once more was said", "What had your program not read yet", "(symptom 6)"],
+        [
+            "it came once more was said",
+            "or keep in a buffer, until more was said?",
+            "(symptom 6)",
+        ],
     ),
     "what it writes stays where it is": (
         [("            sock.sendall(data)\n", "            len(data)\n")],
@@ -182,7 +189,6 @@ ASKS = {  # case -> (what is changed, what the checker says)
             ("        data += chunk\n", "        data = half[size] = half[size] + chunk\n"),
         ],
         [
-            "While ada stops in the middle",
             "Where do you keep what is one client's own",
             "symptom 6",
         ],
@@ -220,7 +226,23 @@ ASKS = {  # case -> (what is changed, what the checker says)
                 "    data, rest[sock] = rest[sock][10:end], rest[sock][end:]\n",
             ),
         ],
-        ["it came once more was said", "What had your program not read yet", "symptom 6"],
+        [
+            "it came once more was said",
+            "or keep in a buffer, until more was said?",
+            "symptom 6",
+        ],
+    ),
+    "a header is read whole, and the rest taken as it comes": (
+        [
+            (
+                "    data = exactly(sock, int(exactly(sock, 10)))\n",
+                "    header = exactly(sock, 10)\n    try:\n"
+                "        data = sock.recv(int(header))\n    except ValueError as error:\n"
+                "        print('[ERROR]', header + b' ' * 90, error, flush=True)\n"
+                "        raise\n",
+            )
+        ],
+        ["[ERROR]", " ... ", "invalid literal for int() with base 10:"],
     ),
     "it keeps the first words": (
         [
@@ -579,6 +601,43 @@ Unhandled exception. System.IO.IOException: Unable to read data from the transpo
         "connection"
     ),
 }
+
+
+LINES = """
+import socket, sys, threading
+everybody = []
+def serve(sock):
+    lines = sock.makefile("r", newline="\\n")
+    sock.sendall(b"NICK\\n")
+    name = lines.readline().strip()
+    for other in [*everybody]:
+        other.sendall(f"* {name} joined\\n".encode())
+    everybody.append(sock)
+    for line in lines:
+        if line == "QUIT":  # it ends in a line feed
+            break
+        for other in [*everybody]:
+            other.sendall(f"{name}: {line}".encode())
+    everybody.remove(sock)
+    for other in [*everybody]:
+        other.sendall(f"* {name} left\\n".encode())
+    sock.shutdown(socket.SHUT_RDWR)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[-1])))
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+def test_who_does_not_know_the_word_for_leaving_is_asked_how_it_compares(tmp_path):
+    _, said = say(tmp_path, LINES, "--brief", "lines", "--only", "commands", "--patience=3")
+    assert "`QUIT` has come back as a message" in said, said
+    assert "How does your program compare what was said with that word?" in said, said
+
+
+def test_a_promise_speaks_of_messages_where_a_message_is_one_frame():
+    command = checker("--brief", "lines", "--client", "--list", "--only", "frames")
+    listed = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60).stdout
+    assert "A message can be cut in the middle" in listed and "pair" not in listed, listed
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="TCP_INFO is Linux's")

@@ -7019,13 +7019,13 @@ def diagnose(act, scene: Scene, error: Wrong, trouble: str, said, printed, stand
             words, question = scene.symptoms[symptom]
             if clue == 24:
                 question = ITS_BODY_OR
-            if clue == 11 and any("'error' event" in line for line in lines):  # as Node says it
-                question = "What in your program hears of the 'error' event of each socket?"
             if clue == 27 and said and "code(" in said.code:
                 question = "Which letters has the encoding in that line, and which ones has UTF-8?"
         elif said and error.symptom is None and re.match(SLIPS, said.error):
             symptom = 0
             question = f"What does {said.where or 'that line'} meet here that it did not expect?"
+    if symptom == 11 and any("'error' event" in what for *_, what in printed):  # as Node says it
+        question = "What in your program hears of the 'error' event of each socket?"
     if question in ONE_THREAD and has_one_thread(scene.program):
         question = ONE_THREAD[question]
     return symptom, words, question

@@ -244,6 +244,18 @@ ASKS = {  # case -> (what is changed, what the checker says)
         ],
         ["[ERROR]", " ... ", "invalid literal for int() with base 10:"],
     ),
+    "nobody hears of a socket's error event": (
+        [
+            (
+                "    except (EOFError, OSError, ValueError):\n",
+                "    except ConnectionResetError:\n        print('Error: read ECONNRESET')\n"
+                "        print(\"Emitted 'error' event on Socket instance at:\", flush=True)\n"
+                "        __import__('os')._exit(1)\n"
+                "    except (EOFError, OSError, ValueError):\n",
+            )
+        ],
+        ["hears of the 'error' event of each socket?", "(symptom 11)"],
+    ),
     "it keeps the first words": (
         [
             (

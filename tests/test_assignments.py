@@ -352,7 +352,10 @@ def test_students_get_all_files_that_their_text_names(path, tmp_path):
         if in_kit and name not in ("make_assignment.py", "build.py", "grade.py", "paper.py"):
             assert (tmp_path / name).is_file(), name
     symptoms = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "| 5 | messages come out merged, or one of two is lost | 03 |" in symptoms and "notes/" not in symptoms
+    assert (
+        "| 5 | messages come out merged, or one of two is lost | 03 |" in symptoms
+        and "notes/" not in symptoms
+    )
 
 
 def test_a_file_that_is_not_there_is_said_in_words(tmp_path):

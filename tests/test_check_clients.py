@@ -98,7 +98,7 @@ WRONG = {
     "knows no frames": (RAW, "not there yet", 2, 0, "b'ada'.*no frames yet"),
     "sends the end of the line, too": (NEWLINE, "wrong", 2, 0, r"4 ada\\n'"),
     "crashes at a message": (
-        ("kind, _, rest", "kind, rest"),
+        ("    print(UNSAFE", "    _, _ = sender if sender == 'bob' else '12'\n    print(UNSAFE"),
         "wrong",
         3,
         0,

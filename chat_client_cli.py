@@ -941,10 +941,10 @@ class Readline:
                 raise Over
             line = input(prompt)
         except SystemError as error:
-            # Where two signals come at once, Python can call interrupted() although Ctrl-C has been
-            # raised already, and complains of that. Then Ctrl-C is the cause.
-            if isinstance(error.__cause__, KeyboardInterrupt):
-                raise KeyboardInterrupt from error
+            # Where two signals come at once, Python can call interrupted() although Ctrl-C or Over
+            # has been raised already, and complains of that. Then this is the cause.
+            if isinstance(error.__cause__, (KeyboardInterrupt, Over)):
+                raise error.__cause__ from None
             raise
         finally:
             self.reading = False

@@ -1908,7 +1908,10 @@ def test_the_program_works_alone_in_an_empty_folder(server, tmp_path):
 
 
 @posix
-def test_ctrl_c_is_heard_although_python_complains_of_two_signals_at_once(monkeypatch):
+@pytest.mark.parametrize("cause", ["Ctrl-C", "the end of the connection"])
+def test_what_ends_a_line_is_heard_although_python_complains_of_two_signals_at_once(
+    monkeypatch, cause
+):
     cli = importlib.util.module_from_spec(SPEC)
     SPEC.loader.exec_module(cli)
     if cli.readline is None:
@@ -1920,8 +1923,9 @@ def test_ctrl_c_is_heard_although_python_complains_of_two_signals_at_once(monkey
     def complain(cause: "BaseException | None"):
         raise SystemError("returned a result with an exception set") from cause
 
-    monkeypatch.setattr("builtins.input", lambda prompt: complain(KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt):
+    kind = {"Ctrl-C": KeyboardInterrupt, "the end of the connection": cli.Over}[cause]
+    monkeypatch.setattr("builtins.input", lambda prompt: complain(kind()))
+    with pytest.raises(kind):
         keyboard.read("> ", None)
     monkeypatch.setattr("builtins.input", lambda prompt: complain(None))
     with pytest.raises(SystemError):

@@ -792,7 +792,8 @@ def test_a_flood_takes_no_memory_without_bound_and_delays_nobody(flood, heard):
         assert memory(server) - before < 60 * ROOMY
         if heard and chat.problem:
             # Flooder and readers share a processor here: they may fall behind and be let go.
-            assert "bye too slow a reader" in str(chat.problem)
+            words = str(chat.problem)  # their last words may find no room any more
+            assert "bye too slow a reader" in words or "the stream ends within" in words
         else:
             assert chat.was_fine() or heard
 

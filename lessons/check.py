@@ -780,7 +780,8 @@ class Program:
                 break
             time.sleep(0.02)
         while not self.first:
-            if self.process.poll():  # whoever listens there now is another program
+            # Then another program listens there. (Who ended with 0 may have left a child behind.)
+            if self.process.poll():
                 complain_of_server(self)
             try:
                 self.first.append(self.connection())
@@ -2535,17 +2536,17 @@ class Client:
         if not self.expect(": the end of its connection"):
             return
         began = news = time.monotonic()
-        spent = self.scene.program.cpu_seconds()
+        before = work_of(self.scene)
         while not self.over:
             if self.receive(time.monotonic() + 0.1):
                 news = time.monotonic()  # what the system still sends needs no program
             late = time.monotonic() > began + self.scene.patience
             if not self.over and (late or self.scene.is_quiet(news, TOLD_SECONDS)):
-                self.stays_open(began, news, spent)
+                self.stays_open(began, news, before)
         if self.buffer:
             self.note(f"<- {show(self.buffer)}")
 
-    def stays_open(self, began: float, news: float, spent: "float | None") -> None:
+    def stays_open(self, began: float, news: float, before: float) -> None:
         """The server has not hung up: say what came instead, and when."""
         parts, size = pieces(bytes(self.buffer[:500])), 2 if brief.pairs else 1
         for first in range(0, len(parts) if self.buffer else 0, size):
@@ -2553,7 +2554,7 @@ class Client:
             self.scene.events.append((news, self.label, "<- ", data))
         passed = time.monotonic() - began
         text = f"{self.name}'s connection is still open after {lasting(passed)}"
-        works = self.scene.program.cpu_seconds() - spent if spent is not None else 0
+        works = work_of(self.scene) - before
         if works > SURE_SECONDS:
             text += f", and your program has worked for {works:.1f} seconds meanwhile"
         if b"bye" in self.buffer:
@@ -3111,21 +3112,22 @@ def hears_behind_others(ada: Client, text: str) -> None:
 def look_if_they_are_lost(ada: Client, text: str, error: Silence) -> None:
     """Let the error say so if the text, which came behind another one, is gone, or only late."""
     should = ada.scene.should
+    is_late = is_lost = False
     ada.says("is anybody there?")
-    with suppress(Silence):
-        try:
-            ada.hears(ada, "is anybody there?")
-            late = not ada.scene.echo and ada.scene.witness().aside[ada.name, text] > 0
-        except Silence:
-            raise
-        except Wrong:  # something else came: the text, most likely
-            late = not ada.over
-        if late:
-            error.args = (f"{error}; it came once more was said",)
-            error.symptom, error.question = 6, UNTIL_MORE
-        else:
-            error.args = (f"{error}: what came in one piece with the first frame is lost",)
-            error.question = BEHIND
+    try:
+        ada.hears(ada, "is anybody there?")
+        is_late = not ada.scene.echo and ada.scene.witness().aside[ada.name, text] > 0
+        is_lost = not is_late
+    except Silence:
+        pass  # nothing is answered any more: we cannot know
+    except Wrong:  # something else came: the text, most likely
+        is_late = not ada.over
+    if is_late:
+        error.args = (f"{error}; it came once more was said",)
+        error.symptom, error.question = 6, UNTIL_MORE
+    if is_lost:
+        error.args = (f"{error}: what came in one piece with the first frame is lost",)
+        error.question = BEHIND
     ada.scene.should = should
 
 
@@ -3421,11 +3423,16 @@ def serves_others_than_the_silent(scene: Chat) -> None:
     """While clients are connected that have said nothing, or half a name, others are served."""
     for start in (b"", frame("ada")[:1], frame("ada")[:-2]):
         scene.client("silent").sends(start)
+    comes_in_beside_halves(scene, "bob")
+
+
+def comes_in_beside_halves(scene: Chat, name: str) -> None:
+    """Somebody comes in. Who is hung up on does not wait for others, but has got their halves."""
     try:
-        scene.join("bob")
+        scene.join(name)
     except Wrong as error:
         if not isinstance(error, Silence) and scene.says_no_error():
-            error.symptom, error.question = 6, OWN  # nobody waits: bob got the halves of others
+            error.symptom, error.question = 6, OWN
         raise
 
 
@@ -3442,7 +3449,7 @@ def serves_others_than_the_halting(scene: Chat) -> None:
     ada = scene.join("ada")
     for name, cut in (("bob", 2), ("cyd", brief.head + 2)):
         ada.sends(frame("hello")[:cut])
-        scene.join(name)
+        comes_in_beside_halves(scene, name)
         ada.sends(frame("hello")[cut:])
         try:
             ada.hears(ada, "hello")

@@ -75,6 +75,19 @@ def lasting_port() -> int:
     return free_port()
 
 
+# How the programs that tests give to the checker read so many bytes.
+EXACTLY = """\
+def exactly(sock, size):
+    data = b""
+    while len(data) < size:
+        chunk = sock.recv(size - len(data))
+        if not chunk:
+            raise EOFError
+        data += chunk
+    return data
+"""
+
+
 class Program:
     """One of the programs as a process of its own, with its output lines as they come."""
 

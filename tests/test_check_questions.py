@@ -4,27 +4,23 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from kit import ROOT, UNIX, checker
+from kit import EXACTLY, ROOT, UNIX, checker
 
 sys.path.insert(0, str(ROOT / "lessons"))
 import check
 
-ROOM = """
+ROOM = (
+    """
 import signal, socket, sys, threading, time
 everybody = []
-def exactly(sock, size):
-    data = b""
-    while len(data) < size:
-        chunk = sock.recv(size - len(data))
-        if not chunk:
-            raise EOFError
-        data += chunk
-    return data
-def read(sock):
+"""
+    + EXACTLY
+    + """def read(sock):
     data = exactly(sock, int(exactly(sock, 10)))
     return b"%-10d%b" % (len(data), data)
 def serve(sock):
@@ -50,6 +46,7 @@ listener = socket.create_server(("127.0.0.1", int(sys.argv[-1])), backlog=100)
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
+)
 CLIENT = """
 import socket, sys
 sock = socket.create_connection(("127.0.0.1", int(sys.argv[-1])))
@@ -181,17 +178,16 @@ ASKS = {  # case -> (what is changed, what the checker says)
     ),
     "half a header lies where all others put theirs": (
         [
-            ("everybody = []\n", "everybody = []\nhalf = {}\n"),
+            ("everybody = []\n", "everybody = []\nhalf = [b'']\n"),
+            (LEAVES, f"    half[0] = b''\n{LEAVES}"),
             (
-                '    data = b""\n    while len(data) < size:\n',
-                '    data = half[size] = b""\n    while len(data) < size:\n',
+                "        data += chunk\n    return data\n",
+                "        data += chunk\n        if size == 10:\n"
+                "            data = half[0] = half[0] + chunk\n"
+                "    if size == 10:\n        half[0] = b''\n    return data[:size]\n",
             ),
-            ("        data += chunk\n", "        data = half[size] = half[size] + chunk\n"),
         ],
-        [
-            "Where do you keep what is one client's own",
-            "symptom 6",
-        ],
+        ["Where do you keep what is one client's own", "symptom 6"],
     ),
     "who leaves takes all halves of frames along": (
         [
@@ -847,6 +843,17 @@ def test_a_program_of_one_thread_is_not_asked_about_others(tmp_path, line, alone
     for question, other in check.ONE_THREAD.items():
         assert "thread" in question and "thread" not in other
         assert other.endswith("?") and len(question) <= room and len(other) <= room
+
+
+def test_that_a_program_ends_while_its_hanging_up_is_waited_for_is_no_fault_of_ours():
+    """Then the system no longer knows how long it has worked."""
+    program = SimpleNamespace(cpu_seconds=lambda: None, rests=lambda seconds: False)
+    client = object.__new__(check.Client)
+    client.scene = SimpleNamespace(program=program, symptom=0, events=[])
+    client.name, client.label, client.buffer = "ada", "ada", bytearray(b"4         bye!")
+    now = time.monotonic()
+    with pytest.raises(check.Silence, match="still open after 3 seconds"):
+        client.stays_open(now - 3, now, 1.5)
 
 
 def test_who_has_said_the_same_has_stolen_nothing(tmp_path):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from kit import ROOT, checker
+from kit import EXACTLY, ROOT, checker
 
 sys.path.insert(0, str(ROOT / "lessons"))
 import check
@@ -143,18 +143,13 @@ def test_python_2_sees_nothing_of_the_checker(tmp_path):
 # ---- On which wire they speak --------------------------------------------------------------------
 
 # A room that passes on what comes to all but the sender; {reads} and {sends} are its wire.
-ROOM = """
+ROOM = (
+    """
 import socket, sys, threading
 everybody = []
-def exactly(sock, size):
-    data = b""
-    while len(data) < size:
-        chunk = sock.recv(size - len(data))
-        if not chunk:
-            raise EOFError
-        data += chunk
-    return data
-def serve(sock):
+"""
+    + EXACTLY
+    + """def serve(sock):
     everybody.append(sock)
     try:
         while True:
@@ -170,6 +165,7 @@ listener = socket.create_server(("127.0.0.1", int(sys.argv[-1])))
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
+)
 HEADED = "HEADER = {}\n" + ROOM.replace(
     "data = READS",
     "head = exactly(sock, HEADER)\n            data = head + exactly(sock, int(head))",

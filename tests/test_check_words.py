@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from kit import FILES, ROOT, TIMEOUT, UNIX, WORK, checker
+from kit import EXACTLY, FILES, ROOT, TIMEOUT, UNIX, WORK, checker
 
 CHECK = ROOT / "lessons" / "check.py"
 PROGRAMS = Path(__file__).parent / "programs"
@@ -235,17 +235,12 @@ def test_half_a_header_is_not_taken_for_somebody_elses(tmp_path):
     assert "(symptom 6)" in said
 
 
-NEVER_CLOSES = """
+NEVER_CLOSES = (
+    """
 import socket, sys, threading
-def exactly(sock, size):
-    data = b""
-    while len(data) < size:
-        chunk = sock.recv(size - len(data))
-        if not chunk:
-            raise EOFError
-        data += chunk
-    return data
-def serve(sock):
+"""
+    + EXACTLY
+    + """def serve(sock):
     try:
         name = exactly(sock, int(exactly(sock, 10)))
         while True:
@@ -259,6 +254,7 @@ while True:
     everybody.append(listener.accept()[0])
     threading.Thread(target=serve, args=(everybody[-1],), daemon=True).start()
 """
+)
 
 
 @pytest.mark.skipif(not linux, reason=WORK)
